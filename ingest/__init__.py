@@ -1,0 +1,1 @@
+"""The core of Scanstraße: what a document is, where it is kept, what comes next."""

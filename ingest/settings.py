@@ -1,0 +1,170 @@
+"""Configuration of an installation: one TOML file, environment variables, strict keys.
+
+An unknown key is an error, because a mistyped limit that is silently ignored costs more
+than a start that fails. Secrets (database and broker URLs, S3 keys) may be given by
+environment variable or as a file path; they appear in no log and no process list.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ingest.document import DEFAULT_TENANT
+from ingest.errors import Misconfigured
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TenantSettings(_Section):
+    """Folders of one tenant; None means below the data folder."""
+
+    inbox: Path | None = None
+    outbox: Path | None = None
+
+
+class FolderSettings(_Section):
+    """The watch folder. All times in seconds."""
+
+    settle_seconds: float = Field(2.0, ge=0)  #: size and mtime unchanged for this long
+    rescan_seconds: float = Field(5.0, gt=0)  #: the full listing, which is the truth
+    give_up_seconds: float = Field(900.0, gt=0)  #: an incomplete file is accepted as held
+    abandoned_seconds: float = Field(60.0, gt=0)  #: a claim nobody touches returns
+    polling: bool = False  #: for network shares, which deliver no events
+
+
+class StoreSettings(_Section):
+    """Where bytes are kept."""
+
+    kind: Literal["folder", "s3"] = "folder"
+    bucket: str = "scanstrasse"
+    endpoint_url: str | None = None
+    region: str = "eu-central-1"
+    access_key: SecretStr | None = None
+    secret_key: SecretStr | None = None
+
+
+class WorkerSettings(_Section):
+    """Child processes and their limits."""
+
+    processes: int | None = Field(None, ge=1)  #: children for recognition; None: one per core
+    memory_bytes: int = Field(2 * 1024**3, ge=256 * 1024**2)  #: address space of one child
+    page_seconds: float = Field(180.0, gt=0)  #: recognition of one page
+    lease_seconds: float = Field(30.0, gt=1)  #: a claim without heartbeat ends after this
+    attempts: int = Field(4, ge=1)  #: the last failed try holds the unit
+    backoff_seconds: float = Field(5.0, ge=0)  #: first pause, doubled each time, with jitter
+    sweep_seconds: float = Field(2.0, gt=0)
+    max_pixels: int = Field(150_000_000, gt=0)  #: A0 at 300 dpi has 139.5 million
+    recognition_pixels: int = Field(40_000_000, gt=0)  #: larger pages are reduced for OCR
+
+
+class SealingSettings(_Section):
+    """The installation key and the timestamp authority."""
+
+    key_folder: Path | None = None  #: default: `keys` below the data folder
+    tsa_url: str | None = None
+    tsa_roots: Path | None = None  #: PEM file with the roots that the TSA's token must chain to
+    tsa_timeout_seconds: float = 10.0
+
+
+class HouseSettings(_Section):
+    """Who runs the installation, for notes and texts."""
+
+    organisation: str = "nicht erfasst"
+    zone: str = "Europe/Berlin"
+
+
+class Settings(BaseSettings):
+    """Everything configurable, checked as a whole at start-up."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SCANSTRASSE_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    data: Path = Path("data")
+    ledger_url: SecretStr | None = None  #: SQLAlchemy URL; default: SQLite below the data folder
+    redis_url: SecretStr | None = None  #: hints for workers on other machines
+    profiles: Path | None = None  #: folder with the house's own profiles
+    tenants: dict[str, TenantSettings] = Field(
+        default_factory=lambda: {DEFAULT_TENANT: TenantSettings()}
+    )
+    house: HouseSettings = HouseSettings()
+    folder: FolderSettings = FolderSettings()
+    store: StoreSettings = StoreSettings()
+    workers: WorkerSettings = WorkerSettings()
+    sealing: SealingSettings = SealingSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let environment variables win over the configuration file."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    def inbox(self, tenant: str) -> Path:
+        """Return the watch folder of `tenant`; every tenant has its own root."""
+        own = self.tenants[tenant].inbox
+        return own or self._root(tenant) / "inbox"
+
+    def outbox(self, tenant: str) -> Path:
+        """Return the folder target of `tenant`."""
+        own = self.tenants[tenant].outbox
+        return own or self._root(tenant) / "outbox"
+
+    def _root(self, tenant: str) -> Path:
+        return self.data if tenant == DEFAULT_TENANT else self.data / "tenants" / tenant
+
+    @property
+    def keys(self) -> Path:
+        """Folder of the installation key."""
+        return self.sealing.key_folder or self.data / "keys"
+
+    def ledger_address(self) -> str:
+        """Return the ledger's URL with its password: never log it."""
+        if self.ledger_url is not None:
+            return self.ledger_url.get_secret_value()
+        return f"sqlite:///{self.data / 'ledger.sqlite'}"
+
+
+def load(data: Path | None, config: Path | None) -> Settings:
+    """Read the configuration file, the environment and the command line, in rising order.
+
+    Raises:
+        Misconfigured: The file does not parse, or a key is unknown or wrong; nothing was started.
+    """
+    values: dict[str, Any] = {}
+    if config is not None:
+        try:
+            values = tomllib.loads(config.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            text = f"Konfigurationsdatei {config} ist nicht lesbar: {error}"
+            message = f"configuration file {config}: {error}"
+            raise Misconfigured(message, operator_text=text) from error
+    try:
+        loaded = Settings(**values)
+    except ValidationError as error:
+        raise Misconfigured(str(error), operator_text=_explain(error)) from error
+    return loaded if data is None else loaded.model_copy(update={"data": data.absolute()})
+
+
+def _explain(error: ValidationError) -> str:
+    lines = [
+        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        for problem in error.errors(include_input=False)
+    ]
+    return (
+        "Konfiguration abgelehnt – bitte diese Schlüssel berichtigen oder entfernen: "
+        + "; ".join(lines)
+    )
