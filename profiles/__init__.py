@@ -1,0 +1,148 @@
+"""Profiles: rules as data, versioned by hand and identified by the digest of their file.
+
+Shipped profiles lie beside this module; a house lays its own into a folder, where a file of
+the same name takes the place of the shipped one. Every record names profile, version and
+digest, so that years later it is known by which rules a document was treated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+
+from ingest.errors import ProfileInvalid
+from profiles.model import NAME_PATTERN, Profile, RoutingRule, is_department
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    from ingest.document import Facts
+
+__all__ = [
+    "LoadedProfile",
+    "Profile",
+    "RoutingRule",
+    "is_department",
+    "load",
+    "load_released",
+    "names",
+]
+
+_SHIPPED: Final = Path(__file__).parent
+_MAX_BYTES: Final = 256 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedProfile:
+    """A profile and the digest of the file it was read from.
+
+    Attributes:
+        sha256: Of the file's bytes, comments included.
+        path: The file, for messages; not part of any record.
+    """
+
+    profile: Profile
+    sha256: str
+    path: Path
+
+    def facts(self) -> Facts:
+        """Return the profile as JSON object, as a batch keeps it."""
+        return self.profile.model_dump(mode="json")
+
+
+def names(house: Path | None = None) -> list[str]:
+    """Return the names of all profiles, shipped and the house's own, released or not."""
+    folders = [_SHIPPED] if house is None else [_SHIPPED, house]
+    found = {file.stem for folder in folders for file in folder.glob("*.toml")}
+    return sorted(name for name in found if re.fullmatch(NAME_PATTERN, name))
+
+
+def load(name: str, house: Path | None = None) -> LoadedProfile:
+    """Read and check the profile `name`; the house's own file wins over the shipped one.
+
+    Raises:
+        ProfileInvalid: There is no such profile, the file is not readable TOML, or a key is
+            unknown or wrong. The text names file, key and remedy; nothing is half loaded.
+    """
+    path = _find(name, house)
+    try:
+        content = path.read_bytes()
+        values = tomllib.loads(content.decode("utf-8"))
+    except (OSError, ValueError) as error:
+        raise _invalid(path, f"Die Datei ist nicht lesbar: {error}") from error
+    if len(content) > _MAX_BYTES:
+        raise _invalid(path, f"Die Datei ist größer als {_MAX_BYTES} Bytes.")
+    try:
+        profile = Profile.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(_explain(problem) for problem in error.errors())
+        raise _invalid(path, f"Bitte berichtigen oder entfernen: {problems}") from error
+    if profile.name != name:
+        text = f"name: steht auf '{profile.name}', muss wie die Datei '{name}' heißen."
+        raise _invalid(path, text)
+    return LoadedProfile(profile=profile, sha256=hashlib.sha256(content).hexdigest(), path=path)
+
+
+def load_released(name: str, house: Path | None = None) -> LoadedProfile:
+    """Like `load`, for work that starts now.
+
+    Raises:
+        ProfileInvalid: As `load`, and where the profile is not released.
+    """
+    loaded = load(name, house)
+    if not loaded.profile.released:
+        reason = (
+            "Ersetzendes Scannen braucht Transfervermerk und Qualitätssicherung (BSI TR-03138); "
+            "diese Version scannt nur kopierend. Bitte ein kopierendes Profil wählen, z. B. "
+            "'posteingang', und das Papier aufbewahren."
+            if loaded.profile.treatment == "replacing"
+            else "Nach Prüfung durch die Scanleitung dort 'released = true' setzen."
+        )
+        text = f"released: Das Profil '{name}' ist nicht freigegeben. {reason}"
+        raise _invalid(loaded.path, text)
+    return loaded
+
+
+def _find(name: str, house: Path | None) -> Path:
+    known = re.fullmatch(NAME_PATTERN, name) is not None
+    for folder in (house, _SHIPPED):
+        if known and folder is not None and (folder / f"{name}.toml").is_file():
+            return folder / f"{name}.toml"
+    text = (
+        f"Profil '{name}' gibt es nicht. Vorhanden: {', '.join(names(house))}. "
+        "Bitte eines davon wählen oder die Datei im Profilordner des Hauses anlegen."
+    )
+    message = f"no profile named {name!r}"
+    raise ProfileInvalid(message, operator_text=text)
+
+
+def _invalid(path: Path, problem: str) -> ProfileInvalid:
+    return ProfileInvalid(f"{path}: {problem}", operator_text=f"Profil {path}: {problem}")
+
+
+def _explain(problem: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in problem["loc"]) or "(ganze Datei)"
+    context = problem.get("ctx", {})
+    match problem["type"]:
+        case "extra_forbidden":
+            said = "unbekannter Schlüssel"
+        case "missing":
+            said = "fehlt"
+        case "literal_error":
+            said = f"erlaubt sind {context['expected'].replace(' or ', ' oder ')}"
+        case "string_pattern_mismatch":
+            said = f"erlaubt ist das Muster {context['pattern']}"
+        case "value_error":
+            said = str(context["error"])
+        case "string_type" | "bool_type" | "int_type" | "tuple_type" | "model_type":
+            kinds = {"string": "Text", "bool": "true oder false", "int": "ganze Zahl"}
+            said = f"erwartet {kinds.get(problem['type'].removesuffix('_type'), 'Liste/Tabelle')}"
+        case _:
+            said = problem["msg"]
+    return f"{key}: {said}"

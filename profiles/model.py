@@ -1,0 +1,200 @@
+"""What a profile may say, and nothing else.
+
+A profile decides by data how an arrival is treated: where it is cut, what is recognised,
+what is checked, sealed and delivered, and to whom. An unknown key is refused, because a
+mistyped rule that is silently ignored sends letters to the wrong desk.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from ingest.document import Priority
+
+#: Profile names are folder names of the inbox.
+NAME_PATTERN: Final = r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?"
+#: Department names are folder names of the outbox: no dots, no separators, no spaces.
+DEPARTMENT_PATTERN: Final = r"[a-z0-9äöüß][a-z0-9äöüß_-]{0,62}"
+_LANGUAGE: Final = r"[A-Za-z]+(_[A-Za-z]+)*(/[A-Za-z]+)?"
+
+Department = Annotated[str, Field(pattern=f"^{DEPARTMENT_PATTERN}$")]
+Language = Annotated[str, Field(pattern=f"^{_LANGUAGE}$", max_length=40)]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def is_department(name: str) -> bool:
+    """Tell whether `name` may become a folder of the outbox."""
+    return re.fullmatch(DEPARTMENT_PATTERN, name) is not None
+
+
+class _Section(BaseModel):
+    # Strict: "no" is not False and "3" is not 3. Only arrays may become tuples.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class IntakeRules(_Section):
+    """What must be known about the receipt.
+
+    Attributes:
+        received_at: `required` holds an arrival without a date of receipt, `recorded` notes
+            "nicht erfasst", `registration` takes the moment of registration (electronic
+            arrivals), `not_applicable` is for files that are nobody's incoming mail.
+    """
+
+    received_at: Literal["required", "recorded", "registration", "not_applicable"] = "recorded"
+
+
+class SeparationRules(_Section):
+    """Where a stack is cut into documents.
+
+    Attributes:
+        enabled: False keeps every source whole.
+        by: `sheet` cuts at the known separator sheets, `asn` starts a document at each label.
+        blank: `omit` leaves blank pages out of the document and records them.
+    """
+
+    enabled: bool = True
+    by: Annotated[tuple[Literal["sheet", "asn"], ...], Field(strict=False)] = ("sheet",)
+    blank: Literal["keep", "omit"] = "keep"
+
+
+class RecognitionRules(_Section):
+    """How text is read.
+
+    Attributes:
+        languages: Names of Tesseract's models, tried together.
+        orientation: Whether turned pages are set upright.
+    """
+
+    languages: Annotated[tuple[Language, ...], Field(strict=False, min_length=1, max_length=8)] = (
+        "deu",
+        "eng",
+    )
+    orientation: bool = True
+
+
+class CheckingRules(_Section):
+    """Thresholds of the automatic checks.
+
+    Attributes:
+        minimum_dpi: Below this a page of our own scan is marked; dots per inch, both axes.
+    """
+
+    minimum_dpi: int = Field(200, ge=0, le=2400)
+
+
+class NoteRules(_Section):
+    """How the Scanvermerk is headed."""
+
+    title: Text = "Scanvermerk"
+
+
+class SealingRules(_Section):
+    """What secures the document's integrity.
+
+    Attributes:
+        key: The installation's own key makes an Installationssignatur, neither seal nor
+            personal signature.
+        timestamp: A timestamp is demanded; without a configured authority the work waits.
+    """
+
+    key: Literal["installation"] = "installation"
+    timestamp: bool = False
+
+
+class RoutingRule(_Section):
+    """One department and what points to it; each condition stands for itself.
+
+    Attributes:
+        barcode: Regular expression for the whole value of any code on any page.
+        case_reference: Regular expression searched in the text; its first group, if it has
+            one, is the Aktenzeichen.
+        keywords: Words or phrases searched in the text, upper or lower case.
+    """
+
+    department: Department
+    barcode: Text | None = None
+    case_reference: Text | None = None
+    keywords: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+
+    @field_validator("barcode", "case_reference")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                compiled = re.compile(pattern)
+            except re.error as error:
+                message = f"kein gültiger regulärer Ausdruck: {error}"
+                raise ValueError(message) from error
+            if compiled.fullmatch("") is not None:
+                message = "der Ausdruck trifft auch auf leeren Text zu und damit auf alles"
+                raise ValueError(message)
+        return pattern
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.barcode is None and self.case_reference is None and not self.keywords:
+            message = "die Regel braucht barcode, case_reference oder keywords"
+            raise ValueError(message)
+        return self
+
+
+class RoutingRules(_Section):
+    """Which department gets the document.
+
+    Attributes:
+        default: The basket for everything no rule knows.
+    """
+
+    default: Department = "poststelle"
+    rules: Annotated[tuple[RoutingRule, ...], Field(strict=False)] = ()
+
+
+class DeliveryRules(_Section):
+    """Where the department's documents are put."""
+
+    target: Literal["folder"] = "folder"
+
+
+class Profile(_Section):
+    """A document class with all its rules.
+
+    Attributes:
+        treatment: `copying` never claims that the paper may be destroyed.
+        released: An arrival under an unreleased profile is refused.
+    """
+
+    name: Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
+    version: Annotated[str, Field(min_length=1, max_length=40)]
+    title: Text
+    treatment: Literal["copying", "replacing"]
+    released: bool = True
+    priority: Literal["deadline", "today", "on_demand", "archive"] = "today"
+    intake: IntakeRules = IntakeRules()
+    separation: SeparationRules = SeparationRules()
+    recognition: RecognitionRules = RecognitionRules()
+    checking: CheckingRules = CheckingRules()
+    note: NoteRules = NoteRules()
+    sealing: SealingRules = SealingRules()
+    routing: RoutingRules = RoutingRules()
+    delivery: DeliveryRules = DeliveryRules()
+
+    @property
+    def urgency(self) -> Priority:
+        """The priority as the ledger orders it."""
+        return Priority[self.priority.upper()]
+
+    @model_validator(mode="after")
+    def _replacing_is_not_released(self) -> Self:
+        # TR-03138 A.NB.4 wants a transfer note with the result of quality assurance and a
+        # named person. Nothing here makes one, so no house may switch such a profile on.
+        if self.treatment == "replacing" and self.released:
+            message = (
+                "ersetzendes Scannen braucht Transfervermerk und Qualitätssicherung, die diese "
+                "Version nicht leistet; bitte released = false oder treatment = 'copying' setzen"
+            )
+            raise ValueError(message)
+        return self

@@ -1,0 +1,138 @@
+"""Profiles: the shipped ones load, the house's win, and every mistake is named."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+import profiles
+from ingest.document import Priority
+from ingest.errors import ProfileInvalid
+
+SHIPPED = [
+    "archiv",
+    "archiv-fraktur",
+    "elektronisch",
+    "ersetzend-hoch",
+    "ersetzend-normal",
+    "ersetzend-sehr-hoch",
+    "posteingang",
+    "stapel-asn",
+    "stapel-duplex",
+]
+MINIMAL = 'name = "haus"\nversion = "3"\ntitle = "Haus"\ntreatment = "copying"\n'
+
+
+def refusal(house: Path, content: str | bytes, name: str = "haus") -> str:
+    path = house / f"{name}.toml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ProfileInvalid) as caught:
+        profiles.load(name, house)
+    assert str(path) in caught.value.operator_text
+    return caught.value.operator_text
+
+
+def test_all_shipped_profiles_are_listed_and_load() -> None:
+    assert profiles.names() == SHIPPED
+    for name in SHIPPED:
+        loaded = profiles.load(name)
+        assert loaded.profile.name == name
+        assert loaded.sha256 == hashlib.sha256(loaded.path.read_bytes()).hexdigest()
+
+
+def test_the_default_profile_copies_and_keeps_blank_pages() -> None:
+    profile = profiles.load_released("posteingang").profile
+    assert profile.treatment == "copying"
+    assert profile.separation.blank == "keep"
+    assert profile.recognition.languages == ("deu", "eng")
+    assert profile.routing.default == "poststelle"
+    assert profile.urgency is Priority.TODAY
+
+
+def test_shipped_profiles_differ_where_their_names_say_so() -> None:
+    assert profiles.load("stapel-duplex").profile.separation.blank == "omit"
+    assert "asn" in profiles.load("stapel-asn").profile.separation.by
+    assert profiles.load("archiv").profile.urgency is Priority.ARCHIVE
+    assert profiles.load("archiv-fraktur").profile.recognition.languages == ("frk", "deu")
+    assert profiles.load("elektronisch").profile.separation.enabled is False
+    received = {name: profiles.load(name).profile.intake.received_at for name in SHIPPED}
+    assert received["posteingang"] == "recorded"
+    assert received["ersetzend-hoch"] == "required"
+    assert received["elektronisch"] == "registration"
+    assert received["archiv"] == "not_applicable"
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name.startswith("ersetzend")])
+def test_replacing_profiles_are_refused_for_work_and_say_why(name: str) -> None:
+    assert profiles.load(name).profile.treatment == "replacing"
+    with pytest.raises(ProfileInvalid) as caught:
+        profiles.load_released(name)
+    assert "nicht freigegeben" in caught.value.operator_text
+    assert "posteingang" in caught.value.operator_text
+
+
+def test_a_house_cannot_switch_replacing_treatment_on(tmp_path: Path) -> None:
+    text = refusal(tmp_path, MINIMAL.replace("copying", "replacing"))
+    assert "released = false" in text
+
+
+def test_the_houses_own_file_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
+    own = MINIMAL.replace("haus", "posteingang")
+    (tmp_path / "posteingang.toml").write_text(own, encoding="utf-8")
+    (tmp_path / "haus.toml").write_text(MINIMAL, encoding="utf-8")
+    loaded = profiles.load("posteingang", tmp_path)
+    assert loaded.profile.version == "3"
+    assert loaded.sha256 == hashlib.sha256(own.encode()).hexdigest()
+    assert profiles.names(tmp_path) == sorted([*SHIPPED, "haus"])
+    assert profiles.load("archiv", tmp_path).profile.name == "archiv"
+
+
+def test_facts_survive_json_and_come_back_as_the_same_profile() -> None:
+    for name in SHIPPED:
+        loaded = profiles.load(name)
+        assert profiles.Profile.model_validate(loaded.facts()) == loaded.profile
+
+
+@pytest.mark.parametrize(
+    ("addition", "named"),
+    [
+        ("colour = 1\n", "colour: unbekannter Schlüssel"),
+        ("[separation]\nblanc = 'omit'\n", "separation.blanc: unbekannter Schlüssel"),
+        ("[separation]\nblank = 'remove'\n", "separation.blank: erlaubt sind 'keep' oder 'omit'"),
+        ("[separation]\nby = ['colour']\n", "separation.by.0: erlaubt sind"),
+        ("[separation]\nenabled = 'no'\n", "separation.enabled: erwartet true oder false"),
+        ("[checking]\nminimum_dpi = '200'\n", "checking.minimum_dpi: erwartet ganze Zahl"),
+        ("[recognition]\nlanguages = []\n", "recognition.languages"),
+        ("[recognition]\nlanguages = ['../deu']\n", "recognition.languages.0"),
+        ("[routing]\ndefault = '../bauamt'\n", "routing.default: erlaubt ist das Muster"),
+        ("[[routing.rules]]\ndepartment = 'a'\nbarcode = '['\n", "kein gültiger regulärer"),
+        ("[[routing.rules]]\ndepartment = 'a'\nbarcode = '.*'\n", "leeren Text"),
+        ("[[routing.rules]]\ndepartment = 'a'\n", "routing.rules.0: die Regel braucht"),
+        ("[[routing.rules]]\nkeywords = ['x']\n", "routing.rules.0.department: fehlt"),
+    ],
+)
+def test_a_wrong_key_is_named_with_file_and_remedy(
+    tmp_path: Path, addition: str, named: str
+) -> None:
+    assert named in refusal(tmp_path, MINIMAL + addition)
+
+
+def test_broken_files_are_refused_by_name(tmp_path: Path) -> None:
+    assert "nicht lesbar" in refusal(tmp_path, "name = ")
+    assert "nicht lesbar" in refusal(tmp_path, b"\xff\xfe")
+    assert "muss wie die Datei" in refusal(tmp_path, MINIMAL.replace("haus", "anders"))
+
+
+@pytest.mark.parametrize("name", ["unbekannt", "../../etc/passwd", "", "Posteingang", "a/b"])
+def test_an_unknown_name_lists_the_known_ones_and_opens_nothing(name: str) -> None:
+    with pytest.raises(ProfileInvalid) as caught:
+        profiles.load(name)
+    assert "posteingang" in caught.value.operator_text
+
+
+def test_departments_are_safe_folder_names() -> None:
+    assert profiles.is_department("bürgeramt-2")
+    for name in ("", ".", "..", "a/b", "Bauamt", "a b", "-a", "x" * 64, "a\n"):
+        assert not profiles.is_department(name)
