@@ -1,0 +1,394 @@
+"""One page of any source as upright pixels with an honest resolution.
+
+Whatever arrives (bitonal TIFF, CMYK JPEG, 16-bit PNG, a phone's HEIC, a PDF page) leaves here
+as `Frame`: eight bits a channel, alpha flattened on white, turned as the file's orientation
+tag demands. The size is checked before anything is decoded, so that a small file cannot
+claim the memory of a large one. Animations (GIF, WebP) and HEIC collections count as their first
+picture: nobody scans moving pictures, and the original stays beside the result anyway.
+
+Resolution: a file's own figure is believed between 50 and 2400 dpi, unless it makes the page
+longer than 60 inches, or is one of the placeholders 72 and 96 and makes it longer than A3. What is
+not believed is guessed: the long side is taken for that of A4, snapped to the nearest usual
+scanner resolution where that is within 6 %, and limited to 70 … 600 dpi.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ingest.document import SourceKind
+from ingest.errors import (
+    DecompressionBomb,
+    Incomplete,
+    PasswordNeeded,
+    ScanstrasseError,
+    Unreadable,
+)
+
+Pixels = NDArray[np.uint8]
+Mode = Literal["1", "L", "RGB"]
+
+PDF_DPI: Final = 300
+_POINTS: Final = 72.0
+_A4_LONG: Final = 11.69
+_A3_LONG: Final = 16.54
+_LONGEST: Final = 60.0
+_PLACEHOLDERS: Final = (72, 96)
+_BELIEVED: Final = (50.0, 2400.0)
+_GUESSED: Final = (70.0, 600.0)
+_SNAP: Final = 0.06
+_USUAL: Final = (75, 100, 150, 200, 240, 300, 400, 600)
+#: Share of a PDF page that an image has to cover for the page to be as sharp as the image.
+_COVERING: Final = 0.8
+_FORM_DEPTH: Final = 4
+_DRAWN: Final = [pdfium_c.FPDF_PAGEOBJ_IMAGE, pdfium_c.FPDF_PAGEOBJ_TEXT]
+_INVISIBLE: Final = (
+    pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE,
+    pdfium_c.FPDF_TEXTRENDERMODE_CLIP,
+    pdfium_c.FPDF_TEXTRENDERMODE_UNKNOWN,
+)
+_SUBFILE_TYPE: Final = 254
+_REDUCED: Final = 1
+_ORIENTATION: Final = 274
+_LYING: Final = (5, 6, 7, 8)
+_FORMATS: Final = {
+    SourceKind.TIFF: "TIFF",
+    SourceKind.JPEG: "JPEG",
+    SourceKind.PNG: "PNG",
+    SourceKind.GIF: "GIF",
+    SourceKind.WEBP: "WEBP",
+    SourceKind.BMP: "BMP",
+    SourceKind.HEIC: "HEIF",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """A decoded page.
+
+    Attributes:
+        pixels: uint8, (height, width) or (height, width, 3); 0 = black.
+        mode: `1` has only 0 and 255, `L` is grey, `RGB` has three channels.
+        dpi: dots per inch, horizontal and vertical, of the upright page.
+        dpi_source: `default` where the file gave none that can be believed.
+    """
+
+    pixels: Pixels
+    mode: Mode
+    dpi: tuple[float, float]
+    dpi_source: Literal["file", "default"]
+
+    @property
+    def width(self) -> int:
+        """Pixels across."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Pixels down."""
+        return int(self.pixels.shape[0])
+
+    def grey(self) -> Pixels:
+        """Return the luminance, (height, width); the same array where the page is not coloured."""
+        if self.mode != "RGB":
+            return self.pixels
+        return np.asarray(Image.fromarray(self.pixels).convert("L"))
+
+
+def open_frame(
+    path: Path, kind: SourceKind, index: int, *, max_pixels: int, dpi: int = PDF_DPI
+) -> Frame:
+    """Decode the page at 0-based `index`.
+
+    Args:
+        path: The source's bytes.
+        kind: What they are; only that decoder is tried.
+        index: Frame or page. Reduced-resolution copies inside a TIFF are not counted.
+        max_pixels: More than this is a bomb, not a page.
+        dpi: Wished resolution of PDF pages; less where the page's own image carries less, or
+            where the page would exceed `max_pixels`. Images are never resampled.
+
+    Raises:
+        DecompressionBomb: Decoding would need more than `max_pixels`; nothing was decoded.
+        Incomplete: The picture's data end early.
+        PasswordNeeded: The PDF opens only with a password.
+        Unreadable: There is no such page, or it does not decode.
+    """
+    if kind is SourceKind.PDF:
+        return _pdf_frame(path, index, max_pixels=max_pixels, dpi=dpi)
+    if kind not in _FORMATS:
+        message = f"{kind} has no raster"
+        raise Unreadable(message, operator_text="Die Datei ist kein Bild und kein PDF.")
+    with _pillow(index, max_pixels), _opened(path, kind) as image:
+        _turn_to(image, index)
+        check_size(image.width, image.height, index, max_pixels)
+        return _converted(image)
+
+
+def check_size(width: int, height: int, index: int, max_pixels: int) -> None:
+    """Refuse a picture that is larger than any page.
+
+    Raises:
+        DecompressionBomb: `width` times `height` exceeds `max_pixels`.
+    """
+    if width * height > max_pixels:
+        raise _bomb(index, f"{width} x {height} Bildpunkte", max_pixels)
+
+
+def _bomb(index: int, what: str, max_pixels: int) -> DecompressionBomb:
+    return DecompressionBomb(
+        f"page {index + 1}: {what} exceeds {max_pixels} pixels",
+        operator_text=(
+            f"Seite {index + 1} ist mit {what} größer als jede Papierseite (erlaubt sind"
+            f" {max_pixels:,} Bildpunkte). Die Datei wird nicht entpackt; bitte Herkunft prüfen."
+        ).replace(",", "."),
+    )
+
+
+@contextmanager
+def _pillow(index: int, max_pixels: int) -> Iterator[None]:
+    """Turn whatever Pillow and its codecs raise on hostile files into errors of the project."""
+    try:
+        with warnings.catch_warnings():
+            # Broken tags are warned about one by one; the size is checked by `check_size`.
+            warnings.simplefilter("ignore")
+            yield
+    except ScanstrasseError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise _bomb(index, "zu vielen Bildpunkten", max_pixels) from error
+    except Exception as error:  # codecs raise anything on hostile files: TypeError, KeyError …
+        raise _undecodable(index, error) from error
+
+
+def _undecodable(index: int, error: Exception) -> Unreadable | Incomplete:
+    message = f"page {index + 1} does not decode: {type(error).__name__}: {error}"
+    if isinstance(error, EOFError) or "truncated" in str(error).lower():
+        text = f"Seite {index + 1}: Die Bilddaten enden vorzeitig. Bitte erneut scannen."
+        return Incomplete(message, operator_text=text)
+    text = f"Seite {index + 1}: Das Bild ist beschädigt und nicht lesbar. Bitte erneut scannen."
+    return Unreadable(message, operator_text=text)
+
+
+def _opened(path: Path, kind: SourceKind) -> Image.Image:
+    if kind is SourceKind.HEIC:
+        import pi_heif
+
+        pi_heif.register_heif_opener()
+    return Image.open(path, formats=[_FORMATS[kind]])
+
+
+def _turn_to(image: Image.Image, index: int) -> None:
+    """Go to the page at `index`, passing over reduced-resolution copies."""
+    if image.format != "TIFF":
+        if index:
+            message = f"only the first picture counts, {index + 1} was asked for"
+            raise Unreadable(message, operator_text=f"Es gibt keine Seite {index + 1}.")
+        return
+    position = pages = 0
+    while True:
+        try:
+            image.seek(position)
+        except EOFError as error:
+            message = f"no frame {index + 1}, the chain ends after {pages}"
+            text = f"Die Datei hat keine Seite {index + 1}, sie endet nach Seite {pages}."
+            raise Unreadable(message, operator_text=text) from error
+        if not _is_reduced(image):
+            if pages == index:
+                return
+            pages += 1
+        position += 1
+
+
+def _is_reduced(image: Image.Image) -> bool:
+    tags: Any = getattr(image, "tag_v2", {})
+    subfile = tags.get(_SUBFILE_TYPE, 0)
+    return isinstance(subfile, int) and bool(subfile & _REDUCED)
+
+
+def _converted(image: Image.Image) -> Frame:
+    given = _given_dpi(image)
+    if given is not None and image.getexif().get(_ORIENTATION, 1) in _LYING:
+        given = given[1], given[0]
+    image.load()
+    upright = ImageOps.exif_transpose(image)
+    dpi, source = _resolution(upright.size, given)
+    pixels, mode = _plain(upright)
+    return Frame(pixels=pixels, mode=mode, dpi=dpi, dpi_source=source)
+
+
+def _plain(image: Image.Image) -> tuple[Pixels, Mode]:
+    """Return eight bits a channel on white."""
+    if image.mode == "1":
+        return np.asarray(image, dtype=np.uint8) * np.uint8(255), "1"
+    if image.mode.startswith("I") or image.mode == "F":
+        return _scaled(np.asarray(image)), "L"
+    if image.has_transparency_data:
+        return _flattened(image.convert("RGBA"), grey=image.mode == "LA")
+    if image.mode == "P":
+        grey = image.palette is not None and _is_grey(image)
+        image = image.convert("L" if grey else "RGB")
+    if image.mode not in {"L", "RGB"}:
+        image = image.convert("RGB")
+    return np.asarray(image), "L" if image.mode == "L" else "RGB"
+
+
+def _is_grey(image: Image.Image) -> bool:
+    palette = np.asarray(image.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
+    return bool((palette == palette[:, :1]).all())
+
+
+def _flattened(image: Image.Image, *, grey: bool) -> tuple[Pixels, Mode]:
+    ground = Image.new("RGBA", image.size, "white")
+    ground.alpha_composite(image)
+    if grey:
+        return np.asarray(ground.convert("L")), "L"
+    return np.asarray(ground.convert("RGB")), "RGB"
+
+
+def _scaled(values: NDArray[Any]) -> Pixels:
+    """Bring 16 and 32 bits to eight; the full range of the type in use becomes 0 … 255."""
+    largest = float(values.max(initial=0))
+    if values.dtype.kind == "f":
+        full = max(1.0, largest)
+    elif values.dtype == np.uint16:
+        full = float(0xFFFF)
+    else:
+        full = next((float(top) for top in (0xFF, 0xFFFF) if largest <= top), largest)
+    scaled: NDArray[np.float32] = values.astype(np.float32) * np.float32(255.0 / full)
+    return np.clip(scaled, 0, 255).astype(np.uint8)
+
+
+def _given_dpi(image: Image.Image) -> tuple[float, float] | None:
+    try:
+        x, y = image.info["dpi"]
+        return float(x), float(y)
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        return None
+
+
+def _resolution(
+    size: tuple[int, int], given: tuple[float, float] | None
+) -> tuple[tuple[float, float], Literal["file", "default"]]:
+    if given is not None and _is_believable(size, given):
+        return (round(given[0], 2), round(given[1], 2)), "file"
+    guess = max(size) / _A4_LONG
+    nearest = min(_USUAL, key=lambda usual: abs(usual - guess))
+    dpi = float(nearest) if abs(nearest / guess - 1) <= _SNAP else guess
+    dpi = round(min(max(dpi, _GUESSED[0]), _GUESSED[1]), 2)
+    return (dpi, dpi), "default"
+
+
+def _is_believable(size: tuple[int, int], dpi: tuple[float, float]) -> bool:
+    if not all(_BELIEVED[0] <= value <= _BELIEVED[1] for value in dpi):  # also refuses NaN
+        return False
+    longest = max(size[0] / dpi[0], size[1] / dpi[1])
+    placeholder = all(round(value) in _PLACEHOLDERS for value in dpi)
+    return longest <= (_A3_LONG * 1.02 if placeholder else _LONGEST)
+
+
+def _pdf_frame(path: Path, index: int, *, max_pixels: int, dpi: int) -> Frame:
+    try:
+        document = pdfium.PdfDocument(path)
+    except pdfium.PdfiumError as error:
+        raise _pdf_refused(error) from error
+    try:
+        if not 0 <= index < len(document):
+            message = f"no page {index + 1} of {len(document)}"
+            raise Unreadable(message, operator_text=f"Das PDF hat keine Seite {index + 1}.")
+        if document.get_formtype() != pdfium_c.FORMTYPE_NONE:
+            document.init_forms()  # otherwise the values of form fields stay invisible
+        page = document[index]
+        try:
+            return _rendered(page, index, max_pixels=max_pixels, dpi=dpi)
+        finally:
+            page.close()
+    except pdfium.PdfiumError as error:
+        message = f"page {index + 1} does not render: {error}"
+        text = f"Seite {index + 1} des PDF ist beschädigt und nicht darstellbar."
+        raise Unreadable(message, operator_text=text) from error
+    finally:
+        document.close()
+
+
+def _pdf_refused(error: pdfium.PdfiumError) -> PasswordNeeded | Unreadable:
+    if getattr(error, "err_code", None) == pdfium_c.FPDF_ERR_PASSWORD:
+        text = "Das PDF ist mit einem Kennwort geschützt. Bitte den Absender unterrichten."
+        return PasswordNeeded(f"pdfium: {error}", operator_text=text)
+    text = "Das PDF ist beschädigt und lässt sich nicht öffnen."
+    return Unreadable(f"pdfium: {error}", operator_text=text)
+
+
+def _rendered(page: pdfium.PdfPage, index: int, *, max_pixels: int, dpi: int) -> Frame:
+    width, height = page.get_size()
+    if width < 1 or height < 1:
+        message = f"page {index + 1} measures {width} x {height} points"
+        raise Unreadable(message, operator_text=f"Seite {index + 1} des PDF hat keine Fläche.")
+    wished = min(float(dpi), _image_dpi(page, index, max_pixels) or float(dpi))
+    most = (max_pixels / (width * height)) ** 0.5 * _POINTS
+    scale = min(wished, most * 0.999) / _POINTS
+    bitmap = page.render(scale=scale, rev_byteorder=True)
+    try:
+        pixels, mode = _collapsed(np.array(bitmap.to_numpy()))
+    finally:
+        bitmap.close()
+    found = pixels.shape[1] * _POINTS / width, pixels.shape[0] * _POINTS / height
+    return Frame(pixels=pixels, mode=mode, dpi=_rounded(found), dpi_source="file")
+
+
+def _rounded(dpi: tuple[float, float]) -> tuple[float, float]:
+    return round(dpi[0], 2), round(dpi[1], 2)
+
+
+def _collapsed(pixels: Pixels) -> tuple[Pixels, Mode]:
+    """Drop the colour channels of a page without colour: a third of the memory, same content."""
+    colour = pixels[:, :, :3]
+    first = colour[:, :, :1]
+    if (colour[::7, ::7] == first[::7, ::7]).all() and (colour == first).all():
+        return np.ascontiguousarray(first[:, :, 0]), "L"
+    return np.ascontiguousarray(colour), "RGB"
+
+
+def _image_dpi(page: pdfium.PdfPage, index: int, max_pixels: int) -> float | None:
+    """Return the resolution of the image that covers the page.
+
+    None where there is no such image or where visible text is drawn on it: text is as sharp as
+    one likes.
+
+    Raises:
+        DecompressionBomb: An image on the page is larger than any page of paper.
+    """
+    area = page.get_width() * page.get_height()
+    best: float | None = None
+    drawn = False
+    for item in page.get_objects(filter=_DRAWN, max_depth=_FORM_DEPTH):
+        if isinstance(item, pdfium.PdfImage):
+            across, down = item.get_px_size()
+            check_size(across, down, index, max_pixels)
+            if item.level == 0:
+                best = max(best or 0.0, _covering_dpi(item, area)) or None
+        elif pdfium_c.FPDFTextObj_GetTextRenderMode(item) not in _INVISIBLE:
+            drawn = True
+    return None if drawn else best
+
+
+def _covering_dpi(image: pdfium.PdfImage, area: float) -> float:
+    left, bottom, right, top = image.get_bounds()
+    if (right - left) * (top - bottom) < _COVERING * area:
+        return 0.0
+    across, down = image.get_px_size()
+    a, b, c, d, _, _ = image.get_matrix().get()
+    sides = max(math.hypot(a, b), 1e-6), max(math.hypot(c, d), 1e-6)
+    return float(max(across / sides[0], down / sides[1])) * _POINTS
