@@ -1,0 +1,106 @@
+"""Column types and expressions that SQLite and PostgreSQL have to agree on.
+
+Times are whole microseconds since 1970 in UTC, because SQLite has no time type and a
+number sorts and adds the same everywhere. JSON is kept as canonical text: the same facts
+are the same bytes, so their digest can be computed again years later. Text loses NUL and
+lone surrogates, which PostgreSQL refuses and hostile file names contain.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from ingest.clock import UTC, require_aware
+
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
+
+
+def to_microseconds(moment: dt.datetime) -> int:
+    """Return an aware time as whole microseconds since 1970."""
+    return (require_aware(moment, "moment") - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(value: int) -> dt.datetime:
+    """Return the aware time, in UTC, of microseconds since 1970."""
+    return _EPOCH + dt.timedelta(microseconds=value)
+
+
+def canonical(value: object) -> str:
+    """Return JSON text that is equal for equal values.
+
+    Raises:
+        ValueError: The value has NaN or infinity, which JSON does not know.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def clean_text(text: str) -> str:
+    """Return `text` with NUL and lone surrogates replaced by U+FFFD."""
+    if text.isascii() and "\0" not in text:
+        return text
+    repaired = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return repaired.replace("\0", "\ufffd")
+
+
+class Moment(sa.types.TypeDecorator[dt.datetime]):
+    """An aware time, stored as microseconds since 1970 in UTC."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else to_microseconds(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> dt.datetime | None:
+        return None if value is None else from_microseconds(int(value))
+
+
+class Json(sa.types.TypeDecorator[Any]):
+    """A JSON value, stored as canonical text; None is NULL."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any | None, dialect: Dialect) -> str | None:
+        return None if value is None else canonical(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Any | None:
+        return None if value is None else json.loads(value)
+
+
+class CleanText(sa.types.TypeDecorator[str]):
+    """Text from outside: names, messages."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else clean_text(value)
+
+
+class database_now(FunctionElement[int]):  # noqa: N801 - reads as the SQL function it is
+    """The database's own clock, in microseconds since 1970: the only clock of leases."""
+
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
+@compiles(database_now, "sqlite")
+def _sqlite_now(element: database_now, compiler: SQLCompiler, **kw: Any) -> str:
+    del element, compiler, kw
+    return "CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)"
+
+
+@compiles(database_now, "postgresql")
+def _postgresql_now(element: database_now, compiler: SQLCompiler, **kw: Any) -> str:
+    del element, compiler, kw
+    return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"

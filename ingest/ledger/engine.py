@@ -1,0 +1,120 @@
+"""Connections to the ledger's database and what its failures mean.
+
+SQLite runs with a write-ahead log and `synchronous=FULL`: a commit that returned survives
+a power cut. Writing transactions begin IMMEDIATE, so two processes queue up instead of
+failing half-way. PostgreSQL keeps its defaults, which promise the same; a connection that
+died with the server is noticed before it is used.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from ingest.errors import LedgerUnavailable
+
+BUSY_SECONDS: Final = 30
+_OUTAGES: Final = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
+
+
+def open_engine(url: str) -> sa.Engine:
+    """Return an engine for `sqlite:///…` or `postgresql://…`; nothing is connected yet.
+
+    Raises:
+        LedgerUnavailable: The folder of the SQLite file cannot be made.
+    """
+    address = sa.make_url(url)
+    if address.get_backend_name() == "sqlite":
+        return _open_sqlite(address)
+    if address.drivername in {"postgresql", "postgres"}:
+        address = address.set(drivername="postgresql+psycopg")
+    return sa.create_engine(address, pool_pre_ping=True, pool_size=5, max_overflow=45)
+
+
+def _open_sqlite(address: sa.URL) -> sa.Engine:
+    if address.database:
+        try:
+            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unavailable(error) from error
+    engine = sa.create_engine(
+        address, connect_args={"timeout": BUSY_SECONDS}, pool_size=5, max_overflow=45
+    )
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # transactions begin where `_begin_sqlite` says
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def unavailable(error: Exception) -> LedgerUnavailable:
+    """Return the outage that `error` is."""
+    text = (
+        "Das Verzeichnis (Datenbank) ist nicht erreichbar oder hat keinen Platz mehr. "
+        "Es ging nichts verloren; die Arbeit geht weiter, sobald die Datenbank antwortet: "
+        "bitte Dienst, Netz und freien Speicherplatz prüfen."
+    )
+    return LedgerUnavailable(f"ledger unavailable: {error}", operator_text=text)
+
+
+@contextmanager
+def outages() -> Iterator[None]:
+    """Turn what the driver says about an outage into `LedgerUnavailable`.
+
+    Raises:
+        LedgerUnavailable: The database does not answer, is locked, or has no space.
+    """
+    try:
+        yield
+    except _OUTAGES as error:
+        raise unavailable(error) from error
+    except exc.DBAPIError as error:
+        if error.connection_invalidated:
+            raise unavailable(error) from error
+        raise
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Yield a connection in a transaction that is rolled back at the end: one snapshot.
+
+    Raises:
+        LedgerUnavailable: The database does not answer.
+    """
+    with outages(), engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        yield connection
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Yield a connection in a transaction that commits at the end, or not at all.
+
+    Raises:
+        LedgerUnavailable: The database does not answer, is locked, or has no space;
+            nothing was committed.
+    """
+    with outages(), engine.connect().execution_options(writes=True) as connection:
+        with connection.begin():
+            yield connection

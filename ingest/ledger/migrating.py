@@ -1,0 +1,62 @@
+"""Bringing a database to the schema this version expects.
+
+Migrations ship inside the package and run when a ledger is opened, under a lock, so that
+processes starting together do not migrate twice. A database that is current is recognised
+by one query, without loading Alembic.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from ingest.errors import Misconfigured
+from ingest.ledger import engine as engines
+
+#: The newest revision in `migrations/versions`.
+HEAD: Final = "0001"
+_LOCK: Final = 7226_2701
+_VERSION: Final = sa.text("SELECT version_num FROM alembic_version")
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Create or upgrade the schema; do nothing when it is current.
+
+    Raises:
+        LedgerUnavailable: The database does not answer; its schema is as it was.
+        Misconfigured: The database was made by a newer version; nothing was changed.
+    """
+    if _revision(engine) == HEAD:
+        return
+    with engines.writing(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        _upgrade(connection)
+
+
+def _revision(engine: sa.Engine) -> str | None:
+    with engines.outages(), engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(_VERSION).scalar()
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - slow to load and rarely needed
+    from alembic.config import Config  # noqa: PLC0415 - as above
+    from alembic.util import CommandError  # noqa: PLC0415 - as above
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        text = (
+            "Die Datenbank wurde von einer neueren Version angelegt. "
+            "Bitte diese oder eine neuere Version von Scanstraße starten."
+        )
+        raise Misconfigured(str(error), operator_text=text) from error
