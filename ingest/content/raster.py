@@ -14,34 +14,24 @@ scanner resolution where that is within 6 %, and limited to 70 … 600 dpi.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import pypdfium2 as pdfium
-import pypdfium2.raw as pdfium_c
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from ingest.content.frame import Frame, Mode, Pixels, bomb, check_size
+from ingest.content.pdf_pages import pdf_frame
 from ingest.document import SourceKind
-from ingest.errors import (
-    DecompressionBomb,
-    Incomplete,
-    PasswordNeeded,
-    ScanstrasseError,
-    Unreadable,
-)
+from ingest.errors import Incomplete, ScanstrasseError, Unreadable
 
-Pixels = NDArray[np.uint8]
-Mode = Literal["1", "L", "RGB"]
+__all__ = ["PDF_DPI", "Frame", "Mode", "Pixels", "check_size", "open_frame"]
 
 PDF_DPI: Final = 300
-_POINTS: Final = 72.0
 _A4_LONG: Final = 11.69
 _A3_LONG: Final = 16.54
 _LONGEST: Final = 60.0
@@ -50,15 +40,6 @@ _BELIEVED: Final = (50.0, 2400.0)
 _GUESSED: Final = (70.0, 600.0)
 _SNAP: Final = 0.06
 _USUAL: Final = (75, 100, 150, 200, 240, 300, 400, 600)
-#: Share of a PDF page that an image has to cover for the page to be as sharp as the image.
-_COVERING: Final = 0.8
-_FORM_DEPTH: Final = 4
-_DRAWN: Final = [pdfium_c.FPDF_PAGEOBJ_IMAGE, pdfium_c.FPDF_PAGEOBJ_TEXT]
-_INVISIBLE: Final = (
-    pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE,
-    pdfium_c.FPDF_TEXTRENDERMODE_CLIP,
-    pdfium_c.FPDF_TEXTRENDERMODE_UNKNOWN,
-)
 _SUBFILE_TYPE: Final = 254
 _REDUCED: Final = 1
 _ORIENTATION: Final = 274
@@ -72,39 +53,6 @@ _FORMATS: Final = {
     SourceKind.BMP: "BMP",
     SourceKind.HEIC: "HEIF",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Frame:
-    """A decoded page.
-
-    Attributes:
-        pixels: uint8, (height, width) or (height, width, 3); 0 = black.
-        mode: `1` has only 0 and 255, `L` is grey, `RGB` has three channels.
-        dpi: dots per inch, horizontal and vertical, of the upright page.
-        dpi_source: `default` where the file gave none that can be believed.
-    """
-
-    pixels: Pixels
-    mode: Mode
-    dpi: tuple[float, float]
-    dpi_source: Literal["file", "default"]
-
-    @property
-    def width(self) -> int:
-        """Pixels across."""
-        return int(self.pixels.shape[1])
-
-    @property
-    def height(self) -> int:
-        """Pixels down."""
-        return int(self.pixels.shape[0])
-
-    def grey(self) -> Pixels:
-        """Return the luminance, (height, width); the same array where the page is not coloured."""
-        if self.mode != "RGB":
-            return self.pixels
-        return np.asarray(Image.fromarray(self.pixels).convert("L"))
 
 
 def open_frame(
@@ -127,7 +75,7 @@ def open_frame(
         Unreadable: There is no such page, or it does not decode.
     """
     if kind is SourceKind.PDF:
-        return _pdf_frame(path, index, max_pixels=max_pixels, dpi=dpi)
+        return pdf_frame(path, index, max_pixels=max_pixels, dpi=dpi)
     if kind not in _FORMATS:
         message = f"{kind} has no raster"
         raise Unreadable(message, operator_text="Die Datei ist kein Bild und kein PDF.")
@@ -135,26 +83,6 @@ def open_frame(
         _turn_to(image, index)
         check_size(image.width, image.height, index, max_pixels)
         return _converted(image)
-
-
-def check_size(width: int, height: int, index: int, max_pixels: int) -> None:
-    """Refuse a picture that is larger than any page.
-
-    Raises:
-        DecompressionBomb: `width` times `height` exceeds `max_pixels`.
-    """
-    if width * height > max_pixels:
-        raise _bomb(index, f"{width} x {height} Bildpunkte", max_pixels)
-
-
-def _bomb(index: int, what: str, max_pixels: int) -> DecompressionBomb:
-    return DecompressionBomb(
-        f"page {index + 1}: {what} exceeds {max_pixels} pixels",
-        operator_text=(
-            f"Seite {index + 1} ist mit {what} größer als jede Papierseite (erlaubt sind"
-            f" {max_pixels:,} Bildpunkte). Die Datei wird nicht entpackt; bitte Herkunft prüfen."
-        ).replace(",", "."),
-    )
 
 
 @contextmanager
@@ -168,7 +96,7 @@ def _pillow(index: int, max_pixels: int) -> Iterator[None]:
     except ScanstrasseError:
         raise
     except Image.DecompressionBombError as error:
-        raise _bomb(index, "zu vielen Bildpunkten", max_pixels) from error
+        raise bomb(index, "zu vielen Bildpunkten", max_pixels) from error
     except Exception as error:  # codecs raise anything on hostile files: TypeError, KeyError …
         raise _undecodable(index, error) from error
 
@@ -297,98 +225,3 @@ def _is_believable(size: tuple[int, int], dpi: tuple[float, float]) -> bool:
     longest = max(size[0] / dpi[0], size[1] / dpi[1])
     placeholder = all(round(value) in _PLACEHOLDERS for value in dpi)
     return longest <= (_A3_LONG * 1.02 if placeholder else _LONGEST)
-
-
-def _pdf_frame(path: Path, index: int, *, max_pixels: int, dpi: int) -> Frame:
-    try:
-        document = pdfium.PdfDocument(path)
-    except pdfium.PdfiumError as error:
-        raise _pdf_refused(error) from error
-    try:
-        if not 0 <= index < len(document):
-            message = f"no page {index + 1} of {len(document)}"
-            raise Unreadable(message, operator_text=f"Das PDF hat keine Seite {index + 1}.")
-        if document.get_formtype() != pdfium_c.FORMTYPE_NONE:
-            document.init_forms()  # otherwise the values of form fields stay invisible
-        page = document[index]
-        try:
-            return _rendered(page, index, max_pixels=max_pixels, dpi=dpi)
-        finally:
-            page.close()
-    except pdfium.PdfiumError as error:
-        message = f"page {index + 1} does not render: {error}"
-        text = f"Seite {index + 1} des PDF ist beschädigt und nicht darstellbar."
-        raise Unreadable(message, operator_text=text) from error
-    finally:
-        document.close()
-
-
-def _pdf_refused(error: pdfium.PdfiumError) -> PasswordNeeded | Unreadable:
-    if getattr(error, "err_code", None) == pdfium_c.FPDF_ERR_PASSWORD:
-        text = "Das PDF ist mit einem Kennwort geschützt. Bitte den Absender unterrichten."
-        return PasswordNeeded(f"pdfium: {error}", operator_text=text)
-    text = "Das PDF ist beschädigt und lässt sich nicht öffnen."
-    return Unreadable(f"pdfium: {error}", operator_text=text)
-
-
-def _rendered(page: pdfium.PdfPage, index: int, *, max_pixels: int, dpi: int) -> Frame:
-    width, height = page.get_size()
-    if width < 1 or height < 1:
-        message = f"page {index + 1} measures {width} x {height} points"
-        raise Unreadable(message, operator_text=f"Seite {index + 1} des PDF hat keine Fläche.")
-    wished = min(float(dpi), _image_dpi(page, index, max_pixels) or float(dpi))
-    most = (max_pixels / (width * height)) ** 0.5 * _POINTS
-    scale = min(wished, most * 0.999) / _POINTS
-    bitmap = page.render(scale=scale, rev_byteorder=True)
-    try:
-        pixels, mode = _collapsed(np.array(bitmap.to_numpy()))
-    finally:
-        bitmap.close()
-    found = pixels.shape[1] * _POINTS / width, pixels.shape[0] * _POINTS / height
-    return Frame(pixels=pixels, mode=mode, dpi=_rounded(found), dpi_source="file")
-
-
-def _rounded(dpi: tuple[float, float]) -> tuple[float, float]:
-    return round(dpi[0], 2), round(dpi[1], 2)
-
-
-def _collapsed(pixels: Pixels) -> tuple[Pixels, Mode]:
-    """Drop the colour channels of a page without colour: a third of the memory, same content."""
-    colour = pixels[:, :, :3]
-    first = colour[:, :, :1]
-    if (colour[::7, ::7] == first[::7, ::7]).all() and (colour == first).all():
-        return np.ascontiguousarray(first[:, :, 0]), "L"
-    return np.ascontiguousarray(colour), "RGB"
-
-
-def _image_dpi(page: pdfium.PdfPage, index: int, max_pixels: int) -> float | None:
-    """Return the resolution of the image that covers the page.
-
-    None where there is no such image or where visible text is drawn on it: text is as sharp as
-    one likes.
-
-    Raises:
-        DecompressionBomb: An image on the page is larger than any page of paper.
-    """
-    area = page.get_width() * page.get_height()
-    best: float | None = None
-    drawn = False
-    for item in page.get_objects(filter=_DRAWN, max_depth=_FORM_DEPTH):
-        if isinstance(item, pdfium.PdfImage):
-            across, down = item.get_px_size()
-            check_size(across, down, index, max_pixels)
-            if item.level == 0:
-                best = max(best or 0.0, _covering_dpi(item, area)) or None
-        elif pdfium_c.FPDFTextObj_GetTextRenderMode(item) not in _INVISIBLE:
-            drawn = True
-    return None if drawn else best
-
-
-def _covering_dpi(image: pdfium.PdfImage, area: float) -> float:
-    left, bottom, right, top = image.get_bounds()
-    if (right - left) * (top - bottom) < _COVERING * area:
-        return 0.0
-    across, down = image.get_px_size()
-    a, b, c, d, _, _ = image.get_matrix().get()
-    sides = max(math.hypot(a, b), 1e-6), max(math.hypot(c, d), 1e-6)
-    return float(max(across / sides[0], down / sides[1])) * _POINTS
