@@ -1,0 +1,49 @@
+# Everything a person does with this checkout. Each target first brings the set-up up to date.
+SHELL := /bin/bash
+BIN := .venv/bin
+DATA ?= data
+PYTEST := $(BIN)/pytest
+
+.PHONY: help setup run test lint corpus torture bench accuracy lock clean
+.DEFAULT_GOAL := help
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+setup: ## Debian packages, .venv, locked dependencies; quick when nothing changed
+	@.ci/setup
+
+run: setup ## sample letters through the whole system, then serve until Ctrl-C
+	@$(BIN)/python -m console.samples "$(DATA)/samples"
+	@$(BIN)/scanstrasse --data "$(DATA)" run --letters "$(DATA)/samples"
+
+lint: setup ## style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint ## lint, then all tests but the long ones
+	$(PYTEST)
+
+corpus: setup ## every real file of the corpus folder (SCANSTRASSE_CORPUS names it)
+	$(PYTEST) -m corpus
+
+torture: setup ## kills, outages and full disks, for a long time
+	$(PYTEST) -m torture
+
+bench: setup ## ratios of cost; see bench/
+	@for measure in bench/[a-z]*.py; do \
+		[[ $$measure == bench/accuracy.py ]] || $(BIN)/python "$$measure" || exit 1; done
+
+accuracy: setup ## recognition against ground truth, per group of the corpus
+	$(BIN)/python bench/accuracy.py
+
+LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header
+lock: setup ## resolve anew into both lock files; UPGRADE=--upgrade takes newer versions
+	$(LOCK) $(UPGRADE) pyproject.toml -o requirements.lock
+	$(LOCK) $(UPGRADE) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## what tools left behind; never data/
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
