@@ -46,7 +46,7 @@ class StepContext:
         with content.open("rb") as stream:
             return self.store.put(self.tenant, stream)
 
-    def rendition(  # noqa: PLR0913 - a rendition has this many facts, each named at the call
+    def rendition(
         self,
         kind: RenditionKind,
         content: bytes | Path,

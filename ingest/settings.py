@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
 
 from ingest.document import DEFAULT_TENANT
 from ingest.errors import Misconfigured
@@ -100,6 +101,7 @@ class Settings(BaseSettings):
     workers: WorkerSettings = WorkerSettings()
     sealing: SealingSettings = SealingSettings()
 
+    @override
     @classmethod
     def settings_customise_sources(
         cls,
@@ -130,6 +132,18 @@ class Settings(BaseSettings):
     def keys(self) -> Path:
         """Folder of the installation key."""
         return self.sealing.key_folder or self.data / "keys"
+
+    def for_children(self) -> dict[str, Any]:
+        """Return the settings a child process needs, as JSON values.
+
+        The ledger's and the broker's addresses are left out: a process that reads foreign
+        bytes can reach neither. Store keys are included and travel through a pipe only.
+        """
+        plain = self.model_dump(mode="json", exclude={"ledger_url", "redis_url"})
+        for name in ("access_key", "secret_key"):
+            secret: SecretStr | None = getattr(self.store, name)
+            plain["store"][name] = None if secret is None else secret.get_secret_value()
+        return plain
 
     def ledger_address(self) -> str:
         """Return the ledger's URL with its password: never log it."""

@@ -1,0 +1,119 @@
+"""What every command shares: settings, ledger and store, opened when first asked for."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+import structlog
+
+from ingest.document import DEFAULT_TENANT
+from ingest.errors import UsageError
+from ingest.settings import Settings, load
+
+if TYPE_CHECKING:
+    from ingest.ledger import Ledger
+    from ingest.store.port import Store
+
+
+class App:
+    """Opens the parts of an installation lazily, so that `--help` costs nothing."""
+
+    def __init__(self, data: Path | None, config: Path | None) -> None:
+        """Remember where the installation is."""
+        self._place = (data, config)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The checked configuration.
+
+        Raises:
+            Misconfigured: A key is unknown or wrong.
+        """
+        data, config = self._place
+        loaded = load(data, config)
+        return loaded.model_copy(update={"data": loaded.data.absolute()})
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, migrated to the present schema."""
+        from ingest.ledger import open_ledger
+
+        self.settings.data.mkdir(parents=True, exist_ok=True, mode=0o750)
+        return open_ledger(self.settings.ledger_address())
+
+    @cached_property
+    def store(self) -> Store:
+        """The store."""
+        from ingest.store import open_store
+
+        return open_store(self.settings)
+
+    def tenant(self, name: str | None) -> str:
+        """Return `name`, or the default tenant.
+
+        Raises:
+            UsageError: There is no such tenant.
+        """
+        wanted = name or DEFAULT_TENANT
+        if wanted not in self.settings.tenants:
+            known = ", ".join(sorted(self.settings.tenants))
+            message = f"unknown tenant {wanted}"
+            raise UsageError(
+                message, operator_text=f"Unbekannter Mandant „{wanted}“. Bekannt sind: {known}."
+            )
+        return wanted
+
+    def __enter__(self) -> Self:
+        """Return the app."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the ledger."""
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+
+
+def print_json(record: dict[str, Any]) -> None:
+    """Print one JSON object on a line of its own."""
+    click.echo(json.dumps(record, ensure_ascii=False, default=str))
+
+
+def with_app(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand the `App` to a command as its first argument."""
+    return click.pass_obj(function)
+
+
+def configure_logs(*, verbose: bool, stream: Any = None) -> None:
+    """Send logs to standard error: readable on a terminal, JSON elsewhere."""
+    target = stream or sys.stderr
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer()
+        if target.isatty()
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.DEBUG if verbose else logging.WARNING
+        ),
+        logger_factory=structlog.PrintLoggerFactory(file=target),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=logging.ERROR, stream=target)

@@ -1,0 +1,144 @@
+"""What people decide: release, reject, retry, erase, and who is on shift."""
+
+from __future__ import annotations
+
+import click
+
+from ingest.cli.app import App, print_json, with_app
+
+_OPERATOR = click.option(
+    "--operator", required=True, metavar="KÜRZEL", help="Kürzel der handelnden Person, kein Name."
+)
+_REASON = click.option("--reason", required=True, help="Grund; er steht im Protokoll.")
+
+
+def _pairs(
+    context: click.Context, option: click.Parameter, value: tuple[str, ...]
+) -> dict[str, str]:
+    del context, option
+    pairs = {}
+    for text in value:
+        key, equals, content = text.partition("=")
+        if not equals or not key:
+            message = f"--set erwartet SCHLÜSSEL=WERT, nicht „{text}“."
+            raise click.BadParameter(message)
+        pairs[key.strip()] = content
+    return pairs
+
+
+@click.command()
+@click.argument("identifier", metavar="ID")
+@_OPERATOR
+@_REASON
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    callback=_pairs,
+    metavar="SCHLÜSSEL=WERT",
+    help="Angabe zum Klärfall, z. B. received_at=2026-11-20 oder as_is=yes.",
+)
+@with_app
+def release(app: App, identifier: str, operator: str, reason: str, settings: dict[str, str]) -> int:
+    """Gibt einen Klärfall frei; ein Fall in Quarantäne wird zum Klärfall."""
+    unit = app.ledger.resolve(identifier)
+    app.ledger.release(unit, by=operator, reason=reason, settings=settings)
+    click.echo(f"{unit} freigegeben.")
+    return 0
+
+
+@click.command()
+@click.argument("identifier", metavar="ID")
+@_OPERATOR
+@_REASON
+@with_app
+def reject(app: App, identifier: str, operator: str, reason: str) -> int:
+    """Weist einen Klärfall endgültig zurück. Das Original bleibt gespeichert."""
+    unit = app.ledger.resolve(identifier)
+    app.ledger.reject(unit, by=operator, reason=reason)
+    click.echo(f"{unit} zurückgewiesen.")
+    return 0
+
+
+@click.command()
+@click.argument("identifier", metavar="ID")
+@click.option("--operator", metavar="KÜRZEL", default="nicht erfasst", help="Kürzel der Person.")
+@with_app
+def retry(app: App, identifier: str, operator: str) -> int:
+    """Versucht einen zurückgestellten Vorgang sofort noch einmal."""
+    unit = app.ledger.resolve(identifier)
+    app.ledger.retry(unit, by=operator)
+    click.echo(f"{unit} wird erneut versucht.")
+    return 0
+
+
+@click.command()
+@click.argument("identifier", metavar="ID")
+@_OPERATOR
+@_REASON
+@click.option("--yes", is_flag=True, help="Ohne Rückfrage.")
+@with_app
+def erase(app: App, identifier: str, operator: str, reason: str, *, yes: bool) -> int:
+    """Löscht eine Einlieferung oder ein Dokument; der Löschvermerk bleibt."""
+    unit = app.ledger.resolve(identifier)
+    if not yes:
+        click.confirm(f"{unit} endgültig löschen?", abort=True)
+    for tenant, digest in app.ledger.erase(unit, by=operator, reason=reason):
+        app.store.erase(tenant, digest)
+    click.echo(f"{unit} gelöscht.")
+    return 0
+
+
+@click.group()
+def shift() -> None:
+    """Schichtanmeldung: wer an welchem Eingangsordner scannt."""
+
+
+@shift.command("begin")
+@_OPERATOR
+@click.option(
+    "--inbox",
+    default="",
+    metavar="PROFIL",
+    help="Unterordner des Eingangs (Vorgabe: der Eingang selbst).",
+)
+@click.option("--device", help="Inventarnummer des Scanners.")
+@click.option("--tenant", help="Mandant.")
+@with_app
+def begin(app: App, operator: str, inbox: str, device: str | None, tenant: str | None) -> int:
+    """Meldet eine Person an; eine laufende Schicht wird beendet."""
+    app.ledger.begin_shift(app.tenant(tenant), inbox, operator, device)
+    click.echo(f"Schicht von {operator} begonnen.")
+    return 0
+
+
+@shift.command("end")
+@click.option("--inbox", default="", metavar="PROFIL", help="Unterordner des Eingangs.")
+@click.option("--tenant", help="Mandant.")
+@with_app
+def end(app: App, inbox: str, tenant: str | None) -> int:
+    """Meldet ab. Danach steht bei neuen Einlieferungen „nicht erfasst“."""
+    app.ledger.end_shift(app.tenant(tenant), inbox)
+    click.echo("Schicht beendet.")
+    return 0
+
+
+@shift.command("show")
+@click.option("--inbox", default="", metavar="PROFIL", help="Unterordner des Eingangs.")
+@click.option("--tenant", help="Mandant.")
+@click.option("--json", "as_json", is_flag=True)
+@with_app
+def show_shift(app: App, inbox: str, tenant: str | None, *, as_json: bool) -> int:
+    """Zeigt, wer angemeldet ist."""
+    current = app.ledger.current_shift(app.tenant(tenant), inbox)
+    if as_json:
+        print_json(
+            {
+                "message_type": "shift",
+                "operator": current.operator if current else None,
+                "device": current.device if current else None,
+            }
+        )
+    else:
+        click.echo(current.operator if current else "niemand angemeldet")
+    return 0

@@ -1,0 +1,175 @@
+"""`check`, `verify` and `export`: what the installation and its results can show."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+from ingest.cli.app import App, print_json, with_app
+from ingest.errors import Misconfigured, ScanstrasseError, ToolMissing, UnsafeFolders
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Ein JSON-Objekt je Prüfung.")
+@with_app
+def check(app: App, *, as_json: bool) -> int:
+    """Prüft Konfiguration, Werkzeuge, Ordner, Ledger und Ablage."""
+    failed = False
+    for name, problem in findings(app):
+        failed |= problem is not None
+        if as_json:
+            print_json(
+                {
+                    "message_type": "check",
+                    "name": name,
+                    "passed": problem is None,
+                    "reason": problem,
+                }
+            )
+        else:
+            click.echo(
+                f"{'FEHLER' if problem else 'ok':7} {name}" + (f": {problem}" if problem else "")
+            )
+    return 9 if failed else 0
+
+
+def findings(app: App, *, sealing: bool = True) -> list[tuple[str, str | None]]:
+    """Return every check by name with its problem in German, or None where all is well."""
+    checks = [
+        ("Konfiguration", lambda: app.settings),
+        ("Profile", lambda: _check_profiles(app)),
+        ("Werkzeuge", lambda: _check_tools(app)),
+        ("Ordner", lambda: _check_folders(app)),
+        ("Ledger", lambda: app.ledger.counts("default")),
+        ("Ablage", lambda: list(app.store.tenants())),
+    ]
+    if sealing:
+        checks.append(("Installationsschlüssel", lambda: _check_key(app)))
+    found: list[tuple[str, str | None]] = []
+    for name, action in checks:
+        try:
+            action()
+        except ScanstrasseError as error:
+            found.append((name, error.operator_text))
+        else:
+            found.append((name, None))
+    return found
+
+
+def require_ready(app: App, *, sealing: bool = True) -> None:
+    """Refuse to start with anything wrong.
+
+    Raises:
+        Misconfigured: Names every failed check; nothing was started.
+    """
+    problems = [f"{name}: {text}" for name, text in findings(app, sealing=sealing) if text]
+    if problems:
+        message = "start-up checks failed"
+        raise Misconfigured(message, operator_text="\n  ".join(["Start verweigert.", *problems]))
+
+
+def _check_profiles(app: App) -> None:
+    import profiles
+
+    for name in profiles.names(app.settings.profiles):
+        profiles.load(name, app.settings.profiles, released_only=False)
+
+
+def _check_tools(app: App) -> None:
+    from workers.recognition.models import installed_languages
+
+    import profiles
+
+    present = installed_languages()
+    standard = profiles.load("posteingang", app.settings.profiles).profile
+    missing = [name for name in standard.recognition.languages if name not in present]
+    if missing:
+        packages = " ".join(f"tesseract-ocr-{name}" for name in missing)
+        message = f"tesseract models missing: {missing}"
+        raise ToolMissing(
+            message,
+            operator_text=f"Sprachmodelle fehlen: {', '.join(missing)}. "
+            f"Abhilfe: apt-get install {packages}",
+        )
+
+
+def _check_folders(app: App) -> None:
+    from scanners.folder.folders import check_folders
+
+    for tenant in app.settings.tenants:
+        for folder in (app.settings.inbox(tenant), app.settings.outbox(tenant)):
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o770)
+            except OSError as error:
+                message = f"cannot make {folder}: {error}"
+                raise UnsafeFolders(
+                    message, operator_text=f"Ordner {folder} lässt sich nicht anlegen: {error}"
+                ) from error
+    check_folders(app.settings)
+
+
+def _check_key(app: App) -> None:
+    from workers.sealing import ensure_installation_key
+
+    ensure_installation_key(app.settings.keys)
+
+
+@click.command()
+@click.argument("identifier", metavar="ID")
+@click.option(
+    "--what",
+    type=click.Choice(["pdf", "original", "note", "text"]),
+    default="pdf",
+    show_default=True,
+    help="Welche Ausgabe.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Zieldatei; eine vorhandene wird nicht überschrieben.",
+)
+@with_app
+def export(app: App, identifier: str, what: str, output: Path) -> int:
+    """Schreibt eine Ausgabe eines Dokuments in eine Datei."""
+    if output.exists():
+        message = f"{output} gibt es schon; bitte einen anderen Namen angeben."
+        raise click.UsageError(message)
+    tenant, digest = app.ledger.locate(app.ledger.resolve(identifier), what)
+    with app.store.open(tenant, digest) as stream, output.open("xb") as target:
+        shutil.copyfileobj(stream, target)
+    click.echo(f"{output} geschrieben, SHA-256 {digest}.")
+    return 0
+
+
+@click.command()
+@click.argument("subject", metavar="[ID|DATEI]", required=False)
+@click.option(
+    "--trust",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Zertifikat (PEM), dem das Siegel vertrauen soll.",
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON statt Text.")
+@with_app
+def verify(app: App, subject: str | None, trust: Path | None, *, as_json: bool) -> int:
+    """Prüft eine Datei, ein Dokument oder, ohne Angabe, alle Ketten und Prüfsummen."""
+    from ingest.cli.verifying import verify_all, verify_file, verify_unit
+
+    if subject is None:
+        results = verify_all(app)
+    elif Path(subject).is_file():
+        results = verify_file(app, Path(subject), trust)
+    else:
+        results = verify_unit(app, subject, trust)
+    failed = False
+    for result in results:
+        failed |= result["required"] and not result["passed"]
+        if as_json:
+            print_json({"message_type": "verification", **result})
+        else:
+            mark = "ok" if result["passed"] else ("FEHLER" if result["required"] else "Hinweis")
+            click.echo(f"{mark:8}{result['name']}: {result['text']}")
+    return 3 if failed else 0

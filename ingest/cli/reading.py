@@ -1,0 +1,105 @@
+"""Reading commands: every arrival and document, where each is, and the evening account."""
+
+from __future__ import annotations
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import click
+
+from ingest import clock
+from ingest.cli.app import App, print_json, with_app
+
+
+@click.command("list")
+@click.option("--tenant", help="Nur dieser Mandant.")
+@click.option("--json", "as_json", is_flag=True, help="Ein JSON-Objekt je Zeile.")
+@with_app
+def list_(app: App, tenant: str | None, *, as_json: bool) -> int:
+    """Zeigt alle Einlieferungen, Dokumente und nicht angenommenen Dateien."""
+    from console.tables import print_rows
+
+    rows = app.ledger.rows(tenant)
+    if not as_json:
+        print_rows(rows)
+        return 0
+    for row in rows:
+        print_json(row)
+    return 0
+
+
+@click.command()
+@click.argument("identifier", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Ein JSON-Objekt.")
+@with_app
+def show(app: App, identifier: str, *, as_json: bool) -> int:
+    """Zeigt eine Einlieferung oder ein Dokument mit seiner ganzen Geschichte."""
+    from console.tables import print_record
+
+    record = app.ledger.show(identifier)
+    if as_json:
+        print_json(record)
+    else:
+        print_record(record, app.settings.house.zone)
+    return 0
+
+
+@click.command()
+@click.option(
+    "--day",
+    "day",
+    is_flag=False,
+    flag_value="today",
+    metavar="[DATUM]",
+    help="Abendabrechnung des Tages (JJJJ-MM-TT, Vorgabe heute).",
+)
+@click.option("--tenant", help="Mandant (Vorgabe: default).")
+@click.option("--json", "as_json", is_flag=True, help="JSON statt Tabelle.")
+@with_app
+def status(app: App, day: str | None, tenant: str | None, *, as_json: bool) -> int:
+    """Zeigt den Stand der Arbeit; mit --day die Abendabrechnung.
+
+    Die Abendabrechnung vergleicht, was gezählt wurde, mit dem, was zugestellt oder noch
+    offen ist. Eine Differenz ungleich null führt zu Rückgabewert 3.
+    """
+    from console.tables import print_account, print_counts
+
+    name = app.tenant(tenant)
+    if day is None:
+        counts = app.ledger.counts(name)
+        if as_json:
+            print_json({"message_type": "status", "tenant": name, **counts})
+        else:
+            print_counts(counts)
+        return 0
+    account = app.ledger.day_account(
+        name, _day(day, app.settings.house.zone), app.settings.house.zone
+    )
+    waiting = _waiting_files(app, name)
+    if as_json:
+        print_json({"message_type": "day_account", **account.as_json(), "in_inbox": waiting})
+    else:
+        print_account(account, waiting)
+    return 3 if account.difference else 0
+
+
+def _day(text: str, zone: str) -> dt.date:
+    if text == "today":
+        return clock.now().astimezone(ZoneInfo(zone)).date()
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        message = f"--day: „{text}“ ist kein Datum; bitte JJJJ-MM-TT angeben."
+        raise click.UsageError(message) from error
+
+
+def _waiting_files(app: App, tenant: str) -> list[str]:
+    """Name what lies in the inbox and is not yet accepted."""
+    inbox = app.settings.inbox(tenant)
+    if not inbox.is_dir():
+        return []
+    return sorted(
+        str(path.relative_to(inbox)).encode("utf-8", "replace").decode()
+        for path in inbox.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    )

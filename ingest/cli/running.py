@@ -1,0 +1,158 @@
+"""`run` and its parts: channels, workers, and the progress that people watch."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from ingest.cli.app import App, configure_logs, with_app
+from ingest.cli.proving import require_ready
+from ingest.cli.receiving import worker_lock
+from ingest.document import Queue
+
+if TYPE_CHECKING:
+    from workers.actors import Hints
+
+
+@click.command()
+@click.option("--samples", is_flag=True, help="Erzeugt Musterbriefe und legt sie in den Eingang.")
+@click.option("--until-idle", is_flag=True, help="Endet, wenn alles zugestellt oder offen ist.")
+@click.option("--json", "as_json", is_flag=True, help="Fortschritt als JSON-Zeilen.")
+@with_app
+def run(app: App, *, samples: bool, until_idle: bool, as_json: bool) -> int:
+    """Startet alles auf dieser Maschine: Eingangsordner, Verarbeitung, Zustellung."""
+    from console.progress import follow
+    from workers.executor import Executor, standard_lanes
+
+    with ExitStack() as stack:
+        stop = stack.enter_context(stopping())
+        _log_to_file(app, stack)
+        require_ready(app)
+        stack.enter_context(worker_lock(app.settings.data, exclusive=False))
+        executor = Executor(app.settings, app.ledger, standard_lanes(app.settings))
+        executor.start()
+        stack.callback(executor.stop)
+        if samples:
+            from console.samples import drop_samples
+
+            drop_samples(app.settings.inbox("default"))
+        _start_channels(app, stop, lambda _queue: executor.wake(), stack)
+        follow(app.ledger, app.settings, stop, as_json=as_json, until_idle=until_idle)
+    return 0
+
+
+@click.command()
+@with_app
+def watch(app: App) -> int:
+    """Überwacht nur die Eingangsordner (für getrennte Maschinen)."""
+    with ExitStack() as stack:
+        stop = stack.enter_context(stopping())
+        require_ready(app, sealing=False)
+        hints = _hints(app)
+        _start_channels(app, stop, hints or (lambda _queue: None), stack)
+        click.echo("Eingangsordner werden überwacht. Ende mit Strg-C.", err=True)
+        stop.wait()
+    return 0
+
+
+@click.command()
+@click.option(
+    "--queue",
+    "queues",
+    multiple=True,
+    type=click.Choice([str(q) for q in Queue]),
+    help="Nur diese Warteschlangen (mehrfach möglich); Vorgabe: alle.",
+)
+@click.option("--processes", type=click.IntRange(min=1), help="Kindprozesse für die Erkennung.")
+@with_app
+def work(app: App, queues: tuple[str, ...], processes: int | None) -> int:
+    """Startet nur die Verarbeitung; mit redis_url über dramatiq, sonst über das Ledger allein."""
+    from workers.executor import Executor, standard_lanes
+
+    wanted = tuple(Queue(name) for name in queues) or tuple(Queue)
+    settings = app.settings
+    if processes is not None:
+        limits = settings.workers.model_copy(update={"processes": processes})
+        settings = settings.model_copy(update={"workers": limits})
+    with ExitStack() as stack:
+        stop = stack.enter_context(stopping())
+        require_ready(app, sealing=Queue.SEALING in wanted)
+        stack.enter_context(worker_lock(settings.data, exclusive=False))
+        lanes = standard_lanes(settings, wanted)
+        hints = _hints(app)
+        executor = Executor(settings, app.ledger, lanes, hints)
+        if hints is None:
+            executor.start()
+            stack.callback(executor.stop)
+        else:
+            from workers.actors import BrokerWorkers
+
+            workers = BrokerWorkers(hints, executor, lanes)
+            executor.start(own=False)
+            workers.start()
+            stack.callback(workers.stop)
+            stack.callback(executor.stop)
+        click.echo(f"Verarbeitung läuft ({', '.join(wanted)}). Ende mit Strg-C.", err=True)
+        stop.wait()
+    return 0
+
+
+def _hints(app: App) -> Hints | None:
+    url = app.settings.redis_url
+    if url is None:
+        return None
+    from workers.actors import Hints
+
+    return Hints(url.get_secret_value())
+
+
+def _start_channels(
+    app: App, stop: threading.Event, hint: Callable[[Queue], None], stack: ExitStack
+) -> None:
+    import profiles
+    from scanners.folder import FolderChannel
+
+    for tenant in app.settings.tenants:
+        channel = FolderChannel(app.settings, tenant, app.ledger, app.store, profiles, hint)
+        thread = threading.Thread(
+            target=channel.run, args=(stop,), name=f"folder-{tenant}", daemon=True
+        )
+        thread.start()
+        stack.callback(thread.join, 10.0)
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """Yield an event that SIGINT and SIGTERM set; a second signal ends at once."""
+    stop = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        stop.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _log_to_file(app: App, stack: ExitStack) -> None:
+    """Keep the terminal for the picture: logs go into the data folder."""
+    click_out = click.get_text_stream("stdout")
+    if not click_out.isatty():
+        return
+    app.settings.data.mkdir(parents=True, exist_ok=True, mode=0o750)
+    file = stack.enter_context((app.settings.data / "scanstrasse.log").open("a", encoding="utf-8"))
+    configure_logs(verbose=False, stream=file)
+    stack.callback(configure_logs, verbose=False)

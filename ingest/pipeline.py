@@ -1,0 +1,260 @@
+"""Claim, step, record: how a unit goes on.
+
+The ledger is the queue. `advance` claims one unit, lets its step be performed in a child
+process while a heartbeat keeps the lease, and records the outcome in one transaction,
+only if the claim is still its own. The world outside the claim is never touched here, so
+a process killed at any line of this module costs one attempt and no letter.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import time
+import traceback
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from ingest.document import PLAN, Assignment, Outcome, Queue, Standing, Step, UnitKind
+from ingest.errors import (
+    Dangerous,
+    Deferrable,
+    LedgerUnavailable,
+    Misconfigured,
+    Outage,
+    ScanstrasseError,
+    Unclear,
+)
+from ingest.ledger import Claim, Ledger
+from ingest.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+#: Performs an assignment within some seconds; the callable is asked about once a second
+#: whether the work is still wanted.
+Performer = Callable[[Assignment, float, Callable[[], bool]], Outcome]
+#: Makes an outcome for a unit whose attempts are used up, or None to hold it.
+Exhausted = Callable[[Assignment, str], Outcome | None]
+
+_LONGEST_PAUSE = dt.timedelta(minutes=15)
+_OUTAGE_PAUSE = dt.timedelta(seconds=5)
+_PAGE_ATTEMPTS = 2  #: a page that crashes the engine twice goes on without text
+_RECORDING_TRIES = 5
+
+
+@dataclass
+class Breaker:
+    """Stops claiming for a while after an outage, so that a dead store is not hammered.
+
+    Attributes:
+        pause: Seconds of the present pause; doubles with each outage up to a minute.
+    """
+
+    pause: float = 0.0
+    until: float = 0.0
+
+    def trip(self) -> None:
+        """Count an outage."""
+        self.pause = min(max(1.0, self.pause * 2), 60.0)
+        self.until = time.monotonic() + self.pause
+
+    def reset(self) -> None:
+        """Count a success."""
+        self.pause = 0.0
+        self.until = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether claiming has to wait."""
+        return time.monotonic() < self.until
+
+
+@dataclass
+class Pipeline:
+    """Moves units. One instance serves one thread.
+
+    Attributes:
+        worker: Name of this worker in the ledger: host, process and thread.
+        perform: Runs the step; raises the errors of `ingest.errors`.
+        exhausted: By step, what to record when a unit has used up its attempts.
+        hint: Told which queue may have new work after each record; losing it costs time only.
+        wanted: Asked during work; False ends the work at once and gives the claim back.
+    """
+
+    ledger: Ledger
+    perform: Performer
+    settings: Settings
+    worker: str
+    exhausted: Mapping[Step, Exhausted] = field(default_factory=dict)
+    hint: Callable[[Queue], None] = lambda _queue: None
+    wanted: Callable[[], bool] = lambda: True
+    breaker: Breaker = field(default_factory=Breaker)
+
+    @property
+    def lease(self) -> dt.timedelta:
+        """How long a claim lasts without a heartbeat."""
+        return dt.timedelta(seconds=self.settings.workers.lease_seconds)
+
+    def advance(self, queues: Collection[Queue]) -> bool:
+        """Claim one unit of `queues` and take it one step further.
+
+        Returns:
+            Whether there was a unit. False also while the ledger is out of reach or an
+            outage makes it sensible to wait.
+        """
+        if self.breaker.is_open:
+            return False
+        try:
+            claim = self.ledger.claim(queues, self.worker, self.lease)
+        except LedgerUnavailable as error:
+            self.breaker.trip()
+            log.warning("ledger_unavailable", error=str(error), pause=self.breaker.pause)
+            return False
+        if claim is None:
+            return False
+        try:
+            self._take(claim)
+        except LedgerUnavailable as error:
+            # The claim's lease ends by itself; whoever sweeps next gives the unit back.
+            self.breaker.trip()
+            log.warning("ledger_lost", unit=claim.unit_id, error=str(error))
+        return True
+
+    def _take(self, claim: Claim) -> None:
+        assignment = self.ledger.assignment(claim)
+        try:
+            outcome = self.perform(assignment, self._budget(assignment), self._heartbeat(claim))
+        except ScanstrasseError as error:
+            self._fail(claim, assignment, error)
+        except Exception as error:  # noqa: BLE001 - the one place where a bug becomes an event
+            self._fail(claim, assignment, _bug(error))
+        else:
+            self.breaker.reset()
+            self._record(claim, outcome)
+
+    def _budget(self, assignment: Assignment) -> float:
+        plan = PLAN[assignment.unit_kind, assignment.step]
+        if assignment.step is Step.RECOGNITION:
+            return min(float(plan.seconds), self.settings.workers.page_seconds)
+        return float(plan.seconds)
+
+    def _heartbeat(self, claim: Claim) -> Callable[[], bool]:
+        """Return the tick that keeps the lease; it ends with the unit's time budget."""
+        pause = self.lease.total_seconds() / 3
+        last = time.monotonic()
+
+        def tick() -> bool:
+            nonlocal last
+            if not self.wanted():
+                return False
+            if time.monotonic() - last < pause:
+                return True
+            last = time.monotonic()
+            try:
+                return self.ledger.extend(claim, self.lease)
+            except LedgerUnavailable:
+                return True  # the ledger may be back before the lease ends
+
+        return tick
+
+    def _record(self, claim: Claim, outcome: Outcome) -> None:
+        """Record, trying again while the ledger is briefly away: the work is already done."""
+        for remaining in reversed(range(_RECORDING_TRIES)):
+            try:
+                recorded = self.ledger.record(claim, outcome)
+            except LedgerUnavailable:
+                if remaining == 0 or not self.wanted():
+                    raise
+                time.sleep(1.0)
+                continue
+            if recorded:
+                self._hint_after(claim, outcome)
+            else:
+                log.info("fenced_out", unit=claim.unit_id, step=claim.step)
+            return
+
+    def _hint_after(self, claim: Claim, outcome: Outcome) -> None:
+        plan = PLAN[claim.unit_kind, claim.step]
+        if plan.following is not None:
+            self.hint(PLAN[claim.unit_kind, plan.following].queue)
+        if outcome.pages or claim.unit_kind is UnitKind.PAGE:
+            self.hint(plan.queue)
+        if outcome.parts:
+            self.hint(Queue.RECOGNITION)
+
+    def _fail(self, claim: Claim, assignment: Assignment, error: ScanstrasseError) -> None:
+        log.warning(
+            "step_failed",
+            unit=claim.unit_id,
+            step=claim.step,
+            attempt=claim.attempt,
+            code=error.code,
+            error=str(error),
+        )
+        if isinstance(error, (Unclear, Dangerous)):
+            self._set_aside(claim, error.standing, error)
+        elif not self.wanted():
+            self._defer(claim, error, dt.timedelta(0), consumes_try=False)
+        elif isinstance(error, Outage):
+            self.breaker.trip()
+            self._defer(claim, error, self._pause(claim.attempt, _OUTAGE_PAUSE), consumes_try=False)
+        elif isinstance(error, Misconfigured):
+            log.error("alarm_misconfigured", unit=claim.unit_id, error=str(error))
+            self._defer(claim, error, _LONGEST_PAUSE, consumes_try=False)
+        else:
+            self._retry_or_end(claim, assignment, error)
+
+    def _retry_or_end(self, claim: Claim, assignment: Assignment, error: ScanstrasseError) -> None:
+        attempts = self.settings.workers.attempts
+        if claim.unit_kind is UnitKind.PAGE:
+            attempts = min(attempts, _PAGE_ATTEMPTS)
+        if claim.attempt < attempts:
+            base = dt.timedelta(seconds=self.settings.workers.backoff_seconds)
+            consumes = not isinstance(error, Deferrable) or error.consumes_try
+            self._defer(claim, error, self._pause(claim.attempt, base), consumes_try=consumes)
+            return
+        ending = self.exhausted.get(assignment.step)
+        outcome = ending(assignment, error.code) if ending is not None else None
+        if outcome is not None:
+            self._record(claim, outcome)
+            return
+        self._set_aside(claim, Standing.HELD, error)
+
+    def _pause(self, attempt: int, base: dt.timedelta) -> dt.timedelta:
+        """Return an exponential pause with jitter, so that a herd does not come back at once."""
+        longest = min(base * 2 ** min(attempt - 1, 10), _LONGEST_PAUSE)
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
+
+    def _defer(
+        self, claim: Claim, error: ScanstrasseError, pause: dt.timedelta, *, consumes_try: bool
+    ) -> None:
+        self.ledger.defer(
+            claim,
+            code=error.code,
+            operator_text=error.operator_text,
+            message=str(error),
+            pause=pause,
+            consumes_try=consumes_try,
+        )
+
+    def _set_aside(self, claim: Claim, standing: Standing, error: ScanstrasseError) -> None:
+        self.ledger.set_aside(
+            claim,
+            standing,
+            code=error.code,
+            operator_text=error.operator_text,
+            message=str(error),
+        )
+        self.hint(PLAN[claim.unit_kind, claim.step].queue)
+
+
+def _bug(error: Exception) -> ScanstrasseError:
+    """Turn an unplanned exception into an error that carries its traceback into the event."""
+    text = "".join(traceback.format_exception(error))
+    return ScanstrasseError(
+        text,
+        operator_text=f"Unerwarteter Programmfehler ({type(error).__name__}); bitte melden.",
+        code="bug",
+    )

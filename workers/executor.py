@@ -1,0 +1,254 @@
+"""The local executor: threads that claim, children that work, a sweep that forgets nothing.
+
+Each slot is a thread with one warm child process. Slots that read foreign bytes and slots
+that hold the key are different processes. Hints wake the slots early; without any hint
+they look into the ledger by themselves, so that a lost hint costs seconds and no letter.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from ingest.document import Assignment, Outcome, Queue
+from ingest.errors import LedgerUnavailable, StoreUnavailable
+from ingest.ledger import Ledger
+from ingest.pipeline import Pipeline
+from ingest.sandbox import Child, Limits
+from ingest.settings import Settings
+from workers.exhaustion import EXHAUSTED
+
+log = structlog.get_logger(__name__)
+
+#: Queues whose children read what strangers wrote.
+READING_QUEUES = (Queue.RECOGNITION, Queue.INSPECTION)
+#: Queues whose children hold the key or write to the outside.
+WRITING_QUEUES = (Queue.DELIVERY, Queue.SEALING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lane:
+    """A number of slots that serve the same queues."""
+
+    name: str
+    queues: tuple[Queue, ...]
+    slots: int
+
+
+def standard_lanes(settings: Settings, queues: Collection[Queue] = tuple(Queue)) -> list[Lane]:
+    """Return one slot per core for reading work and one slot for sealing and delivery."""
+    cores = settings.workers.processes or len(os.sched_getaffinity(0))
+    lanes = [
+        Lane(name="read", queues=_among(READING_QUEUES, queues), slots=cores),
+        Lane(name="write", queues=_among(WRITING_QUEUES, queues), slots=1),
+    ]
+    return [lane for lane in lanes if lane.queues]
+
+
+def _among(wanted: tuple[Queue, ...], allowed: Collection[Queue]) -> tuple[Queue, ...]:
+    return tuple(queue for queue in wanted if queue in allowed)
+
+
+class Slot:
+    """One child process and the pipeline that feeds it. Used by one thread at a time."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        name: str,
+        hint: Callable[[Queue], None],
+        wanted: Callable[[], bool],
+    ) -> None:
+        """Prepare the slot; its child starts with the first unit."""
+        self._spool = settings.data / "spool"
+        self._child = Child(
+            "workers.execution:prepare",
+            {"settings": settings.for_children()},
+            Limits(memory_bytes=settings.workers.memory_bytes),
+        )
+        self.pipeline = Pipeline(
+            ledger=ledger,
+            perform=self.perform,
+            settings=settings,
+            worker=f"{socket.gethostname()}:{os.getpid()}:{name}",
+            exhausted=EXHAUSTED,
+            hint=hint,
+            wanted=wanted,
+        )
+
+    def perform(self, assignment: Assignment, seconds: float, tick: Callable[[], bool]) -> Outcome:
+        """Run the step in the child, in a scratch folder that is gone afterwards.
+
+        Raises:
+            StoreUnavailable: No space for the scratch folder; nothing was done.
+        """
+        from workers.execution import ASSIGNMENT, OUTCOME
+
+        workspace = self._workspace()
+        try:
+            request = {
+                "assignment": ASSIGNMENT.dump_python(assignment, mode="json"),
+                "workspace": str(workspace),
+            }
+            answer = self._child.call(request, seconds, tick)
+        finally:
+            shutil.rmtree(workspace, ignore_errors=True)
+        return OUTCOME.validate_python(answer)
+
+    def _workspace(self) -> Path:
+        try:
+            self._spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self._spool))
+        except OSError as error:
+            message = f"no scratch folder below {self._spool}: {error}"
+            raise StoreUnavailable(
+                message, operator_text=f"Kein Platz im Arbeitsordner {self._spool}: {error}"
+            ) from error
+
+    def close(self) -> None:
+        """Kill the child."""
+        self._child.close()
+
+
+class Executor:
+    """Slots by lane, the sweep, and two ways to be driven.
+
+    `start` drives the slots with threads of its own (one machine); with `start(own=False)`
+    somebody else calls `drain` (`workers.actors`), and only the sweep runs here.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        lanes: Collection[Lane],
+        hint: Callable[[Queue], None] | None = None,
+    ) -> None:
+        """Describe the executor. `hint` tells other machines; own slots are woken anyway."""
+        self._settings = settings
+        self._ledger = ledger
+        self._lanes = lanes
+        self._outward = hint
+        self._stop = threading.Event()
+        self._bells: list[threading.Event] = []
+        self._idle: dict[str, queue.SimpleQueue[Slot]] = {}
+        self._slots: list[Slot] = []
+        self._threads: list[threading.Thread] = []
+        for lane in lanes:
+            self._idle[lane.name] = queue.SimpleQueue()
+            for number in range(lane.slots):
+                slot = Slot(settings, ledger, f"{lane.name}-{number}", self._hint, self.is_wanted)
+                self._slots.append(slot)
+                self._idle[lane.name].put(slot)
+
+    def is_wanted(self) -> bool:
+        """Whether work should go on; False once `stop` was called."""
+        return not self._stop.is_set()
+
+    def start(self, *, own: bool = True) -> None:
+        """Start the sweep and, with `own`, a thread for each slot."""
+        clear_spool(self._settings.data / "spool")
+        if own:
+            for lane in self._lanes:
+                for _ in range(lane.slots):
+                    self._spawn(lane.name, self._serve, lane)
+        self._spawn("sweep", self._sweep)
+
+    def wake(self) -> None:
+        """Tell the own slots that there may be work."""
+        for bell in self._bells:
+            bell.set()
+
+    def drain(self, wanted: Queue) -> int:
+        """Advance units of one queue until there are none; return how many.
+
+        Blocks until a slot of the queue's lane is free.
+        """
+        lane = next(lane for lane in self._lanes if wanted in lane.queues)
+        slot = self._idle[lane.name].get()
+        count = 0
+        try:
+            while self.is_wanted() and slot.pipeline.advance([wanted]):
+                count += 1
+        finally:
+            self._idle[lane.name].put(slot)
+        return count
+
+    def stop(self, seconds: float = 10.0) -> None:
+        """End work at once: units in progress are given back without losing a try."""
+        self._stop.set()
+        self.wake()
+        for thread in self._threads:
+            thread.join(timeout=seconds)
+        for slot in self._slots:
+            slot.close()
+
+    def _hint(self, wanted: Queue) -> None:
+        self.wake()
+        if self._outward is not None:
+            self._outward(wanted)
+
+    def _spawn(self, name: str, target: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=target, args=arguments, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _serve(self, lane: Lane) -> None:
+        bell = threading.Event()
+        self._bells.append(bell)
+        slot = self._idle[lane.name].get()
+        while self.is_wanted():
+            bell.clear()
+            if not slot.pipeline.advance(lane.queues):
+                bell.wait(timeout=self._settings.workers.sweep_seconds)
+
+    def _sweep(self) -> None:
+        while self.is_wanted():
+            try:
+                swept = self._ledger.sweep()
+                if swept.expired:
+                    log.warning("claims_expired", count=swept.expired)
+                if swept.expired or swept.promoted:
+                    self.wake()
+                self._repeat_hints()
+            except LedgerUnavailable as error:
+                log.warning("sweep_failed", error=str(error))
+            self._stop.wait(self._settings.workers.sweep_seconds)
+
+    def _repeat_hints(self) -> None:
+        if self._outward is None:
+            return
+        for lane in self._lanes:
+            for wanted in lane.queues:
+                if self._ledger.due(wanted):
+                    self._outward(wanted)
+
+
+def clear_spool(spool: Path) -> None:
+    """Remove scratch folders whose process is gone: a crash leaves nothing of a letter behind."""
+    if not spool.is_dir():
+        return
+    for folder in spool.iterdir():
+        owner = folder.name.partition("-")[0]
+        if not owner.isdigit() or not _lives(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    with suppress(PermissionError):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+    return True
