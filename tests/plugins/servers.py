@@ -1,0 +1,234 @@
+"""Real PostgreSQL and Redis servers, started by the tests on private ports.
+
+Each process of the test run has its own servers in its own folder. Where a server is not
+installed the test is skipped, but fails with `CI=true`: nothing may pass there unseen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+_PATIENCE = 60.0
+
+
+def _missing(what: str) -> None:
+    message = f"{what} is not installed"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def free_port() -> int:
+    """Return a TCP port on loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _newest_postgres() -> Path | None:
+    """Return the folder of the newest packaged server; others on the path may be stand-ins."""
+    found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
+    if found:
+        return max(found, key=lambda path: int(path.parent.name))
+    other = shutil.which("postgres")
+    return Path(other).parent if other else None
+
+
+class PostgresServer:
+    """A PostgreSQL server in a folder of its own, with fsync on.
+
+    Attributes:
+        port: On 127.0.0.1; the same after a restart.
+    """
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        """Create the cluster; `start` runs it."""
+        self.port = free_port()
+        self._binaries = binaries
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._as_user: list[str] = []
+        if os.geteuid() == 0:  # the server refuses to run as root
+            owner = pwd.getpwnam("postgres")
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+            self._as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
+        command = [binaries / "initdb", "-D", folder / "db", "-U", "test", "-A", "trust"]
+        subprocess.run(
+            [*self._as_user, *command, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+        )
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the URL of a database."""
+        return f"postgresql://test@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": str(self._folder),
+            "max_connections": "200",
+            "shared_buffers": "64MB",
+            "logging_collector": "off",
+        }
+        settings = [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._as_user, self._binaries / "postgres", "-D", self._folder / "db", *settings],
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+            )
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            with contextlib.suppress(psycopg.OperationalError):
+                psycopg.connect(self.url(), connect_timeout=5).close()
+                return
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((self._folder / "log").read_text(errors="replace"))
+            time.sleep(0.05)
+
+    def stop(self, *, immediately: bool = False) -> None:
+        """Stop the server, as for maintenance or as in a power cut."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGQUIT if immediately else signal.SIGINT)
+        self._process.wait(_PATIENCE)
+        self._process = None
+
+    def restart(self, *, immediately: bool = False) -> None:
+        """Stop and start again on the same port."""
+        self.stop(immediately=immediately)
+        self.start()
+
+    def create_database(self) -> str:
+        """Create an empty database and return its URL."""
+        name = f"test_{uuid.uuid4().hex}"
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self.url(name)
+
+    def drop_database(self, url: str) -> None:
+        """Drop a database made by `create_database`, whoever is connected."""
+        name = url.rsplit("/", 1)[1]
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+class RedisServer:
+    """A Redis server without persistence: what it holds may vanish at any moment."""
+
+    def __init__(self, binary: str, folder: Path) -> None:
+        """Choose a port; `start` runs the server."""
+        self.port = free_port()
+        self._binary = binary
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL of database 0."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def _client(self) -> redis.Redis:
+        return redis.Redis(host="127.0.0.1", port=self.port)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir"]
+        self._process = subprocess.Popen(
+            [self._binary, *options, str(self._folder)], stdout=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            with contextlib.suppress(redis.ConnectionError), self._client() as client:
+                client.ping()
+                return
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                message = "redis-server does not start"
+                raise RuntimeError(message)
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Kill the server."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(_PATIENCE)
+            self._process = None
+
+    def flush(self) -> None:
+        """Forget everything."""
+        with self._client() as client:
+            client.flushall()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A running PostgreSQL server; whoever stops it starts it again."""
+    binaries = _newest_postgres()
+    if binaries is None:
+        _missing("PostgreSQL")
+        return
+    # not below pytest's folder: the server's own user has to reach it
+    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
+        server = PostgresServer(binaries, Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop(immediately=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """One database for the whole run."""
+    return postgres_server.create_database()
+
+
+@pytest.fixture
+def fresh_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """An empty database for one test."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A running Redis server; whoever stops it starts it again."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        _missing("redis-server")
+        return
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder:
+        server = RedisServer(binary, Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_server: RedisServer) -> str:
+    """URL of the running Redis server."""
+    return redis_server.url
