@@ -14,8 +14,7 @@ setup: ## Debian packages, .venv, locked dependencies; quick when nothing change
 	@.ci/setup
 
 run: setup ## sample letters through the whole system, then serve until Ctrl-C
-	@$(BIN)/python -m console.samples "$(DATA)/samples"
-	@$(BIN)/scanstrasse --data "$(DATA)" run --letters "$(DATA)/samples"
+	@$(BIN)/scanstrasse --data "$(DATA)" run --samples
 
 lint: setup ## style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -1,8 +1,9 @@
 """Configuration of an installation: one TOML file, environment variables, strict keys.
 
 An unknown key is an error, because a mistyped limit that is silently ignored costs more
-than a start that fails. Secrets (database and broker URLs, S3 keys) may be given by
-environment variable or as a file path; they appear in no log and no process list.
+than a start that fails. Secrets (database and broker URLs) may be given by environment
+variable or, where container engines put them, as files `/run/secrets/scanstrasse_ledger_url`
+and `…_redis_url`; they appear in no log and no process list.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing_extensions import override
 
 from ingest.document import DEFAULT_TENANT
 from ingest.errors import Misconfigured
+
+_SECRETS = Path("/run/secrets")
 
 
 class _Section(BaseModel):
@@ -85,7 +88,11 @@ class Settings(BaseSettings):
     """Everything configurable, checked as a whole at start-up."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SCANSTRASSE_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix="SCANSTRASSE_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        secrets_dir=_SECRETS if _SECRETS.is_dir() else None,
     )
 
     data: Path = Path("data")
@@ -111,9 +118,9 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let environment variables win over the configuration file."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
+        """Let environment variables win over secret files, and those over the configuration."""
+        del settings_cls, dotenv_settings
+        return env_settings, file_secret_settings, init_settings
 
     def inbox(self, tenant: str) -> Path:
         """Return the watch folder of `tenant`; every tenant has its own root."""

@@ -7,6 +7,7 @@ known (`letter_texts`), which makes it the ground truth for recognition.
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from ingest.document import new_id
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["letter_pages", "letter_texts", "write_samples", "write_stack"]
+__all__ = ["drop_samples", "letter_pages", "letter_texts", "write_samples", "write_stack"]
 
 
 def letter_pages(
@@ -87,6 +88,25 @@ def write_samples(folder: Path) -> list[Path]:
         write_letter_pdf(folder / "anfrage-elektronisch.pdf", letter(7, 3)),
         write_locked_pdf(folder / "mit-kennwort.pdf", letter(4, 2), password=secret),
     ]
+
+
+def drop_samples(inbox: Path) -> list[Path]:
+    """Put the samples into a watch folder, each one complete at the moment it appears.
+
+    Nothing that already lies there is replaced.
+
+    Returns:
+        Where they were put; the watch folder may have taken them since.
+    """
+    inbox.mkdir(parents=True, exist_ok=True, mode=0o770)
+    dropped = []
+    with tempfile.TemporaryDirectory(prefix=".musterpost-", dir=inbox.parent) as folder:
+        for path in write_samples(Path(folder)):
+            target = inbox / path.name
+            if target.exists():
+                target = inbox / f"{path.stem}-{new_id()}{path.suffix}"
+            dropped.append(path.rename(target))
+    return dropped
 
 
 def _sides(seed: int, pages: int) -> list[Sheet]:
