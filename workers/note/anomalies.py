@@ -1,0 +1,70 @@
+"""What a reader of the note must know: anomalies of the scan and findings of the file.
+
+An anomaly is something about our own capture (a page that does not decode, a doubtful
+separator); a finding is something about the file as it came (not PDF/A, signature broken).
+Both are German sentences, in the order of the pages, each once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from ingest.document import Assignment, Facts, Page, PageRole
+
+_RECOGNITION: Final = {
+    "timed_out": "Texterkennung wegen Zeitüberschreitung ausgelassen",
+    "crashed": "Texterkennung nach Absturz des Erkennungsprogramms ausgelassen",
+}
+
+
+def anomalies(assignment: Assignment) -> list[str]:
+    """Return what was unusual about capturing this document; empty means none was noticed."""
+    found = [text for page in assignment.pages for text in _of_page(page)]
+    facts = assignment.document.facts if assignment.document is not None else {}
+    found += sentences(facts.get("checking", {}).get("anomalies", []))
+    return unique(found)
+
+
+def findings(assignment: Assignment) -> list[str]:
+    """Return what was found about the files that this document came in."""
+    ordinals = {page.source for page in assignment.pages}
+    facts = assignment.document.facts if assignment.document is not None else {}
+    found: list[str] = []
+    for source in assignment.batch.sources:
+        if source.ordinal in ordinals or len(assignment.batch.sources) == 1:
+            found += sentences(source.facts.get("findings", []))
+    found += sentences(facts.get("composition", {}).get("findings", []))
+    return unique(found)
+
+
+def sentences(entries: Iterable[Any]) -> Iterator[str]:
+    """Return the German text of each entry, which is a sentence or `{"code", "text"}`."""
+    for entry in entries:
+        text = entry.get("text") or entry.get("code") if isinstance(entry, dict) else entry
+        if text:
+            yield str(text)
+
+
+def unique(texts: Iterable[str]) -> list[str]:
+    """Return `texts` without repetitions, order kept."""
+    return list(dict.fromkeys(texts))
+
+
+def _of_page(page: Page) -> Iterator[str]:
+    examination: Facts = page.facts.get("examination", {})
+    recognition: Facts = page.facts.get("recognition", {})
+    where = f"Abbild {page.number}"
+    if examination.get("undecodable"):
+        yield f"{where}: nicht lesbar ({examination['undecodable']})"
+    if examination.get("separator_suspect"):
+        yield f"{where}: sieht aus wie ein Trennblatt, dessen Code nicht lesbar ist"
+    if examination.get("dpi_source") == "default":
+        yield f"{where}: Auflösung in der Datei nicht angegeben, angenommen"
+    if page.role is PageRole.BLANK_SUSPECT or examination.get("blank"):
+        yield f"{where}: vermutlich leer"
+    if recognition.get("anomaly"):
+        kind = str(recognition["anomaly"])
+        yield f"{where}: {_RECOGNITION.get(kind, f'Texterkennung ausgelassen ({kind})')}"
+    if recognition.get("orientation"):
+        yield f"{where}: um {recognition['orientation']} Grad im Uhrzeigersinn gedreht"

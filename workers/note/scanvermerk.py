@@ -1,0 +1,219 @@
+"""The Scanvermerk: what is known about a scan, and nothing that is not.
+
+The fields follow BSI TR-03138 V1.5, A.NB.4, as far as this system knows them. It is the note
+of a *copying* scan: it states no match and releases no paper. What nobody recorded is
+written "nicht erfasst". People appear as operator codes only; no name, login, host or
+folder of the machine is in it, because the note travels with the file to citizens and courts.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from ingest.document import NOT_APPLICABLE, NOT_RECORDED, Assignment, Document, RenditionKind
+
+NAMESPACE: Final = "urn:scanstrasse:scanvermerk:1"
+FILENAME: Final = "scanvermerk.xml"
+_PAPER: Final = (
+    "Kopierendes Scannen: Diese Datei ist eine elektronische Kopie. Eine bildliche und "
+    "inhaltliche Übereinstimmung mit dem Papier wird nicht bestätigt. Das Papieroriginal bleibt "
+    "maßgeblich; es darf nicht auf Grund dieses Vermerks vernichtet werden."
+)
+_ELECTRONIC: Final = (
+    "Diese Datei ist eine durchsuchbare Kopie eines elektronisch eingegangenen Originals. "
+    "Maßgeblich bleibt das unverändert aufbewahrte Original; Signaturen und Siegel des Originals "
+    "gelten nur dort. Eine bildliche und inhaltliche Übereinstimmung wird nicht bestätigt."
+)
+_OMITTED: Final = {"separator": "Trennblatt", "blank": "leere Seite"}
+#: What XML 1.0 cannot carry at all.
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessStep:
+    """One step of the way and the tool that did it; `at` is None where no time was recorded."""
+
+    name: str
+    at: dt.datetime | None
+    tool: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoteContent:
+    """What the note says beyond the assignment itself.
+
+    Attributes:
+        zone: Times are written with the offset of the house, so that a date of receipt shows
+            the day that was stamped.
+        organisation: Who runs the installation.
+        steps: In the order they were done.
+        anomalies: German sentences; empty writes "Keine" explicitly.
+    """
+
+    note_id: str
+    created_at: dt.datetime
+    zone: dt.tzinfo
+    organisation: str
+    steps: tuple[ProcessStep, ...]
+    anomalies: tuple[str, ...]
+
+
+def scanvermerk(assignment: Assignment, document: Document, content: NoteContent) -> bytes:
+    """Return the note as UTF-8 XML, valid against `scanvermerk-1.xsd`."""
+    root = ET.Element("Scanvermerk", {"xmlns": NAMESPACE, "version": "1.0"})
+    _heading(root, assignment, document, content)
+    _capture(root, assignment, content)
+    _receipt(root, assignment, content.zone)
+    _position(root, assignment, document)
+    _counts(root, assignment)
+    steps = ET.SubElement(root, "Prozessschritte")
+    for step in content.steps:
+        moment = _moment(step.at, content.zone)
+        attributes = {"name": step.name, "zeitpunkt": moment, "werkzeug": _clean(step.tool)}
+        ET.SubElement(steps, "Schritt", attributes)
+    anomalies = ET.SubElement(root, "Auffaelligkeiten")
+    for anomaly in content.anomalies:
+        _text(anomalies, "Auffaelligkeit", anomaly)
+    if not content.anomalies:
+        ET.SubElement(anomalies, "Keine")
+    _digests(root, assignment, document)
+    ET.indent(root)
+    written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written + b"\n"
+
+
+def is_electronic(assignment: Assignment) -> bool:
+    """Tell whether the document was never paper, as inspection found."""
+    ordinals = {page.source for page in assignment.pages}
+    sources = [s for s in assignment.batch.sources if s.ordinal in ordinals]
+    return any(source.facts.get("electronic") for source in sources or assignment.batch.sources)
+
+
+def omitted(assignment: Assignment) -> list[tuple[int, str]]:
+    """Return number and kind of the batch's left-out pages that lie in or beside this document.
+
+    Left-out pages after its last page belong to it up to the next separator; before its
+    first page only its own separator and what followed that sheet.
+    """
+    entries = assignment.batch.facts.get("separation", {}).get("omitted", [])
+    kinds = {int(entry["page"]): str(entry["kind"]) for entry in entries}
+    numbers = [page.number for page in assignment.pages]
+    if not numbers:
+        return []
+    mine = [n for n in kinds if min(numbers) < n < max(numbers) and n not in numbers]
+    after = max(numbers) + 1
+    while kinds.get(after) == "blank":
+        mine.append(after)
+        after += 1
+    leading: list[int] = []
+    before = min(numbers) - 1
+    while before in kinds:
+        leading.append(before)
+        if kinds[before] == "separator":
+            mine += leading
+            break
+        before -= 1
+    return [(number, kinds[number]) for number in sorted(mine)]
+
+
+def _heading(
+    root: ET.Element, assignment: Assignment, document: Document, content: NoteContent
+) -> None:
+    electronic = is_electronic(assignment)
+    note = ET.SubElement(root, "Vermerk")
+    _text(note, "Kennung", content.note_id)
+    _text(note, "ErstelltAm", _moment(content.created_at, content.zone))
+    _text(note, "Titel", assignment.profile["note"]["title"])
+    _text(note, "Behandlung", "kopierend")
+    _text(note, "Erklaerung", _ELECTRONIC if electronic else _PAPER)
+    product = ET.SubElement(root, "Scanprodukt")
+    _text(product, "Kennung", document.id)
+    _text(product, "Fassung", str(document.revision))
+    _text(product, "Herkunft", "elektronisch" if electronic else "Papier")
+
+
+def _capture(root: ET.Element, assignment: Assignment, content: NoteContent) -> None:
+    envelope = assignment.batch.envelope
+    never_paper = is_electronic(assignment)
+    capture = ET.SubElement(root, "Erfassung")
+    _text(capture, "Organisation", content.organisation)
+    _text(capture, "Bearbeiterkuerzel", envelope.operator)
+    _text(capture, "Geraet", envelope.device)
+    unknown = NOT_APPLICABLE if never_paper else NOT_RECORDED
+    _text(capture, "GescanntAm", _moment(envelope.scanned_at, content.zone, unknown))
+    _text(capture, "Aufbewahrungsort", envelope.storage_place)
+
+
+def _receipt(root: ET.Element, assignment: Assignment, zone: dt.tzinfo) -> None:
+    envelope = assignment.batch.envelope
+    existing = assignment.profile["intake"]["received_at"] == "not_applicable"
+    unknown = NOT_APPLICABLE if existing else NOT_RECORDED
+    receipt = ET.SubElement(root, "Eingang")
+    _text(receipt, "Eingangsdatum", _moment(envelope.received_at, zone, unknown))
+    known = envelope.received_at is not None
+    _text(receipt, "EingangsdatumQuelle", envelope.received_at_source if known else unknown)
+    _text(receipt, "RegistriertAm", _moment(assignment.batch.registered_at, zone))
+    _text(receipt, "Kanal", envelope.channel)
+
+
+def _position(root: ET.Element, assignment: Assignment, document: Document) -> None:
+    numbers = [page.number for page in assignment.pages]
+    total = sum(source.pages or 0 for source in assignment.batch.sources)
+    batch = ET.SubElement(root, "Stapel")
+    _text(batch, "Kennung", assignment.batch.id)
+    _text(batch, "Dokument", str(document.ordinal))
+    _text(batch, "AbbildVon", str(min(numbers)) if numbers else NOT_APPLICABLE)
+    _text(batch, "AbbildBis", str(max(numbers)) if numbers else NOT_APPLICABLE)
+    _text(batch, "AbbilderGesamt", str(total) if total else NOT_RECORDED)
+    procedure = ET.SubElement(root, "Verfahren")
+    _text(procedure, "Profil", assignment.profile["name"])
+    _text(procedure, "Version", assignment.profile["version"])
+    _text(procedure, "Sha256", assignment.profile_sha256)
+
+
+def _counts(root: ET.Element, assignment: Assignment) -> None:
+    expected = assignment.batch.envelope.expected_sheets
+    counts = ET.SubElement(root, "Zaehlung")
+    _text(counts, "ErwarteteBlaetter", None if expected is None else str(expected))
+    _text(counts, "Seiten", str(len(assignment.pages)))
+    for number, kind in omitted(assignment):
+        attributes = {"abbild": str(number), "grund": _OMITTED.get(kind, kind)}
+        ET.SubElement(counts, "Weggelassen", attributes)
+
+
+def _digests(root: ET.Element, assignment: Assignment, document: Document) -> None:
+    ordinals = {page.source for page in assignment.pages}
+    digests = ET.SubElement(root, "Pruefsummen", {"verfahren": "SHA-256"})
+    for source in assignment.batch.sources:
+        if not ordinals or source.ordinal in ordinals:
+            element = _text(digests, "Quelle", source.sha256)
+            element.set("name", _clean(_bare(source.name)))
+    for page in assignment.pages:
+        _text(digests, "Abbild", page.sha256).set("nummer", str(page.number))
+    for name, kind in (("PdfVorVermerk", RenditionKind.COMPOSED), ("Text", RenditionKind.TEXT)):
+        rendition = document.renditions.get(kind)
+        if rendition is not None:
+            _text(digests, name, rendition.sha256)
+
+
+def _text(parent: ET.Element, tag: str, text: str | None) -> ET.Element:
+    element = ET.SubElement(parent, tag)
+    element.text = _clean(text or "")
+    return element
+
+
+def _clean(text: str) -> str:
+    return _NOT_XML.sub("\ufffd", text).strip()[:2000] or NOT_RECORDED
+
+
+def _bare(name: str) -> str:
+    return PureWindowsPath(PurePosixPath(name).name).name
+
+
+def _moment(moment: dt.datetime | None, zone: dt.tzinfo, unknown: str = NOT_RECORDED) -> str:
+    return unknown if moment is None else moment.astimezone(zone).isoformat(timespec="seconds")
