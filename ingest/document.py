@@ -379,6 +379,7 @@ class Document:
 
     Attributes:
         ordinal: Position in the batch, from 1.
+        source: Ordinal of the source that is its original.
         facts: Results of its steps by step name, e.g. `facts["routing"]["department"]`.
         renditions: The newest blob of each kind.
     """
@@ -391,6 +392,7 @@ class Document:
     stage: Stage
     facts: Facts = field(default_factory=dict)
     renditions: dict[RenditionKind, Rendition] = field(default_factory=dict)
+    source: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,26 +1,51 @@
 """The ledger: what exists, where it stands, what comes next, and the history of both.
 
-It is the queue and the truth. A broker message is only a hint that a queue has work.
+It is the queue and the truth. A broker message is only a hint that a queue has work; the
+ledger chooses. Every method is one transaction: it returned, so it is durable; it raised,
+so nothing of it happened. Reading for people goes through `Ledger.reading`.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
 
+from ingest.document import NOT_RECORDED, Assignment, Outcome, Queue, Standing
+from ingest.ledger import accepting, assigning, claiming, clerks, inboxes, recording, setbacks
 from ingest.ledger import engine as engines
 from ingest.ledger.migrating import migrate
+from ingest.ledger.moves import IllegalMove
+from ingest.ledger.terms import Arrival, Claim, ClaimLost, Receipt, Shift, Swept, Unaccepted
 
-__all__ = ["Ledger", "open_ledger"]
+__all__ = [
+    "Arrival",
+    "Claim",
+    "ClaimLost",
+    "IllegalMove",
+    "Ledger",
+    "Receipt",
+    "Shift",
+    "Swept",
+    "Unaccepted",
+    "open_ledger",
+]
 
 
 class Ledger:
-    """The ledger of one installation; usable from many threads, one a process."""
+    """The ledger of an installation; one object serves all threads of a process.
+
+    Every method may raise `LedgerUnavailable`: the database does not answer, is locked or
+    has no space, and nothing was committed.
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
         """Take an engine whose schema is current; use `open_ledger`."""
         self._engine = engine
+        self._profiles = assigning.Profiles()
+        self._introduced: set[tuple[str, str]] = set()
 
     def reading(self) -> AbstractContextManager[sa.Connection]:
         """Yield a connection that sees one snapshot and writes nothing."""
@@ -31,8 +56,165 @@ class Ledger:
         return engines.writing(self._engine)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; the object may be used again."""
         self._engine.dispose()
+
+    def accept(self, arrival: Arrival) -> Receipt:
+        """Take an arrival whose bytes are stored; after this its source may go.
+
+        The same receipt key gives the same receipt, however often it is handed over.
+        """
+        version = (arrival.tenant, arrival.profile_sha256)
+        with self.writing() as connection:
+            given = accepting.accept(connection, arrival, known=version in self._introduced)
+        self._introduced.add(version)
+        return given
+
+    def receipt(self, receipt_key: str) -> Receipt | None:
+        """Return what was accepted under a key, None if nothing was."""
+        with self.reading() as connection:
+            return accepting.receipt(connection, receipt_key)
+
+    def claim(self, queues: Collection[Queue], worker: str, lease: dt.timedelta) -> Claim | None:
+        """Take the next work of `queues` until the lease ends, or None if there is none.
+
+        Attempt, token and idempotency key are committed on return.
+        """
+        with self.writing() as connection:
+            return claiming.claim(connection, queues, worker, lease)
+
+    def extend(self, claim: Claim, lease: dt.timedelta) -> bool:
+        """Let the lease end `lease` from now; False if the claim was lost."""
+        with self.writing() as connection:
+            return claiming.extend(connection, claim, lease)
+
+    def assignment(self, claim: Claim) -> Assignment:
+        """Return everything the step may know.
+
+        Raises:
+            ClaimLost: The claim is no longer the caller's.
+        """
+        with self.reading() as connection:
+            return assigning.assignment(connection, claim, self._profiles)
+
+    def record(self, claim: Claim, outcome: Outcome) -> bool:
+        """Record what a step found and what follows; False if the claim was lost."""
+        with self.writing() as connection:
+            return recording.record(connection, claim, outcome)
+
+    def defer(
+        self,
+        claim: Claim,
+        *,
+        code: str,
+        operator_text: str,
+        message: str,
+        pause: dt.timedelta,
+        consumes_try: bool,
+    ) -> bool:
+        """Let the machine try again after `pause`; False if the claim was lost."""
+        with self.writing() as connection:
+            return setbacks.defer(
+                connection,
+                claim,
+                code=code,
+                operator_text=operator_text,
+                message=message,
+                pause=pause,
+                consumes_try=consumes_try,
+            )
+
+    def set_aside(
+        self, claim: Claim, standing: Standing, *, code: str, operator_text: str, message: str
+    ) -> bool:
+        """Ask the clerk (`held`) or the security officer (`quarantined`); False if lost."""
+        with self.writing() as connection:
+            return setbacks.set_aside(
+                connection,
+                claim,
+                standing,
+                code=code,
+                operator_text=operator_text,
+                message=message,
+            )
+
+    def sweep(self) -> Swept:
+        """Make ready what nobody keeps any more and what has become due."""
+        with self.reading() as connection:
+            if not claiming.anything_to_sweep(connection):
+                return Swept(expired=0, promoted=0)
+        with self.writing() as connection:
+            return claiming.sweep(connection, accepting.now(connection))
+
+    def backlog(self) -> dict[Queue, int]:
+        """Count the ready work of every queue."""
+        with self.reading() as connection:
+            return claiming.backlog(connection)
+
+    def due(self, queue: Queue) -> bool:
+        """Tell whether a queue has ready work."""
+        with self.reading() as connection:
+            return claiming.due(connection, queue)
+
+    def release(
+        self, unit_id: str, by: str, reason: str, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """Let held work go on, quarantined work become held.
+
+        Raises:
+            UsageError: Unknown, or neither held nor quarantined; nothing changed.
+        """
+        with self.writing() as connection:
+            clerks.release(connection, unit_id, by, reason, settings or {})
+
+    def reject(self, unit_id: str, by: str, reason: str) -> None:
+        """End a held batch or document.
+
+        Raises:
+            UsageError: Unknown, a page, or not held; nothing changed.
+        """
+        with self.writing() as connection:
+            clerks.reject(connection, unit_id, by, reason)
+
+    def retry(self, unit_id: str, by: str = NOT_RECORDED) -> None:
+        """Let deferred, waiting or held work run now.
+
+        Raises:
+            UsageError: Unknown, or in none of these standings; nothing changed.
+        """
+        with self.writing() as connection:
+            clerks.retry(connection, unit_id, by)
+
+    def replace_unaccepted(self, tenant: str, root: str, entries: Sequence[Unaccepted]) -> None:
+        """Let the listing of what an inbox does not take be exactly `entries`."""
+        with self.writing() as connection:
+            inboxes.replace_unaccepted(connection, tenant, root, entries)
+
+    def unaccepted(self, tenant: str, root: str) -> list[Unaccepted]:
+        """Return what an inbox does not take, by name."""
+        with self.reading() as connection:
+            return inboxes.unaccepted(connection, tenant, root)
+
+    def begin_shift(
+        self, tenant: str, inbox: str, operator: str, device: str | None = None
+    ) -> Shift:
+        """Note who stands at an inbox from now on.
+
+        Raises:
+            UsageError: No operator code; nothing changed.
+        """
+        with self.writing() as connection:
+            return inboxes.begin_shift(connection, tenant, inbox, operator, device)
+
+    def end_shift(self, tenant: str, inbox: str) -> bool:
+        """Note that nobody stands at the inbox any more; False if nobody did."""
+        with self.writing() as connection:
+            return inboxes.end_shift(connection, tenant, inbox)
+
+    def current_shift(self, tenant: str, inbox: str) -> Shift | None:
+        """Return who stands at an inbox, None if nobody has signed on."""
+        with self.reading() as connection:
+            return inboxes.current_shift(connection, tenant, inbox)
 
 
 def open_ledger(url: str) -> Ledger:
@@ -40,7 +222,7 @@ def open_ledger(url: str) -> Ledger:
 
     Raises:
         LedgerUnavailable: The database does not answer.
-        Misconfigured: The database belongs to a newer version.
+        Misconfigured: The database belongs to a newer version; nothing was changed.
     """
     engine = engines.open_engine(url)
     migrate(engine)

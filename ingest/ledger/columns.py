@@ -17,6 +17,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from typing_extensions import override  # in `typing` from Python 3.12
 
 from ingest.clock import UTC, require_aware
 
@@ -57,9 +58,11 @@ class Moment(sa.types.TypeDecorator[dt.datetime]):
     impl = sa.BigInteger
     cache_ok = True
 
+    @override
     def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> int | None:
         return None if value is None else to_microseconds(value)
 
+    @override
     def process_result_value(self, value: Any | None, dialect: Dialect) -> dt.datetime | None:
         return None if value is None else from_microseconds(int(value))
 
@@ -70,9 +73,11 @@ class Json(sa.types.TypeDecorator[Any]):
     impl = sa.Text
     cache_ok = True
 
+    @override
     def process_bind_param(self, value: Any | None, dialect: Dialect) -> str | None:
         return None if value is None else canonical(value)
 
+    @override
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Any | None:
         return None if value is None else json.loads(value)
 
@@ -83,6 +88,7 @@ class CleanText(sa.types.TypeDecorator[str]):
     impl = sa.Text
     cache_ok = True
 
+    @override
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         return None if value is None else clean_text(value)
 

@@ -34,7 +34,11 @@ def open_engine(url: str) -> sa.Engine:
         return _open_sqlite(address)
     if address.drivername in {"postgresql", "postgres"}:
         address = address.set(drivername="postgresql+psycopg")
-    return sa.create_engine(address, pool_pre_ping=True, pool_size=5, max_overflow=45)
+    # where there is an index it is used, whatever the statistics of a young table say
+    options = {} if "options" in address.query else {"options": "-c enable_seqscan=off"}
+    return sa.create_engine(
+        address, connect_args=options, pool_pre_ping=True, pool_size=5, max_overflow=45
+    )
 
 
 def _open_sqlite(address: sa.URL) -> sa.Engine:
@@ -115,6 +119,9 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
         LedgerUnavailable: The database does not answer, is locked, or has no space;
             nothing was committed.
     """
-    with outages(), engine.connect().execution_options(writes=True) as connection:
-        with connection.begin():
-            yield connection
+    with (
+        outages(),
+        engine.connect().execution_options(writes=True) as connection,
+        connection.begin(),
+    ):
+        yield connection

@@ -1,0 +1,248 @@
+"""Accepting an arrival: one transaction after which the source may be removed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Final
+
+import sqlalchemy as sa
+
+from ingest.document import (
+    PLAN,
+    BatchStage,
+    Facts,
+    Queue,
+    Source,
+    SourceKind,
+    Standing,
+    Step,
+    UnitKind,
+    new_id,
+)
+from ingest.ledger import chains, schema
+from ingest.ledger.columns import database_now, from_microseconds
+from ingest.ledger.inserting import insert_batch, insert_new
+from ingest.ledger.terms import Arrival, Receipt
+
+_WORK_KEYS: Final = uuid.UUID("6f1f0cb5-6f0e-5a0b-9d3c-0c7e4f6f9a51")
+_batch = schema.batch
+_source = schema.batch_source
+
+_BY_KEY = sa.select(_batch.c.id).where(_batch.c.receipt_key == sa.bindparam("key"))
+_SOURCES = (
+    sa.select(_source)
+    .where(_source.c.batch_id == sa.bindparam("batch_id"))
+    .order_by(_source.c.ordinal)
+)
+_NEW_SOURCE = sa.insert(_source)
+_NEW_CLAIM = sa.insert(schema.claim).inline()
+_NOW = sa.select(database_now())
+
+
+def now(connection: sa.Connection) -> dt.datetime:
+    """Return the database's time."""
+    return from_microseconds(connection.execute(_NOW).scalar_one())
+
+
+def idempotency_key(unit_id: str, step: Step) -> str:
+    """Return the key for all attempts at a step of a unit.
+
+    It follows from the two, so a ledger restored from a backup asks the outside world
+    under the same key again.
+    """
+    return str(uuid.uuid5(_WORK_KEYS, f"{unit_id}/{step}"))
+
+
+def work(unit_kind: UnitKind, unit_id: str, step: Step, **fields: object) -> Facts:
+    """Return a row of `claim` for a step of a unit, ready unless `fields` say otherwise."""
+    row: Facts = {
+        "unit_kind": unit_kind,
+        "unit_id": unit_id,
+        "step": step,
+        "queue": PLAN[unit_kind, step].queue,
+        "idempotency_key": idempotency_key(unit_id, step),
+        "standing": Standing.READY,
+        "document_id": None,
+        "parent_id": None,
+        "attempts": 0,
+        "children_open": 0,
+        "released": {},
+        "reason_code": None,
+        "reason": None,
+    }
+    return {**row, **fields}
+
+
+def source_of(row: sa.Row[tuple[object, ...]]) -> Source:
+    """Return the source that a row of `batch_source` describes."""
+    values = row._mapping  # noqa: SLF001 - the public name of SQLAlchemy's row mapping
+    return Source(
+        ordinal=values["ordinal"],
+        name=values["name"],
+        name_base64=values["name_base64"],
+        sha256=values["sha256"],
+        size=values["size"],
+        kind=SourceKind(values["kind"]),
+        pages=values["pages"],
+        facts=values["facts"],
+    )
+
+
+def sources(connection: sa.Connection, batch_id: str) -> tuple[Source, ...]:
+    """Return the sources of a batch in order."""
+    rows = connection.execute(_SOURCES, {"batch_id": batch_id})
+    return tuple(source_of(row) for row in rows)
+
+
+def receipt(connection: sa.Connection, receipt_key: str) -> Receipt | None:
+    """Return what was accepted under a key, None if nothing was."""
+    batch_id = connection.execute(_BY_KEY, {"key": receipt_key}).scalar()
+    if batch_id is None:
+        return None
+    return Receipt(batch_id=batch_id, created=False, sources=sources(connection, batch_id))
+
+
+def accept(connection: sa.Connection, arrival: Arrival, *, known: bool) -> Receipt:
+    """Write batch, sources, blobs, first event and first work of an arrival.
+
+    Args:
+        connection: In a writing transaction.
+        arrival: What the channel hands over.
+        known: The caller knows that tenant and profile version are written already.
+
+    Returns:
+        The receipt; the one given before if the key was accepted before.
+    """
+    moment = now(connection)
+    row = _batch_row(arrival, moment)
+    dialect = connection.dialect.name
+    if connection.execute(insert_batch(dialect), row).first() is None:
+        return _accepted_before(connection, arrival.receipt_key)
+    if not known:
+        _introduce(connection, arrival, moment)
+    _keep_sources(connection, arrival, row["id"], moment)
+    entries = [chains.Entry("received", _received(arrival))]
+    if arrival.held is not None:
+        code, text = arrival.held
+        entries.append(chains.Entry("held", {"code": code, "operator_text": text}))
+    chains.begin(
+        connection,
+        row["id"],
+        tenant=arrival.tenant,
+        unit_kind=UnitKind.BATCH,
+        at=moment,
+        entries=entries,
+    )
+    same = ("standing", "reason_code", "reason", "priority", "tenant")
+    first = work(UnitKind.BATCH, row["id"], Step.INSPECTION, **{key: row[key] for key in same})
+    connection.execute(_NEW_CLAIM, {**first, "batch_id": row["id"], "since_at": moment})
+    return Receipt(batch_id=row["id"], created=True, sources=arrival.sources)
+
+
+def _accepted_before(connection: sa.Connection, receipt_key: str) -> Receipt:
+    found = receipt(connection, receipt_key)
+    if found is None:
+        message = f"batch of {receipt_key} was refused although its key is new"
+        raise RuntimeError(message)
+    return found
+
+
+def _batch_row(arrival: Arrival, moment: dt.datetime) -> Facts:
+    code, text = arrival.held or (None, None)
+    envelope = arrival.envelope
+    return {
+        "id": new_id(),
+        "tenant": arrival.tenant,
+        "receipt_key": arrival.receipt_key,
+        "stage": BatchStage.RECEIVED,
+        "standing": Standing.HELD if arrival.held else Standing.READY,
+        "reason_code": code,
+        "reason": text,
+        "priority": int(arrival.priority),
+        "profile": envelope.profile,
+        "profile_sha256": arrival.profile_sha256,
+        "channel": envelope.channel,
+        "operator": envelope.operator,
+        "received_at": envelope.received_at,
+        "received_at_source": envelope.received_at_source,
+        "scanned_at": envelope.scanned_at,
+        "device": envelope.device,
+        "storage_place": envelope.storage_place,
+        "expected_sheets": envelope.expected_sheets,
+        "registered_at": moment,
+        "facts": {},
+    }
+
+
+def _introduce(connection: sa.Connection, arrival: Arrival, moment: dt.datetime) -> None:
+    dialect = connection.dialect.name
+    tenant = arrival.tenant
+    connection.execute(insert_new(schema.tenant, dialect), {"code": tenant, "since_at": moment})
+    never = from_microseconds(0)
+    connection.execute(
+        insert_new(schema.turn, dialect),
+        [{"queue": queue, "tenant": tenant, "served_at": never} for queue in Queue],
+    )
+    connection.execute(
+        insert_new(schema.profile_version, dialect),
+        {
+            "tenant": tenant,
+            "sha256": arrival.profile_sha256,
+            "name": arrival.envelope.profile,
+            "content": arrival.profile,
+            "first_used_at": moment,
+        },
+    )
+
+
+def _keep_sources(
+    connection: sa.Connection, arrival: Arrival, batch_id: str, moment: dt.datetime
+) -> None:
+    if not arrival.sources:
+        return
+    rows: list[Facts] = [
+        {
+            "batch_id": batch_id,
+            "tenant": arrival.tenant,
+            "ordinal": source.ordinal,
+            "name": source.name,
+            "name_base64": source.name_base64,
+            "sha256": source.sha256,
+            "size": source.size,
+            "kind": source.kind,
+            "pages": source.pages,
+            "facts": source.facts,
+        }
+        for source in arrival.sources
+    ]
+    connection.execute(_NEW_SOURCE, rows)
+    keep_blobs(connection, arrival.tenant, [(s.sha256, s.size) for s in arrival.sources], moment)
+
+
+def keep_blobs(
+    connection: sa.Connection, tenant: str, blobs: list[tuple[str, int]], moment: dt.datetime
+) -> None:
+    """Note that the store holds `blobs` (digest, size); the same bytes are noted once."""
+    rows = [
+        {"tenant": tenant, "sha256": sha256, "size": size, "stored_at": moment}
+        for sha256, size in sorted(set(blobs))  # one order, or two writers may lock crosswise
+    ]
+    connection.execute(insert_new(schema.blob, connection.dialect.name), rows)
+
+
+def _received(arrival: Arrival) -> Facts:
+    envelope = arrival.envelope
+    received_at = envelope.received_at
+    return {
+        "channel": envelope.channel,
+        "profile": envelope.profile,
+        "profile_sha256": arrival.profile_sha256,
+        "operator": envelope.operator,
+        "received_at": received_at.isoformat() if received_at else None,
+        "received_at_source": envelope.received_at_source,
+        "sources": [
+            {"name": source.name, "sha256": source.sha256, "size": source.size}
+            for source in arrival.sources
+        ],
+    }

@@ -1,0 +1,227 @@
+"""Choosing the next work, keeping it, and giving back what nobody keeps.
+
+The choice: most urgent first; among equally urgent the tenant that was served longest
+ago; of that tenant the oldest arrival. One look into an index for each tenant answers it,
+however much work is open. A claim is committed, attempt counted, before anybody works.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Collection
+from typing import Final
+
+import sqlalchemy as sa
+
+from ingest.document import Queue, Standing, Step, UnitKind
+from ingest.ledger import chains, openwork, schema
+from ingest.ledger.columns import database_now
+from ingest.ledger.moves import move
+from ingest.ledger.terms import Claim, Swept
+
+_claim = schema.claim
+_turn = schema.turn
+_SWEEP_LIMIT: Final = 500
+_LOCKS: Final = {queue: 7226_2800 + place for place, queue in enumerate(Queue)}
+#: Literals, not parameters: only they let the planner use a partial index.
+READY: Final[sa.ColumnElement[str]] = sa.literal_column("'ready'")
+CLAIMED: Final[sa.ColumnElement[str]] = sa.literal_column("'claimed'")
+
+_LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("lock", type_=sa.BigInteger)))
+
+
+def _choice() -> sa.ScalarSelect[int]:
+    candidate, other = _claim.alias("candidate"), _turn.alias("other")
+    oldest = _claim.alias("oldest")
+    queues: sa.BindParameter[list[str]] = sa.bindparam("queues", expanding=True)
+    first = (
+        sa.select(oldest.c.id)
+        .where(
+            oldest.c.queue == _turn.c.queue,
+            oldest.c.tenant == _turn.c.tenant,
+            oldest.c.standing == READY,
+        )
+        .order_by(oldest.c.priority, oldest.c.batch_id, oldest.c.id)
+        .limit(1)
+        .correlate(_turn)
+        .scalar_subquery()
+    )
+    served = (
+        sa.select(sa.func.max(other.c.served_at))
+        .where(other.c.tenant == _turn.c.tenant, other.c.queue.in_(queues))
+        .correlate(_turn)
+        .scalar_subquery()
+    )
+    return (
+        sa.select(candidate.c.id)
+        .select_from(_turn.join(candidate, candidate.c.id == first))
+        .where(_turn.c.queue.in_(queues))
+        .order_by(candidate.c.priority, served, candidate.c.batch_id, candidate.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+_lease_end = database_now() + sa.bindparam("lease", type_=sa.BigInteger)
+CLAIM_NEXT: Final = (
+    sa.update(_claim)
+    .where(_claim.c.id == _choice(), _claim.c.standing == READY)
+    .values(
+        standing=move(Standing.READY, Standing.CLAIMED),
+        token=sa.bindparam("new_token"),
+        worker=sa.bindparam("new_worker"),
+        lease_until=sa.type_coerce(_lease_end, sa.BigInteger),
+        attempts=_claim.c.attempts + 1,
+    )
+    .returning(
+        _claim.c.id,
+        _claim.c.token,
+        _claim.c.tenant,
+        _claim.c.unit_kind,
+        _claim.c.unit_id,
+        _claim.c.step,
+        _claim.c.attempts,
+        _claim.c.idempotency_key,
+        _claim.c.batch_id,
+        _claim.c.document_id,
+        _claim.c.lease_until,
+        _claim.c.queue,
+    )
+)
+_SERVED = (
+    sa.update(_turn)
+    .where(
+        _turn.c.queue == sa.bindparam("of_queue"),
+        _turn.c.tenant == sa.bindparam("of_tenant"),
+    )
+    .values(served_at=sa.type_coerce(database_now(), sa.BigInteger))
+)
+_EXTEND = (
+    sa.update(_claim)
+    .where(
+        _claim.c.id == sa.bindparam("claim_id"),
+        _claim.c.token == sa.bindparam("held_token"),
+        _claim.c.standing == CLAIMED,
+    )
+    .values(lease_until=sa.type_coerce(_lease_end, sa.BigInteger))
+)
+
+
+def claim(
+    connection: sa.Connection, queues: Collection[Queue], worker: str, lease: dt.timedelta
+) -> Claim | None:
+    """Take the next work of `queues`, or None; the caller's commit makes it theirs."""
+    if connection.dialect.name == "postgresql":
+        for queue in sorted(queues):  # one order for everybody, so nobody waits crosswise
+            connection.execute(_LOCK, {"lock": _LOCKS[queue]})
+    token = uuid.uuid4().hex
+    values = {"queues": list(queues), "new_token": token, "new_worker": worker}
+    row = connection.execute(CLAIM_NEXT, {**values, "lease": _microseconds(lease)}).first()
+    if row is None:
+        return None
+    connection.execute(_SERVED, {"of_queue": row.queue, "of_tenant": row.tenant})
+    return Claim(
+        id=row.id,
+        token=token,
+        tenant=row.tenant,
+        unit_kind=UnitKind(row.unit_kind),
+        unit_id=row.unit_id,
+        step=Step(row.step),
+        attempt=row.attempts,
+        idempotency_key=row.idempotency_key,
+        batch_id=row.batch_id,
+        document_id=row.document_id,
+        lease_until=row.lease_until,
+    )
+
+
+def _microseconds(span: dt.timedelta) -> int:
+    return span // dt.timedelta(microseconds=1)
+
+
+def extend(connection: sa.Connection, held: Claim, lease: dt.timedelta) -> bool:
+    """Let the lease end `lease` from now; False if the claim is no longer the caller's."""
+    values = {"claim_id": held.id, "held_token": held.token, "lease": _microseconds(lease)}
+    return connection.execute(_EXTEND, values).rowcount == 1
+
+
+#: As a subquery it is asked once a statement, and an index can be searched for it.
+_present = sa.select(database_now()).scalar_subquery()
+_expired = sa.and_(_claim.c.standing == CLAIMED, _claim.c.lease_until < _present)
+_due = sa.and_(
+    _claim.c.due_at.is_not(None),
+    _claim.c.due_at <= _present,
+    _claim.c.standing.in_((Standing.DEFERRED, Standing.WAITING)),
+)
+ANY_EXPIRED: Final = sa.select(_claim.c.id).where(_expired).limit(1)
+ANY_DUE: Final = sa.select(_claim.c.id).where(_due).limit(1)
+_swept = (
+    _claim.c.unit_kind,
+    _claim.c.unit_id,
+    _claim.c.batch_id,
+    _claim.c.document_id,
+    _claim.c.step,
+    _claim.c.attempts,
+)
+
+
+def _some(condition: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
+    found = sa.select(_claim.c.id).where(condition).limit(_SWEEP_LIMIT)
+    return found.with_for_update(skip_locked=True)  # two sweeps share the work
+
+
+_EXPIRE = (
+    sa.update(_claim)
+    .where(_claim.c.id.in_(_some(_expired)))
+    .values(standing=move(Standing.CLAIMED, Standing.READY), token=None, lease_until=None)
+    .returning(*_swept)
+)
+_PROMOTE = (
+    sa.update(_claim)
+    .where(_claim.c.id.in_(_some(_due)))
+    .values(standing=move(Standing.DEFERRED, Standing.READY), due_at=None)
+    .returning(*_swept)
+)
+assert move(Standing.WAITING, Standing.READY)  # noqa: S101 - `_PROMOTE` moves these as well
+
+
+def anything_to_sweep(connection: sa.Connection) -> bool:
+    """Tell, without a lock, whether a sweep would find something."""
+    return any(connection.execute(query).first() is not None for query in (ANY_EXPIRED, ANY_DUE))
+
+
+def sweep(connection: sa.Connection, moment: dt.datetime) -> Swept:
+    """Make ready what nobody keeps and what has become due; the lost attempt stays counted."""
+    expired = connection.execute(_EXPIRE).all()
+    promoted = connection.execute(_PROMOTE).all()
+    for row in promoted:
+        openwork.mirror(connection, row, Standing.READY, moment)
+    for row in expired:
+        lost = {"step": row.step, "unit": row.unit_id, "attempt": row.attempts}
+        entry = chains.Entry("lease_expired", lost)
+        chains.append(connection, row.document_id or row.batch_id, moment, entry)
+    return Swept(expired=len(expired), promoted=len(promoted))
+
+
+_BACKLOG = (
+    sa.select(_claim.c.queue, sa.func.count())
+    .where(_claim.c.standing == READY)
+    .group_by(_claim.c.queue)
+)
+_READY_IN = (
+    sa.select(sa.literal(1))
+    .where(_claim.c.queue == sa.bindparam("of_queue"), _claim.c.standing == READY)
+    .limit(1)
+)
+
+
+def backlog(connection: sa.Connection) -> dict[Queue, int]:
+    """Count the ready work of every queue."""
+    counted = {Queue(queue): count for queue, count in connection.execute(_BACKLOG)}
+    return {queue: counted.get(queue, 0) for queue in Queue}
+
+
+def due(connection: sa.Connection, queue: Queue) -> bool:
+    """Tell whether a queue has ready work."""
+    return connection.execute(_READY_IN, {"of_queue": queue}).first() is not None

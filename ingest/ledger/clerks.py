@@ -1,0 +1,178 @@
+"""What persons decide: release, reject, retry. Each names who and why, and is an event.
+
+A batch or document may be named where one of its pages is stuck: the decision then goes
+to those pages.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ingest.document import NOT_RECORDED, Facts, Standing, UnitKind
+from ingest.errors import UsageError
+from ingest.ledger import accepting, chains, openwork, schema
+from ingest.ledger.moves import move
+
+Row = sa.Row[Any]
+
+_NAMES: Final = {
+    UnitKind.BATCH: "Einlieferung",
+    UnitKind.DOCUMENT: "Dokument",
+    UnitKind.PAGE: "Seite",
+}
+_STANDINGS: Final = {
+    Standing.READY: "bereit",
+    Standing.CLAIMED: "in Arbeit",
+    Standing.DEFERRED: "zurückgestellt, wird von selbst wiederholt",
+    Standing.WAITING: "wartend",
+    Standing.HELD: "Klärfall",
+    Standing.QUARANTINED: "in Quarantäne",
+    Standing.DONE: "fertig",
+    Standing.REJECTED: "zurückgewiesen",
+    Standing.SUPERSEDED: "ersetzt",
+}
+#: Settings whose value is for one step's eyes only.
+_SECRETS: Final = ("password", "passwort", "kennwort", "secret", "pin")
+_ENDED: Final = (
+    sa.select(schema.batch.c.standing).where(schema.batch.c.id == sa.bindparam("unit")),
+    sa.select(schema.document.c.standing).where(schema.document.c.id == sa.bindparam("unit")),
+)
+
+
+def release(
+    connection: sa.Connection, unit_id: str, by: str, reason: str, settings: Mapping[str, str]
+) -> None:
+    """Let held work go on with `settings` and all its tries; move quarantined work to held.
+
+    Raises:
+        UsageError: The unit is unknown, or neither held nor quarantined; nothing changed.
+    """
+    _require(unit_id, by, reason)
+    moment = accepting.now(connection)
+    chosen = _chosen(connection, unit_id, {Standing.HELD, Standing.QUARANTINED}, "freigegeben")
+    for row in chosen:
+        said: Facts = {"step": row.step, "unit": row.unit_id, "reason": reason}
+        if row.standing == Standing.QUARANTINED:
+            openwork.change(connection, row, Standing.HELD)
+            known = (row.reason_code, row.reason)
+            openwork.mirror(connection, row, Standing.HELD, moment, known)
+            entry = chains.Entry("released_by_security_officer", said, by)
+        else:
+            released = {**row.released, **settings}
+            _let_go_on(connection, row, moment, released=released)
+            entry = chains.Entry("released_by_clerk", {**said, "settings": _shown(settings)}, by)
+        _, chain = openwork.owner(row)
+        chains.append(connection, chain, moment, entry)
+
+
+def retry(connection: sa.Connection, unit_id: str, by: str = NOT_RECORDED) -> None:
+    """Let deferred, waiting or held work run now, with all its tries.
+
+    Raises:
+        UsageError: The unit is unknown, or waits for nothing that a person could hasten;
+            nothing changed.
+    """
+    moment = accepting.now(connection)
+    allowed = {Standing.DEFERRED, Standing.HELD, Standing.WAITING}
+    for row in _chosen(connection, unit_id, allowed, "wiederholt"):
+        _let_go_on(connection, row, moment)
+        said = {"step": row.step, "unit": row.unit_id, "from": row.standing}
+        _, chain = openwork.owner(row)
+        chains.append(connection, chain, moment, chains.Entry("retried_by_operator", said, by))
+
+
+def reject(connection: sa.Connection, unit_id: str, by: str, reason: str) -> None:
+    """End a held batch or document for good; its bytes and its history stay.
+
+    Raises:
+        UsageError: The unit is unknown, is a page, or is not held; nothing changed.
+    """
+    _require(unit_id, by, reason)
+    moment = accepting.now(connection)
+    chosen = _chosen(connection, unit_id, {Standing.HELD}, "zurückgewiesen")
+    row = openwork.of_unit(connection, unit_id)
+    if row is None or row.unit_kind == UnitKind.PAGE:
+        text = (
+            f"Seite {unit_id} kann nicht einzeln zurückgewiesen werden: bitte ihr Dokument oder "
+            "ihre Einlieferung zurückweisen oder die Seite freigeben."
+        )
+        raise UsageError(f"page {unit_id} cannot be rejected alone", operator_text=text)
+    for held in chosen:
+        move(held.standing, Standing.REJECTED)
+    kind, unit = openwork.owner(row)
+    openwork.end(connection, row)
+    openwork.show(
+        connection,
+        kind,
+        unit,
+        moment,
+        standing=Standing.REJECTED,
+        reason_code="rejected",
+        reason=reason,
+    )
+    said = {"step": row.step, "reason": reason, "was": [held.reason_code for held in chosen]}
+    chains.append(connection, unit, moment, chains.Entry("rejected", said, by))
+
+
+def _let_go_on(connection: sa.Connection, row: Row, moment: dt.datetime, **fields: object) -> None:
+    cleared = {"attempts": 0, "reason_code": None, "reason": None}
+    openwork.change(connection, row, Standing.READY, **cleared, **fields)
+    if row.unit_kind == UnitKind.PAGE:
+        openwork.mirror_parent(connection, row, moment)
+    else:
+        openwork.mirror(connection, row, Standing.READY, moment)
+
+
+def _require(unit_id: str, by: str, reason: str) -> None:
+    for value, field in ((by, "--operator (Kürzel)"), (reason, "--reason (Grund)")):
+        if not value.strip():
+            text = f"{unit_id}: Für diese Entscheidung fehlt die Angabe {field}."
+            raise UsageError(f"{field} is missing for {unit_id}", operator_text=text)
+
+
+def _shown(settings: Mapping[str, str]) -> Facts:
+    """Return settings as an event may show them: secrets neither by name nor by value."""
+    return {
+        key: value
+        for key, value in settings.items()
+        if not any(secret in key.lower() for secret in _SECRETS)
+    }
+
+
+def _chosen(
+    connection: sa.Connection, unit_id: str, allowed: Collection[Standing], wish: str
+) -> list[Row]:
+    """Return the unit's open work, or that of its stuck pages, if its standing is allowed."""
+    row = openwork.of_unit(connection, unit_id)
+    if row is None:
+        raise _not_open(connection, unit_id, wish)
+    if row.children_open:
+        allowed = set(allowed) - {Standing.WAITING}
+        stuck = openwork.children(connection, row)
+        chosen = [child for child in stuck if child.standing in allowed]
+    else:
+        chosen = [row] if row.standing in allowed else []
+    if not chosen:
+        raise _refusal(UnitKind(row.unit_kind), unit_id, Standing(row.standing), wish)
+    return chosen
+
+
+def _not_open(connection: sa.Connection, unit_id: str, wish: str) -> UsageError:
+    for kind, query in zip((UnitKind.BATCH, UnitKind.DOCUMENT), _ENDED, strict=True):
+        standing = connection.execute(query, {"unit": unit_id}).scalar()
+        if standing is not None:
+            return _refusal(kind, unit_id, Standing(standing), wish)
+    text = f"{unit_id} ist nicht bekannt oder hat nichts Offenes: bitte mit »list« nachsehen."
+    return UsageError(f"{unit_id} has no open work", operator_text=text)
+
+
+def _refusal(kind: UnitKind, unit_id: str, standing: Standing, wish: str) -> UsageError:
+    text = (
+        f"{_NAMES[kind]} {unit_id} kann jetzt nicht {wish} werden: "
+        f"Stand »{_STANDINGS[standing]}« ({standing})."
+    )
+    return UsageError(f"{kind} {unit_id} is {standing}", operator_text=text)

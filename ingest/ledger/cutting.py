@@ -1,0 +1,204 @@
+"""Cutting a batch into its consignments and documents, all at once or not at all."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from ingest.clock import UTC
+from ingest.document import (
+    BatchStage,
+    Facts,
+    Outcome,
+    Part,
+    Stage,
+    Standing,
+    Step,
+    UnitKind,
+    new_id,
+)
+from ingest.ledger import accepting, chains, openwork, schema
+
+Row = sa.Row[Any]
+
+_BATCH = sa.select(schema.batch).where(schema.batch.c.id == sa.bindparam("of_batch"))
+_PAGE_IDS = sa.select(schema.page.c.number, schema.page.c.id).where(
+    schema.page.c.batch_id == sa.bindparam("of_batch")
+)
+_SOURCE_DIGESTS = sa.select(schema.batch_source.c.ordinal, schema.batch_source.c.sha256).where(
+    schema.batch_source.c.batch_id == sa.bindparam("of_batch")
+)
+_ROLE = sa.update(schema.page).where(
+    schema.page.c.batch_id == sa.bindparam("of_batch"),
+    schema.page.c.number == sa.bindparam("at_number"),
+)
+_NEW_CONSIGNMENT = sa.insert(schema.consignment).inline()
+_NEW_DOCUMENT = sa.insert(schema.document).inline()
+_NEW_CLAIM = sa.insert(schema.claim).inline()
+_NEW_PARENT = sa.insert(schema.claim).returning(schema.claim.c.id)
+
+
+def separation(
+    connection: sa.Connection, row: Row, outcome: Outcome, facts: Facts, moment: dt.datetime
+) -> None:
+    """Close the batch of `row` and create its documents, their pages' work included.
+
+    Raises:
+        ValueError: A part names a page or source that does not exist, or two parts the same
+            page; nothing may be committed.
+    """
+    batch = connection.execute(_BATCH, {"of_batch": row.batch_id}).one()
+    page_ids = {number: id_ for number, id_ in connection.execute(_PAGE_IDS, _of(row))}  # noqa: C416 - rows are not pairs to mypy
+    digests = {ordinal: sha for ordinal, sha in connection.execute(_SOURCE_DIGESTS, _of(row))}  # noqa: C416 - as above
+    _check(row, outcome, page_ids, digests)
+    roles = [{**_of(row), "at_number": n, "role": role} for n, role in outcome.roles.items()]
+    if roles:
+        connection.execute(_ROLE, roles)
+    openwork.finish(connection, row)
+    openwork.show(
+        connection,
+        UnitKind.BATCH,
+        row.batch_id,
+        moment,
+        stage=BatchStage.CLOSED,
+        standing=Standing.DONE,
+        reason_code=None,
+        reason=None,
+        closed_at=moment,
+        facts=facts,
+    )
+    documents = []
+    for ordinal, part in enumerate(outcome.parts, 1):
+        document_id = _document(connection, batch, part, ordinal, moment)
+        _begin_chain(connection, row, document_id, part, digests[part.source], moment)
+        _begin_work(connection, row, document_id, [page_ids[n] for n in part.pages], moment)
+        documents.append({"id": document_id, "pages": list(part.pages), "source": part.source})
+    said = {
+        "step": row.step,
+        "attempt": row.attempts,
+        "facts_sha256": chains.facts_digest(outcome.facts),
+        "documents": documents,
+        "omitted": outcome.facts.get("omitted", []),
+    }
+    chains.append(connection, row.batch_id, moment, chains.Entry("separated", said))
+
+
+def _of(row: Row) -> Facts:
+    return {"of_batch": row.batch_id}
+
+
+def _check(
+    row: Row, outcome: Outcome, page_ids: Mapping[int, str], digests: Mapping[int, str]
+) -> None:
+    named = Counter(number for part in outcome.parts for number in part.pages)
+    wrong = {number for number, times in named.items() if number not in page_ids or times > 1}
+    wrong |= {part.source for part in outcome.parts if part.source not in digests}
+    if wrong:
+        message = f"batch {row.batch_id}: parts name {sorted(wrong)} twice or without their being"
+        raise ValueError(message)
+
+
+def _document(
+    connection: sa.Connection, batch: Row, part: Part, ordinal: int, moment: dt.datetime
+) -> str:
+    consignment_id, document_id = new_id(), new_id()
+    connection.execute(_NEW_CONSIGNMENT, _consignment(batch, part.hints, consignment_id))
+    row: Facts = {
+        "id": document_id,
+        "tenant": batch.tenant,
+        "batch_id": batch.id,
+        "consignment_id": consignment_id,
+        "ordinal": ordinal,
+        "revision": 1,
+        "stage": Stage.CAPTURED,
+        "standing": Standing.WAITING if part.pages else Standing.READY,
+        "source": part.source,
+        "pages": list(part.pages),
+        "facts": {Step.SEPARATION: part.hints},
+        "captured_at": moment,
+        "changed_at": moment,
+    }
+    connection.execute(_NEW_DOCUMENT, row)
+    return document_id
+
+
+def _consignment(batch: Row, hints: Facts, consignment_id: str) -> Facts:
+    """Take what sheets said about a consignment; what they did not say, from the envelope."""
+    received_at, source = batch.received_at, batch.received_at_source
+    if hints.get("received_at"):
+        received_at = _moment(hints["received_at"])
+        source = hints.get("received_at_source", "separator")
+    return {
+        "id": consignment_id,
+        "tenant": batch.tenant,
+        "batch_id": batch.id,
+        "channel": hints.get("channel", batch.channel),
+        "delivery_type": hints.get("delivery_type"),
+        "delivery_number": hints.get("delivery_number"),
+        "received_at": received_at,
+        "received_at_source": source,
+        "registered_at": batch.registered_at,
+        "deadline_hint": hints.get("deadline_hint"),
+        "opened": hints.get("opened"),
+        "enclosures": hints.get("enclosures", []),
+    }
+
+
+def _moment(text: str) -> dt.datetime:
+    """Read an ISO time; one without a zone is a bare date, the same day in UTC as at home."""
+    moment = dt.datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _begin_chain(
+    connection: sa.Connection,
+    row: Row,
+    document_id: str,
+    part: Part,
+    source_sha256: str,
+    moment: dt.datetime,
+) -> None:
+    said = {
+        "batch": row.batch_id,
+        "pages": list(part.pages),
+        "source": part.source,
+        "source_sha256": source_sha256,
+        "facts_sha256": chains.facts_digest(part.hints),
+    }
+    chains.begin(
+        connection,
+        document_id,
+        tenant=row.tenant,
+        unit_kind=UnitKind.DOCUMENT,
+        at=moment,
+        entries=[chains.Entry("captured", said)],
+    )
+
+
+def _begin_work(
+    connection: sa.Connection, row: Row, document_id: str, pages: list[str], moment: dt.datetime
+) -> None:
+    same: Facts = {
+        "tenant": row.tenant,
+        "batch_id": row.batch_id,
+        "document_id": document_id,
+        "priority": row.priority,
+        "released": row.released,
+        "since_at": moment,
+    }
+    standing = Standing.WAITING if pages else Standing.READY
+    waiting = {"standing": standing, "children_open": len(pages)}
+    composition = accepting.work(
+        UnitKind.DOCUMENT, document_id, Step.COMPOSITION, **same, **waiting
+    )
+    parent_id = connection.execute(_NEW_PARENT, composition).scalar_one()
+    if pages:
+        same["parent_id"] = parent_id
+        connection.execute(
+            _NEW_CLAIM,
+            [accepting.work(UnitKind.PAGE, page, Step.RECOGNITION, **same) for page in pages],
+        )

@@ -1,0 +1,112 @@
+"""What the ledger knows of inboxes: what lies there unaccepted, and who stands there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from ingest.errors import UsageError
+from ingest.ledger import accepting, schema
+from ingest.ledger.terms import Shift, Unaccepted
+
+_unaccepted, _shift = schema.unaccepted, schema.shift
+
+_OF_ROOT = sa.and_(
+    _unaccepted.c.tenant == sa.bindparam("of_tenant"),
+    _unaccepted.c.root == sa.bindparam("of_root"),
+)
+_LISTED = sa.select(
+    _unaccepted.c.name_base64,
+    _unaccepted.c.name,
+    _unaccepted.c.reason_code,
+    _unaccepted.c.operator_text,
+    _unaccepted.c.first_seen_at,
+).where(_OF_ROOT)
+_CLEAR = sa.delete(_unaccepted).where(_OF_ROOT)
+_LIST = sa.insert(_unaccepted)
+_CURRENT = sa.select(_shift).where(
+    _shift.c.tenant == sa.bindparam("of_tenant"),
+    _shift.c.inbox == sa.bindparam("of_inbox"),
+    _shift.c.ended_at.is_(None),
+)
+_END = (
+    sa.update(_shift)
+    .where(
+        _shift.c.tenant == sa.bindparam("of_tenant"),
+        _shift.c.inbox == sa.bindparam("of_inbox"),
+        _shift.c.ended_at.is_(None),
+    )
+    .values(ended_at=sa.bindparam("moment"))
+)
+_BEGIN = sa.insert(_shift).inline()
+
+
+def unaccepted(connection: sa.Connection, tenant: str, root: str) -> list[Unaccepted]:
+    """Return what is listed for an inbox, by name."""
+    rows = connection.execute(_LISTED, {"of_tenant": tenant, "of_root": root})
+    listed = [Unaccepted(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
+    return sorted(listed, key=lambda entry: entry.name)
+
+
+def replace_unaccepted(
+    connection: sa.Connection, tenant: str, root: str, entries: Sequence[Unaccepted]
+) -> None:
+    """Let the listing of an inbox be exactly `entries`; who was listed keeps its first time."""
+    first = {e.name_base64: e.first_seen_at for e in unaccepted(connection, tenant, root)}
+    connection.execute(_CLEAR, {"of_tenant": tenant, "of_root": root})
+    rows = {
+        entry.name_base64: {
+            "tenant": tenant,
+            "root": root,
+            "name_base64": entry.name_base64,
+            "name": entry.name,
+            "reason_code": entry.reason_code,
+            "operator_text": entry.operator_text,
+            "first_seen_at": min(
+                first.get(entry.name_base64, entry.first_seen_at), entry.first_seen_at
+            ),
+        }
+        for entry in entries
+    }
+    if rows:
+        connection.execute(_LIST, list(rows.values()))
+
+
+def begin_shift(
+    connection: sa.Connection, tenant: str, inbox: str, operator: str, device: str | None
+) -> Shift:
+    """Note that `operator` (a code) stands at the inbox from now on; ends the shift before.
+
+    Raises:
+        UsageError: The code is empty; nothing changed.
+    """
+    if not operator.strip():
+        text = f"Eingang {inbox}: Für die Anmeldung fehlt das Kürzel (--operator)."
+        raise UsageError(f"no operator for {inbox}", operator_text=text)
+    moment = accepting.now(connection)
+    connection.execute(_END, {"of_tenant": tenant, "of_inbox": inbox, "moment": moment})
+    row = {"tenant": tenant, "inbox": inbox, "operator": operator, "device": device}
+    connection.execute(_BEGIN, {**row, "began_at": moment})
+    return Shift(tenant=tenant, inbox=inbox, operator=operator, device=device, began_at=moment)
+
+
+def end_shift(connection: sa.Connection, tenant: str, inbox: str) -> bool:
+    """Note that nobody stands at the inbox any more; False if nobody did."""
+    moment = accepting.now(connection)
+    values = {"of_tenant": tenant, "of_inbox": inbox, "moment": moment}
+    return connection.execute(_END, values).rowcount == 1
+
+
+def current_shift(connection: sa.Connection, tenant: str, inbox: str) -> Shift | None:
+    """Return who stands at the inbox, None if nobody has signed on."""
+    row = connection.execute(_CURRENT, {"of_tenant": tenant, "of_inbox": inbox}).first()
+    if row is None:
+        return None
+    return Shift(
+        tenant=row.tenant,
+        inbox=row.inbox,
+        operator=row.operator,
+        device=row.device,
+        began_at=row.began_at,
+    )

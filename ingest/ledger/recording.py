@@ -1,0 +1,249 @@
+"""Recording the outcome of a step: everything it leads to, in one transaction.
+
+Fenced: only whoever holds the claim now can record, so a step that ran twice counts once.
+The work goes to the next step of `PLAN` on the same row; the last step removes it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ingest.document import (
+    PLAN,
+    BatchStage,
+    Facts,
+    FoundPage,
+    Outcome,
+    PageRole,
+    RenditionKind,
+    Source,
+    Standing,
+    Step,
+    UnitKind,
+    new_id,
+)
+from ingest.ledger import accepting, chains, cutting, openwork, schema
+from ingest.ledger.terms import Claim
+
+Row = sa.Row[Any]
+_batch, _document, _page = schema.batch, schema.document, schema.page
+
+_UNIT_FACTS: Final = {
+    UnitKind.BATCH: sa.select(_batch.c.facts).where(_batch.c.id == sa.bindparam("unit")),
+    UnitKind.DOCUMENT: sa.select(_document.c.facts).where(_document.c.id == sa.bindparam("unit")),
+    UnitKind.PAGE: sa.select(_page.c.facts, _page.c.number).where(
+        _page.c.id == sa.bindparam("unit")
+    ),
+}
+_PAGE_DONE = sa.update(_page).where(_page.c.id == sa.bindparam("unit"))
+_SOURCE_FOUND = sa.update(schema.batch_source).where(
+    schema.batch_source.c.batch_id == sa.bindparam("of_batch"),
+    schema.batch_source.c.ordinal == sa.bindparam("at_ordinal"),
+)
+_NEW_RENDITION = sa.insert(schema.rendition).inline()
+_NEW_PAGE = sa.insert(_page).inline()
+_NEW_CLAIM = sa.insert(schema.claim).inline()
+
+
+def record(connection: sa.Connection, claim: Claim, outcome: Outcome) -> bool:
+    """Record an outcome; False if the claim was lost, and then nothing is written.
+
+    An outcome that waits is not the end of its step: facts and renditions are kept, and
+    the same step runs again when what it waits for has come.
+    """
+    fenced = openwork.fence(connection, claim)
+    if fenced is None:
+        return False
+    row, moment = fenced
+    _keep_renditions(connection, row, outcome, moment)
+    if outcome.wait is not None:
+        _wait(connection, row, outcome, moment)
+    elif row.unit_kind == UnitKind.PAGE:
+        _page_step(connection, row, outcome, moment)
+    elif row.step == Step.INSPECTION:
+        _inspection(connection, row, outcome, moment)
+    elif row.step == Step.SEPARATION:
+        cutting.separation(connection, row, outcome, _merged(connection, row, outcome), moment)
+    else:
+        _document_step(connection, row, outcome, moment)
+    return True
+
+
+def _keep_renditions(
+    connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.datetime
+) -> None:
+    if not outcome.renditions:
+        return
+    blobs = [(made.sha256, made.size) for made in outcome.renditions]
+    accepting.keep_blobs(connection, row.tenant, blobs, moment)
+    rows: list[Facts] = [
+        {
+            "tenant": row.tenant,
+            "unit_kind": row.unit_kind,
+            "unit_id": row.unit_id,
+            "kind": made.kind,
+            "sha256": made.sha256,
+            "size": made.size,
+            "media_type": made.media_type,
+            "parent_sha256": made.parent_sha256,
+            "tool": made.tool,
+            "settings": made.settings,
+            "recorded_at": moment,
+        }
+        for made in outcome.renditions
+    ]
+    connection.execute(_NEW_RENDITION, rows)
+
+
+def _merged(connection: sa.Connection, row: Row, outcome: Outcome) -> Facts:
+    """Return the unit's facts with the outcome's under the name of the step."""
+    kind = UnitKind(row.unit_kind)
+    facts: Facts = connection.execute(_UNIT_FACTS[kind], {"unit": row.unit_id}).scalar_one()
+    return {**facts, row.step: outcome.facts}
+
+
+def _account(row: Row, outcome: Outcome) -> Facts:
+    """Return what an event says about a step: its blobs and a digest of its facts."""
+    said: Facts = {
+        "step": row.step,
+        "attempt": row.attempts,
+        "facts_sha256": chains.facts_digest(outcome.facts),
+    }
+    if outcome.renditions:
+        said["renditions"] = {made.kind: made.sha256 for made in outcome.renditions}
+    return said
+
+
+def _next(row: Row, step: Step, moment: dt.datetime) -> Facts:
+    return {
+        "step": step,
+        "queue": PLAN[UnitKind(row.unit_kind), step].queue,
+        "idempotency_key": accepting.idempotency_key(row.unit_id, step),
+        "attempts": 0,
+        "reason_code": None,
+        "reason": None,
+        "since_at": moment,
+    }
+
+
+def _wait(connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.datetime) -> None:
+    wait = outcome.wait
+    if wait is None or outcome.pages or outcome.parts or row.unit_kind == UnitKind.PAGE:
+        message = f"{row.step} of {row.unit_id}: a step that waits makes no pages or documents"
+        raise ValueError(message)
+    kind, unit = openwork.owner(row)
+    reason = {"reason_code": "waiting", "reason": wait.reason}
+    openwork.change(connection, row, Standing.WAITING, due_at=wait.until, attempts=0, **reason)
+    facts = _merged(connection, row, outcome)
+    openwork.show(connection, kind, unit, moment, standing=Standing.WAITING, facts=facts, **reason)
+    until = wait.until.isoformat() if wait.until else None
+    said = {**_account(row, outcome), "reason": wait.reason, "until": until}
+    chains.append(connection, unit, moment, chains.Entry("waiting", said))
+
+
+def _inspection(connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.datetime) -> None:
+    _sources_found(connection, row.batch_id, outcome.sources)
+    standing = Standing.WAITING if outcome.pages else Standing.READY
+    following = _next(row, Step.SEPARATION, moment)
+    openwork.change(connection, row, standing, children_open=len(outcome.pages), **following)
+    openwork.show(
+        connection,
+        UnitKind.BATCH,
+        row.batch_id,
+        moment,
+        stage=BatchStage.INSPECTED,
+        standing=standing,
+        reason_code=None,
+        reason=None,
+        facts=_merged(connection, row, outcome),
+    )
+    _pages_found(connection, row, outcome.pages, moment)
+    said = {**_account(row, outcome), "pages": len(outcome.pages)}
+    chains.append(connection, row.batch_id, moment, chains.Entry("inspected", said))
+
+
+def _sources_found(connection: sa.Connection, batch_id: str, found: tuple[Source, ...]) -> None:
+    rows: list[Facts] = [
+        {
+            "of_batch": batch_id,
+            "at_ordinal": source.ordinal,
+            "kind": source.kind,
+            "pages": source.pages,
+            "facts": source.facts,
+        }
+        for source in found
+    ]
+    if rows:
+        connection.execute(_SOURCE_FOUND, rows)
+
+
+def _pages_found(
+    connection: sa.Connection, row: Row, found: tuple[FoundPage, ...], moment: dt.datetime
+) -> None:
+    if not found:
+        return
+    pages: list[Facts] = [
+        {
+            "id": new_id(),
+            "tenant": row.tenant,
+            "batch_id": row.batch_id,
+            "number": number,
+            "source": page.source,
+            "frame": page.index,
+            "sha256": page.sha256,
+            "role": PageRole.CONTENT,
+            "facts": {Step.INSPECTION: page.facts},
+        }
+        for number, page in enumerate(found, 1)
+    ]
+    connection.execute(_NEW_PAGE, pages)
+    same = {"tenant": row.tenant, "batch_id": row.batch_id, "priority": row.priority}
+    same |= {"parent_id": row.id, "released": row.released, "since_at": moment}
+    connection.execute(
+        _NEW_CLAIM,
+        [accepting.work(UnitKind.PAGE, page["id"], Step.EXAMINATION, **same) for page in pages],
+    )
+
+
+def _page_step(connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.datetime) -> None:
+    found = connection.execute(_UNIT_FACTS[UnitKind.PAGE], {"unit": row.unit_id}).one()
+    changed: Facts = {"facts": {**found.facts, row.step: outcome.facts}}
+    for made in outcome.renditions:
+        if made.kind is RenditionKind.WORDS:
+            changed["words_sha256"] = made.sha256
+    connection.execute(_PAGE_DONE, {"unit": row.unit_id, **changed})
+    openwork.finish(connection, row)
+    openwork.child_done(connection, row, moment)
+    _, chain = openwork.owner(row)
+    kind = "page_examined" if row.step == Step.EXAMINATION else "page_recognised"
+    said = {**_account(row, outcome), "page": found.number}
+    chains.append(connection, chain, moment, chains.Entry(kind, said))
+
+
+def _document_step(
+    connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.datetime
+) -> None:
+    plan = PLAN[UnitKind.DOCUMENT, Step(row.step)]
+    facts = _merged(connection, row, outcome)
+    if plan.following is None:
+        openwork.finish(connection, row)
+        standing = Standing.DONE
+    else:
+        standing = Standing.READY
+        openwork.change(connection, row, standing, **_next(row, plan.following, moment))
+    openwork.show(
+        connection,
+        UnitKind.DOCUMENT,
+        row.unit_id,
+        moment,
+        stage=plan.stage,
+        standing=standing,
+        reason_code=None,
+        reason=None,
+        facts=facts,
+    )
+    entry = chains.Entry(str(plan.stage), _account(row, outcome))
+    chains.append(connection, row.unit_id, moment, entry)
