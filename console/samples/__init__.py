@@ -49,7 +49,7 @@ def letter_texts(seed: int, pages: int = 1) -> list[str]:
 def write_stack(path: Path, letters: tuple[int, ...] = (2, 1, 3), *, seed: int = 1) -> Path:
     """Write a stack as a scanner delivers it: bitonal, Group 4, one TIFF, 300 dpi.
 
-    Separator sheets stand between the letters. A letter of one page has a blank back; in a
+    Separator sheets with the date of receipt stand between the letters. A letter of one page has a blank back; in a
     letter of three or more pages the second one was put in upside down.
 
     Args:
@@ -62,7 +62,7 @@ def write_stack(path: Path, letters: tuple[int, ...] = (2, 1, 3), *, seed: int =
     sides: list[Image.Image] = []
     for offset, count in enumerate(letters):
         if offset:
-            sides.append(render_sheet().convert("L"))
+            sides.append(render_sheet({"REC": f"2026-03-{offset + 1:02}"}))
         written = letter_pages(seed + offset, count, skew=0.3)
         if count >= 3:  # noqa: PLR2004 - the third page shows which way up the letter is
             written[1] = written[1].rotate(180)

@@ -1,0 +1,212 @@
+"""What no linter checks: sizes, names, completeness, and where things may stand."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import shutil
+import subprocess
+import sys
+import tokenize
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from ingest import errors
+from ingest.document import ENDS, MOVES, PLAN, Standing
+from workers import STEPS
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("ingest", "scanners", "workers", "profiles", "console")
+BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "manager", "data", "info", "misc"}
+
+#: Places outside the pipeline where a whole library's errors are caught, each saying why.
+BROAD_HANDLERS = re.compile(r"except (Base)?Exception\b")
+IGNORE = re.compile(r"#\s*(noqa|type:\s*ignore)(?P<rest>.*)")
+REASONED_NOQA = re.compile(r":\s*[A-Z]+[0-9]+(\s*,\s*[A-Z]+[0-9]+)*\s+(-|–)\s+\S+")
+REASONED_TYPE_IGNORE = re.compile(r"\[[a-z-]+(,\s*[a-z-]+)*\]\s+#\s+\S+")
+FOREIGN_PLACES = re.compile(
+    r"(/ho"
+    r"me/\w|/ro"
+    r"ot\b|/wo"
+    r"rk/|/op"
+    r"t/(wheels|pypi)|/Us"
+    r"ers/\w"
+    r"|files\.pythonhosted\.org|--(extra-)?index-url|pypi\.org)"
+)
+
+
+def modules() -> list[Path]:
+    """Every module of the product."""
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def tracked() -> list[Path]:
+    """Every file under version control, or all files where there is no git."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("needs the git checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True
+    ).stdout.decode()
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every function and method of a module."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def comments(path: Path) -> Iterator[tuple[int, str]]:
+    """Every comment of a module with its line number; strings are not comments."""
+    source = io.StringIO(path.read_text("utf-8"))
+    for token in tokenize.generate_tokens(source.readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def where(path: Path, line: int = 0) -> str:
+    """Name a place for a message."""
+    return f"{path.relative_to(ROOT)}:{line}"
+
+
+def test_modules_stay_readable_at_400_lines() -> None:
+    lengths = {where(path): len(path.read_text("utf-8").splitlines()) for path in modules()}
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
+
+
+def test_functions_stay_readable_at_50_lines() -> None:
+    long = {
+        where(path, node.lineno): node.end_lineno - node.lineno + 1
+        for path in modules()
+        for node in functions(path)
+        if node.end_lineno is not None and node.end_lineno - node.lineno + 1 > 50
+    }
+    assert long == {}
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    folders_and_files = {part for path in modules() for part in path.relative_to(ROOT).parts}
+    assert {Path(part).stem for part in folders_and_files} & BANNED_NAMES == set()
+
+
+def test_every_step_of_the_plan_has_a_home_that_can_be_called() -> None:
+    assert {step for _, step in PLAN} == set(STEPS)
+    for address in STEPS.values():
+        module, function = address.split(":")
+        assert callable(getattr(import_module(module), function)), address
+
+
+def test_every_standing_reaches_an_end() -> None:
+    reached = set(ENDS)
+    while grown := {before for before, after in MOVES.items() if after & reached} - reached:
+        reached |= grown
+    assert reached == set(Standing)
+
+
+def test_every_error_is_raised_or_tested_somewhere() -> None:
+    leaves = [
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type)
+        and issubclass(value, errors.ScanstrasseError)
+        and not value.__subclasses__()
+    ]
+    places = [*modules(), *(ROOT / "tests").rglob("*.py")]
+    text = "\n".join(
+        path.read_text("utf-8") for path in places if path.name not in {"errors.py", "port.py"}
+    )
+    unused = [leaf.__name__ for leaf in leaves if not re.search(rf"\b{leaf.__name__}\b", text)]
+    assert unused == []
+
+
+def test_everything_is_caught_only_in_the_pipeline_or_with_a_reason() -> None:
+    broad = [
+        where(path, number)
+        for path in modules()
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1)
+        if BROAD_HANDLERS.search(line)
+        and path != ROOT / "ingest/pipeline.py"
+        and "# noqa: BLE001 - " not in line
+    ]
+    assert broad == []
+
+
+def test_every_ignore_names_its_rule_and_its_reason() -> None:
+    places = [*modules(), *(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]
+    bare = []
+    for path in places:
+        for number, comment in comments(path):
+            found = IGNORE.match(comment)
+            if found is None:
+                continue
+            wanted = REASONED_NOQA if found.group(1) == "noqa" else REASONED_TYPE_IGNORE
+            if not wanted.match(found.group("rest")):
+                bare.append(f"{where(path, number)} {comment}")
+    assert bare == []
+
+
+def test_imports_go_one_way_only() -> None:
+    program = Path(sys.executable).parent / "lint-imports"
+    if not program.exists():
+        pytest.fail("lint-imports is missing: run make setup")
+    done = subprocess.run(
+        [program, "--no-cache"], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_file_knows_the_machine_it_was_written_on() -> None:
+    found = []
+    for path in tracked():
+        if path.suffix in {".xsd", ".pdf", ".tif", ".png", ".jpg", ".icc"}:
+            continue
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+            if FOREIGN_PLACES.search(line):
+                found.append(f"{where(path, number)} {line.strip()[:80]}")
+    assert found == []
+
+
+def test_nothing_is_left_for_a_better_day() -> None:
+    marks = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HACK)\b")
+    found = [
+        where(path, number)
+        for path in [*modules(), *(ROOT / "tests").rglob("*.py")]
+        for number, comment in comments(path)
+        if marks.search(comment)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("member", [*Standing])
+def test_operators_find_every_standing_in_the_handbook(member: Standing) -> None:
+    assert f"`{member}`" in (ROOT / "docs/operations.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "Posteingang", "Eingangsdatum", "Stapel", "Sendung", "Trennblatt", "Abbild",
+        "Scanprodukt", "Schutzbedarf", "ersetzend", "kopierend", "Sichtprüfung",
+        "Transfervermerk", "Scanvermerk", "Siegel", "Signatur", "Zeitstempel",
+        "Installationssignatur", "Klärfall", "Akte", "Vorgang", "Aktenzeichen", "Federführung",
+        "Aufbewahrungsfrist", "Vernichtungsfreigabe", "Mandant",
+    ],
+)  # fmt: skip
+def test_the_glossary_knows_the_trade_word(word: str) -> None:
+    assert re.search(rf"\b{word}\b", (ROOT / "docs/glossary.md").read_text("utf-8"))
+
+
+def test_every_local_link_in_the_documents_leads_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
+    broken = [
+        f"{where(page)} -> {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+        if not re.match(r"[a-z]+:", target) and not (page.parent / target).exists()
+    ]
+    assert broken == []
