@@ -55,6 +55,7 @@ class PdfPage:
         text: Whether it has a text layer, visible or not.
         coverage: Share of the page that images cover, 0 … 1.
         dpi: Resolution of the image that covers the page, None where there is no such image.
+        pixels: Of its largest image; 0 without one.
         kind: `empty` has neither text nor image nor drawing.
     """
 
@@ -63,6 +64,7 @@ class PdfPage:
     text: bool
     coverage: float
     dpi: tuple[float, float] | None
+    pixels: int
     kind: PageKind
 
 
@@ -175,6 +177,7 @@ def _described(page: pdfium.PdfPage) -> PdfPage:
         text=characters >= _TEXT_CHARACTERS,
         coverage=round(coverage, 3),
         dpi=(dpi, dpi) if dpi else None,
+        pixels=survey.largest,
         kind=kind,
     )
 

@@ -29,7 +29,7 @@ from ingest.content.pdf_pages import pdf_frame
 from ingest.document import SourceKind
 from ingest.errors import Incomplete, ScanstrasseError, Unreadable
 
-__all__ = ["PDF_DPI", "Frame", "Mode", "Pixels", "check_size", "open_frame"]
+__all__ = ["PDF_DPI", "Frame", "Mode", "Pixels", "check_size", "measure", "open_frame"]
 
 PDF_DPI: Final = 300
 _A4_LONG: Final = 11.69
@@ -83,6 +83,18 @@ def open_frame(
         _turn_to(image, index)
         check_size(image.width, image.height, index, max_pixels)
         return _converted(image)
+
+
+def measure(path: Path, kind: SourceKind) -> tuple[int, int, int, tuple[float, float] | None]:
+    """Return width, height, number of pictures and dpi of an image, from its header alone.
+
+    Raises:
+        Unreadable: The header does not parse.
+        Incomplete: The file ends in its header.
+    """
+    with _pillow(0, 0), _opened(path, kind) as image:
+        count = int(getattr(image, "n_frames", 1))
+        return image.width, image.height, count, _given_dpi(image)
 
 
 @contextmanager

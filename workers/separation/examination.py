@@ -1,0 +1,132 @@
+"""EXAMINATION: what one page shows by its pixels.
+
+Does it decode, how large is it, which codes and bars does it carry, is anything on it? Nothing
+is decided here: one bad page must not stop the others, so what does not decode is a fact,
+and `cutting`, which sees all pages, says what follows from it. Only a bomb is refused at once.
+"""
+
+from __future__ import annotations
+
+from ingest.content.raster import PDF_DPI, Frame, open_frame
+from ingest.context import StepContext
+from ingest.document import Assignment, Facts, Outcome, Page, SourceKind
+from ingest.errors import Unclear
+from profiles import Profile
+from workers.separation import DETECTOR
+from workers.separation.blanks import count_marks
+from workers.separation.codes import CodesFinding, read_codes
+from workers.separation.patches import PatchFinding, find_patch
+
+#: Enough for codes and bars on a page that was never paper.
+_DRAWN_DPI = 150
+
+
+def perform(assignment: Assignment, context: StepContext) -> Outcome:
+    """Examine the page of `assignment`.
+
+    Raises:
+        DecompressionBomb: The page is larger than any paper.
+    """
+    page = assignment.page
+    source = assignment.batch.source(page.source)
+    profile = Profile.model_validate(assignment.profile)
+    drawn = source.kind is SourceKind.PDF and _inspected(page).get("dpi") is None
+    try:
+        frame = open_frame(
+            context.path(source.sha256),
+            source.kind,
+            page.index,
+            max_pixels=context.settings.workers.max_pixels,
+            dpi=_DRAWN_DPI if drawn else PDF_DPI,
+        )
+    except Unclear as error:
+        return Outcome(facts=_undecodable(error.operator_text))
+    facts = examine(frame, asn="asn" in profile.separation.by)
+    if source.kind is SourceKind.PDF:
+        facts |= _of_pdf(page)
+    return Outcome(facts=facts)
+
+
+def examine(frame: Frame, *, asn: bool = False) -> Facts:
+    """Return the facts of a decoded page.
+
+    Args:
+        frame: The upright page.
+        asn: The profile cuts at archive numbers: look for their labels a second time, sharper.
+    """
+    grey = frame.grey()
+    patch = find_patch(grey, frame.dpi)
+    codes = read_codes(grey, frame.dpi, asn=asn)
+    marks = count_marks(frame.pixels, frame.dpi)
+    separator = _separator(codes, patch)
+    return {
+        "width": frame.width,
+        "height": frame.height,
+        "dpi": list(frame.dpi),
+        "dpi_source": frame.dpi_source,
+        "mode": frame.mode,
+        "blank": marks == 0,
+        "components": marks,
+        "codes": [code.facts() for code in codes.codes],
+        "patch": patch.patch,
+        "separator": separator,
+        "separator_suspect": separator is None and (patch.suspect or codes.damaged_sheet),
+        "asn": codes.asn,
+        "asn_refused": codes.asn_refused,
+        "undecodable": None,
+        "orientation": 0,
+        "detector": DETECTOR,
+    }
+
+
+def _inspected(page: Page) -> Facts:
+    facts: Facts = page.facts.get("inspection", {})
+    return facts
+
+
+def _of_pdf(page: Page) -> Facts:
+    """Return size and resolution as the file carries them, not as rendered for looking.
+
+    A page without a covering image has no resolution of its own; it is described as it will be
+    rendered, and says so by `dpi_source`.
+    """
+    inspected = _inspected(page)
+    if not {"width", "height"} <= inspected.keys():
+        return {}
+    dpi = inspected.get("dpi")
+    across, down = dpi or (PDF_DPI, PDF_DPI)
+    return {
+        "width": round(inspected["width"] / 72 * across),
+        "height": round(inspected["height"] / 72 * down),
+        "dpi": [across, down],
+        "dpi_source": "file" if dpi else "default",
+    }
+
+
+def _separator(codes: CodesFinding, patch: PatchFinding) -> Facts | None:
+    if codes.separator is not None:
+        return codes.separator
+    if patch.patch == "T":
+        return {"kind": "patch", "text": "T", "payload": {}}
+    return None
+
+
+def _undecodable(reason: str) -> Facts:
+    return {
+        "width": None,
+        "height": None,
+        "dpi": None,
+        "dpi_source": None,
+        "mode": None,
+        "blank": False,
+        "components": 0,
+        "codes": [],
+        "patch": None,
+        "separator": None,
+        "separator_suspect": False,
+        "asn": None,
+        "asn_refused": None,
+        "undecodable": reason,
+        "orientation": 0,
+        "detector": DETECTOR,
+    }
