@@ -1,0 +1,220 @@
+"""The seal checked a second way, without the library that made it.
+
+Found with pikepdf, taken apart with asn1crypto, verified with cryptography. The signature
+container is also rebuilt from its parts and compared byte for byte, so that there is no bit
+in it that nobody looks at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import pikepdf
+from asn1crypto import algos, cms, core
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from workers.sealing.keys import InstallationKey
+
+_CHUNK: Final = 1024 * 1024
+_SEQUENCE: Final = 0x30
+_SET: Final = 0x31
+_CONTEXT_0: Final = 0xA0
+_LONG_FORM: Final = 0x80
+_VERSION_1: Final = b"\x02\x01\x01"
+_SHA256: Final[bytes] = algos.DigestAlgorithm({"algorithm": "sha256"}).dump()
+_SHA256_ECDSA: Final[bytes] = algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}).dump()
+_FIELD_PREFIX: Final = "Installationssignatur-"
+
+
+class SealBroken(Exception):
+    """The seal does not hold; the message says which part of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seal:
+    """A seal that holds.
+
+    Attributes:
+        certificate: Of the key that made it; whether it is trusted is for the caller.
+        covered: Bytes of the file that the seal speaks about; more after them are not sealed.
+        timestamped: Whether a timestamp token is embedded (not verified here).
+    """
+
+    field: str
+    certificate: x509.Certificate
+    covered: int
+    timestamped: bool
+
+
+@dataclass(frozen=True)
+class _Place:
+    field: str
+    byte_range: tuple[int, int, int, int]
+
+
+def examine(path: Path) -> Seal | None:
+    """Return the installation's seal of `path`, None where there is none.
+
+    Raises:
+        SealBroken: There is one and it does not hold, or the file cannot be read.
+    """
+    try:
+        place = _find(path)
+        if place is None:
+            return None
+        with path.open("rb") as stream:
+            container, digest = _read(stream, place.byte_range)
+        certificate, timestamped = _verify(container, digest)
+    except (pikepdf.PdfError, OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise SealBroken(f"{type(error).__name__}: {error}") from error
+    covered = place.byte_range[2] + place.byte_range[3]
+    return Seal(
+        field=place.field, certificate=certificate, covered=covered, timestamped=timestamped
+    )
+
+
+def prove(path: Path, noted: Path, key: InstallationKey) -> None:
+    """Check a fresh seal: first revision unchanged, whole file covered, our key.
+
+    Raises:
+        SealBroken: It must not be used.
+    """
+    seal = examine(path)
+    if seal is None:
+        message = "no seal in the file"
+        raise SealBroken(message)
+    if seal.certificate != key.certificate:
+        message = "sealed with another key"
+        raise SealBroken(message)
+    if seal.covered != path.stat().st_size:
+        message = "bytes after the seal"
+        raise SealBroken(message)
+    with noted.open("rb") as before, path.open("rb") as after:
+        while block := before.read(_CHUNK):
+            if after.read(len(block)) != block:
+                message = "the revision before the seal was changed"
+                raise SealBroken(message)
+
+
+def _find(path: Path) -> _Place | None:
+    with pikepdf.open(path) as pdf:
+        if "/AcroForm" not in pdf.Root:
+            return None
+        for field in pdf.Root.AcroForm.get("/Fields", pikepdf.Array()).as_list():
+            name = str(field.get("/T", ""))
+            if name.startswith(_FIELD_PREFIX) and "/V" in field:
+                numbers = [int(number) for number in field.V.ByteRange.as_list()]
+                start, before, after, rest = numbers
+                return _Place(name, (start, before, after, rest))
+    return None
+
+
+def _read(stream: BinaryIO, byte_range: tuple[int, int, int, int]) -> tuple[bytes, bytes]:
+    """Return the signature container and the digest of everything around it."""
+    start, before, after, rest = byte_range
+    size = stream.seek(0, io.SEEK_END)
+    if start != 0 or not 0 < before < after <= after + rest <= size:
+        message = "byte range does not fit the file"
+        raise SealBroken(message)
+    digest = hashlib.sha256()
+    for offset, length in ((0, before), (after, rest)):
+        stream.seek(offset)
+        missing = length
+        while missing > 0 and (block := stream.read(min(missing, _CHUNK))):
+            digest.update(block)
+            missing -= len(block)
+    stream.seek(before)
+    gap = stream.read(after - before)
+    if gap[:1] != b"<" or gap[-1:] != b">":
+        message = "signature value is not where the byte range says"
+        raise SealBroken(message)
+    digits = gap[1:-1]
+    padded = bytes.fromhex(digits.decode("ascii"))
+    container = padded[: _length_of(padded)]
+    if container.hex().upper().encode().ljust(len(digits), b"0") != digits:
+        message = "bytes beside the signature value"
+        raise SealBroken(message)
+    return container, digest.digest()
+
+
+def _length_of(der: bytes) -> int:
+    if der[0] != _SEQUENCE or der[1] & _LONG_FORM == 0:
+        message = "signature value is not a container"
+        raise SealBroken(message)
+    count = der[1] & 0x7F
+    return 2 + count + int.from_bytes(der[2 : 2 + count], "big")
+
+
+def _verify(container: bytes, digest: bytes) -> tuple[x509.Certificate, bool]:
+    """Return the certificate and whether there is a timestamp token."""
+    signed = cms.ContentInfo.load(container, strict=True)["content"]
+    (signer,) = signed["signer_infos"]
+    (choice,) = signed["certificates"]
+    der = choice.chosen.dump()
+    attributes = signer["signed_attrs"]
+    values: dict[str, Any] = {a["type"].native: a["values"][0] for a in attributes}
+    if values["message_digest"].native != digest:
+        message = "digest of the file differs"
+        raise SealBroken(message)
+    (named,) = values["signing_certificate_v2"]["certs"]
+    if named["cert_hash"].native != hashlib.sha256(der).digest():
+        message = "another certificate than the one signed for"
+        raise SealBroken(message)
+    certificate = x509.load_der_x509_certificate(der)
+    public = certificate.public_key()
+    if not isinstance(public, ec.EllipticCurvePublicKey):
+        message = "not an installation key"
+        raise SealBroken(message)
+    try:
+        signed_bytes = attributes.untag().dump()
+        public.verify(signer["signature"].native, signed_bytes, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature as error:
+        message = "signature does not fit"
+        raise SealBroken(message) from error
+    if _rebuilt(choice, signer) != container:
+        message = "signature container was altered"
+        raise SealBroken(message)
+    return certificate, signer["unsigned_attrs"] is not core.VOID and bool(signer["unsigned_attrs"])
+
+
+def _rebuilt(choice: Any, signer: Any) -> bytes:
+    """Return the container as it must look, given certificate, attributes and signature."""
+    leaf = choice.chosen
+    serial = leaf["tbs_certificate"]["serial_number"]
+    unsigned = signer["unsigned_attrs"]
+    info = _tlv(
+        _SEQUENCE,
+        _VERSION_1,
+        _tlv(_SEQUENCE, leaf.issuer.dump(), serial.dump()),
+        _SHA256,
+        signer["signed_attrs"].dump(),
+        _SHA256_ECDSA,
+        signer["signature"].dump(),
+        b"" if unsigned is core.VOID else unsigned.dump(),
+    )
+    signed = _tlv(
+        _SEQUENCE,
+        _VERSION_1,
+        _tlv(_SET, _SHA256),
+        _tlv(_SEQUENCE, cms.ContentType("data").dump()),
+        _tlv(_CONTEXT_0, leaf.dump()),
+        _tlv(_SET, info),
+    )
+    return _tlv(_SEQUENCE, cms.ContentType("signed_data").dump(), _tlv(_CONTEXT_0, signed))
+
+
+def _tlv(tag: int, *parts: bytes) -> bytes:
+    """Return DER; by hand, because asn1crypto takes 100 ms to build such a container."""
+    content = b"".join(parts)
+    size = len(content)
+    if size < _LONG_FORM:
+        return bytes((tag, size)) + content
+    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, _LONG_FORM | len(octets))) + octets + content

@@ -1,0 +1,112 @@
+"""The seal itself: one PAdES signature in one incremental update, nothing else changed.
+
+pyHanko would also rewrite XMP and information dictionary and raise the PDF version, which
+breaks PDF/A; the writer below leaves both alone. It is internal interface of pyHanko, so a
+test compares the bytes of the XMP packet before and after.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from asn1crypto import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from pyhanko.pdf_utils.extensions import DeveloperExtension
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign.fields import SigSeedSubFilter
+from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner
+from pyhanko.sign.signers.pdf_cms import Signer
+from pyhanko.sign.timestamps import TimeStamper
+from typing_extensions import override
+
+from ingest.errors import ScanstrasseError
+from workers.sealing.keys import InstallationKey
+
+#: Shown by viewers beside the signature.
+REASON: Final = "Installationssignatur (Demo) – kein Siegel"
+FIELD_PREFIX: Final = "Installationssignatur-"
+_ALGORITHM: Final = "sha256"
+#: Hexadecimal digits kept free for the signature; without them pyHanko signs twice to find out.
+_RESERVED: Final = 8 * 1024
+_RESERVED_WITH_TIMESTAMP: Final = 32 * 1024
+
+
+class NotSignable(Exception):
+    """The file has a structure that cannot take a signature; no output exists."""
+
+
+class _QuietWriter(IncrementalPdfFileWriter):
+    """Adds the signature and leaves metadata and version as they are."""
+
+    @override
+    def _update_meta(self) -> None:
+        """Keep XMP and information dictionary byte for byte."""
+
+    @override
+    def ensure_output_version(self, version: tuple[int, int]) -> None:
+        """Keep the version: PDF/A-3 is PDF 1.7, and the elliptic curve would make it 2.0."""
+
+    @override
+    def register_extension(self, ext: DeveloperExtension) -> None:
+        """Declare only extensions of PDF 1.7."""
+        if not str(ext.base_version).endswith("2.0"):
+            super().register_extension(ext)
+
+
+class _InstallationSigner(Signer):
+    """Signs with a key that is loaded once: loading costs more than signing."""
+
+    def __init__(self, key: InstallationKey) -> None:
+        der = key.certificate.public_bytes(serialization.Encoding.DER)
+        super().__init__(signing_cert=x509.Certificate.load(der))
+        self._private_key = key.private_key
+
+    @override
+    async def async_sign_raw(
+        self, data: bytes, digest_algorithm: str, dry_run: bool = False
+    ) -> bytes:
+        if digest_algorithm != _ALGORITHM:
+            message = f"unexpected digest algorithm {digest_algorithm}"
+            raise ValueError(message)
+        return self._private_key.sign(data, ec.ECDSA(hashes.SHA256()))
+
+
+def sign(
+    source: Path, target: Path, key: InstallationKey, field: str, stamper: TimeStamper | None
+) -> None:
+    """Write `source` with an invisible signature in `field` to `target`.
+
+    Raises:
+        NotSignable: The structure of the file does not allow it.
+        AuthorityUnavailable: The timestamp did not come; there is no lower level instead.
+    """
+    metadata = PdfSignatureMetadata(
+        field_name=field,
+        md_algorithm=_ALGORITHM,
+        subfilter=SigSeedSubFilter.PADES,
+        reason=REASON,
+    )
+    signer = PdfSigner(metadata, signer=_InstallationSigner(key), timestamper=stamper)
+    reserved = _RESERVED if stamper is None else _RESERVED_WITH_TIMESTAMP
+    with source.open("rb") as unsigned, target.open("w+b") as signed:
+        _sign(signer, _writer(unsigned), signed, reserved)
+
+
+def _writer(stream: Any) -> _QuietWriter:
+    try:
+        return _QuietWriter(stream, strict=False)
+    # On a damaged file pyHanko raises anything from KeyError to RecursionError.
+    except Exception as error:
+        raise NotSignable(f"{type(error).__name__}: {error}") from error
+
+
+def _sign(signer: PdfSigner, writer: _QuietWriter, output: Any, reserved: int) -> None:
+    try:
+        signer.sign_pdf(writer, output=output, bytes_reserved=reserved)
+    except (ScanstrasseError, OSError):
+        raise
+    # As above: forms, permissions and cross references of foreign files defeat it anywhere.
+    except Exception as error:
+        raise NotSignable(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,180 @@
+"""A timestamp client that believes nothing.
+
+pyHanko checks status and nonce of a timestamp authority's answer only: a wrong imprint, a
+broken token signature or an expired certificate would be embedded without a word. Here the
+answer is verified as a whole before it is used, and any doubt is an outage: the document
+waits, it is never sealed at a lower level instead.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from asn1crypto import cms, pem, tsp, x509
+from pyhanko.sign.timestamps import TimeStamper
+from pyhanko.sign.validation.generic_cms import validate_tst_signed_data
+from pyhanko_certvalidator import ValidationContext
+from typing_extensions import override
+
+from ingest import clock
+from ingest.errors import AuthorityUnavailable, Misconfigured
+
+_MAX_ANSWER: Final = 64 * 1024
+#: What the authority's clock may differ from ours: beyond that one of them is wrong.
+_TOLERANCE: Final = dt.timedelta(minutes=10)
+
+
+class VerifyingTimeStamper(TimeStamper):
+    """RFC 3161 over HTTP; a token comes back only if all of it is right.
+
+    Verified are imprint, nonce, signature, the certificate's purpose and validity and, where
+    roots are configured, its chain to one of them.
+    """
+
+    def __init__(self, url: str, roots: list[x509.Certificate], timeout_seconds: float) -> None:
+        """Ask `url`; empty `roots` means that the token's own certificate is believed."""
+        super().__init__()  # type: ignore[no-untyped-call] # pyHanko annotates in part
+        if urlsplit(url).scheme not in ("http", "https"):
+            text = (
+                f"sealing.tsa_url: '{url}' ist keine http- oder https-Adresse. Bitte berichtigen."
+            )
+            raise Misconfigured(f"tsa_url {url!r} is not http", operator_text=text)
+        self._url = url
+        self._roots = roots
+        self._timeout_seconds = timeout_seconds
+
+    @override
+    async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
+        """Send the request; raise `AuthorityUnavailable` if no DER answer comes back."""
+        # Blocking: a sealing child works at one document only.
+        answer = self._post(req.dump())
+        try:
+            return tsp.TimeStampResp.load(answer, strict=True)
+        except ValueError as error:
+            raise self._refuse(f"answer is not ASN.1: {error}") from error
+
+    @override
+    async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> cms.ContentInfo:
+        """Return a verified token over `message_digest`.
+
+        Raises:
+            AuthorityUnavailable: The authority is down, or its answer is wrong in any way.
+        """
+        nonce, request = self.request_cms(  # type: ignore[no-untyped-call] # as above
+            message_digest, md_algorithm
+        )
+        response = await self.async_request_tsa_response(request)
+        try:
+            token = await self._verified(response, nonce, message_digest, md_algorithm)
+        except AuthorityUnavailable:
+            raise
+        # asn1crypto and pyHanko raise anything from KeyError to AttributeError on malformed
+        # answers; every one of them means that this answer is no timestamp.
+        except Exception as error:
+            raise self._refuse(f"{type(error).__name__}: {error}") from error
+        return token
+
+    async def _verified(
+        self, response: tsp.TimeStampResp, nonce: int, digest: bytes, algorithm: str
+    ) -> cms.ContentInfo:
+        status = response["status"]["status"].native
+        if status not in ("granted", "granted_with_mods"):
+            raise self._refuse(f"status {status}")
+        token = response["time_stamp_token"]
+        signed = token["content"]
+        info = signed["encap_content_info"]["content"].parsed
+        if info["nonce"].native != nonce:
+            raise self._refuse("nonce mismatch")
+        imprint = info["message_imprint"]
+        if imprint["hash_algorithm"]["algorithm"].native != algorithm:
+            raise self._refuse("imprint has another algorithm")
+        if imprint["hashed_message"].native != digest:
+            raise self._refuse("imprint mismatch")
+        if abs(info["gen_time"].native - clock.now()) > _TOLERANCE:
+            raise self._refuse("time of the token differs from the clock of this machine")
+        await self._verify_signature(signed, digest)
+        return token
+
+    async def _verify_signature(self, signed: cms.SignedData, digest: bytes) -> None:
+        certificates = [choice.chosen for choice in signed["certificates"]]
+        context = ValidationContext(
+            trust_roots=self._roots or certificates,
+            other_certs=certificates,
+            allow_fetching=False,
+        )
+        status: dict[str, Any] = await validate_tst_signed_data(signed, context, lambda _: digest)
+        if not (status["valid"] and status["intact"]):
+            raise self._refuse("token signature is not valid")
+        if status.get("trust_problem_indic") is not None:
+            raise self._refuse(f"certificate: {status['trust_problem_indic']}")
+
+    def _post(self, body: bytes) -> bytes:
+        headers = {
+            "Content-Type": "application/timestamp-query",
+            "Accept": "application/timestamp-reply",
+        }
+        request = urllib.request.Request(self._url, body, headers)  # noqa: S310 - scheme checked
+        deadline = time.monotonic() + self._timeout_seconds
+        try:
+            with _opener().open(request, timeout=self._timeout_seconds) as answer:
+                content = b""
+                while block := answer.read1(_MAX_ANSWER):
+                    content += block
+                    if len(content) > _MAX_ANSWER or time.monotonic() > deadline:
+                        raise self._refuse("answer too long or too slow")
+        except (urllib.error.URLError, HTTPException, OSError) as error:
+            raise self._refuse(f"{type(error).__name__}: {error}") from error
+        return content
+
+    def _refuse(self, reason: str) -> AuthorityUnavailable:
+        where = urlsplit(self._url).hostname
+        text = (
+            f"Zeitstempeldienst {where}: keine brauchbare Antwort ({reason}). Das Dokument "
+            "wartet und wird wieder versucht; bitte Dienst und sealing.tsa_* prüfen."
+        )
+        return AuthorityUnavailable(f"timestamp authority {where}: {reason}", operator_text=text)
+
+
+def load_roots(path: Path | None) -> list[x509.Certificate]:
+    """Read the roots that tokens must chain to; none configured gives an empty list.
+
+    Raises:
+        Misconfigured: The file is unreadable or has no certificate.
+    """
+    if path is None:
+        return []
+    try:
+        found = [
+            x509.Certificate.load(der)
+            for kind, _, der in pem.unarmor(path.read_bytes(), multiple=True)
+            if kind == "CERTIFICATE"
+        ]
+    except (OSError, ValueError) as error:
+        text = f"sealing.tsa_roots: {path} ist keine lesbare PEM-Datei ({error})."
+        raise Misconfigured(f"tsa_roots {path}: {error}", operator_text=text) from error
+    if not found:
+        text = f"sealing.tsa_roots: {path} enthält kein Zertifikat."
+        raise Misconfigured(f"tsa_roots {path}: no certificate", operator_text=text)
+    return found
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    # Without the handlers for files, FTP and redirects, which the default opener has.
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.UnknownHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+    ):
+        opener.add_handler(handler)
+    return opener
