@@ -70,6 +70,8 @@ class Authority:
             "web_page": (200, b"<html>Wartungsarbeiten</html>"),
             "nothing": (200, b""),
             "garbage": (200, bytes.fromhex("3082ffff") + bytes(range(256))),
+            # TimeStampResp with nothing but PKIStatusInfo: rejection(2).
+            "rejection": (200, bytes.fromhex("30053003020102")),
             "endless": (200, b"\x30" * 300_000),
         }
         if self.fault in plain:
@@ -77,10 +79,6 @@ class Authority:
         return 200, self._response(tsp.TimeStampReq.load(body))
 
     def _response(self, request: Any) -> bytes:
-        if self.fault == "rejection":
-            status = {"status": tsp.PKIStatus("rejection")}
-            refused: bytes = tsp.TimeStampResp({"status": status}).dump()
-            return refused
         if self.fault == "wrong_imprint":
             request["message_imprint"]["hashed_message"] = b"\x55" * 32
         if self.fault == "wrong_nonce":

@@ -99,8 +99,22 @@ class VerifyingTimeStamper(TimeStamper):
             raise self._refuse("imprint mismatch")
         if abs(info["gen_time"].native - clock.now()) > _TOLERANCE:
             raise self._refuse("time of the token differs from the clock of this machine")
+        self._verify_purpose(signed, info["gen_time"].native)
         await self._verify_signature(signed, digest)
         return token
+
+    def _verify_purpose(self, signed: cms.SignedData, moment: dt.datetime) -> None:
+        # A certificate that is its own root passes path validation with any purpose and date.
+        (signer,) = signed["signer_infos"]
+        serial = signer["sid"].chosen["serial_number"].native
+        candidates = [choice.chosen for choice in signed["certificates"]]
+        (leaf,) = [one for one in candidates if one.serial_number == serial]
+        purposes = leaf.extended_key_usage_value
+        if purposes is None or "time_stamping" not in purposes.native:
+            raise self._refuse("certificate is not meant for timestamps")
+        validity = leaf["tbs_certificate"]["validity"]
+        if not validity["not_before"].native <= moment <= validity["not_after"].native:
+            raise self._refuse("certificate is not valid at the time of the token")
 
     async def _verify_signature(self, signed: cms.SignedData, digest: bytes) -> None:
         certificates = [choice.chosen for choice in signed["certificates"]]
