@@ -40,6 +40,7 @@ _BELIEVED: Final = (50.0, 2400.0)
 _GUESSED: Final = (70.0, 600.0)
 _SNAP: Final = 0.06
 _USUAL: Final = (75, 100, 150, 200, 240, 300, 400, 600)
+_PILLOW_LIMIT: Final = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 _SUBFILE_TYPE: Final = 254
 _REDUCED: Final = 1
 _ORIENTATION: Final = 274
@@ -85,16 +86,17 @@ def open_frame(
         return _converted(image)
 
 
-def measure(path: Path, kind: SourceKind) -> tuple[int, int, int, tuple[float, float] | None]:
-    """Return width, height, number of pictures and dpi of an image, from its header alone.
+def measure(path: Path, kind: SourceKind) -> tuple[int, int, tuple[float, float] | None, bool]:
+    """Return width, height, dpi and whether there are several pictures, from the header alone.
 
     Raises:
         Unreadable: The header does not parse.
         Incomplete: The file ends in its header.
+        DecompressionBomb: The header claims a size that Pillow refuses to look at.
     """
     with _pillow(0, 0), _opened(path, kind) as image:
-        count = int(getattr(image, "n_frames", 1))
-        return image.width, image.height, count, _given_dpi(image)
+        several = image.format != "JPEG" and bool(getattr(image, "is_animated", False))
+        return image.width, image.height, _given_dpi(image), several
 
 
 @contextmanager
@@ -108,7 +110,7 @@ def _pillow(index: int, max_pixels: int) -> Iterator[None]:
     except ScanstrasseError:
         raise
     except Image.DecompressionBombError as error:
-        raise bomb(index, "zu vielen Bildpunkten", max_pixels) from error
+        raise bomb(index, "zu vielen Bildpunkten", max_pixels or _PILLOW_LIMIT) from error
     except Exception as error:  # codecs raise anything on hostile files: TypeError, KeyError …
         raise _undecodable(index, error) from error
 

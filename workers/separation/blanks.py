@@ -3,8 +3,9 @@
 A share of dark pixels cannot tell: a blank page with the shadow of the scan edge is darker
 than a page with a pencil note. So the paper's own brightness is taken away locally, and what
 remains is counted as connected marks. Shadows and show-through are smooth or faint and leave
-nothing, holes are round and lie near the edge, dust is too small. Marks within 8 mm of the
-edge and very faint pencil may be missed, so a blank page is only ever marked, never destroyed.
+nothing, holes are round and lie near the edge, dust is too small. Single marks within 9 mm of
+the edge and very faint pencil may be missed, so a blank page is only ever marked, never
+destroyed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ from ingest.content.raster import Pixels
 
 _DPI: Final = 100
 _FLAT: Final = 2
-_BORDER: Final = 0.04
+_BORDER: Final = 0.015
+#: Within this share of the sides lie torn edges, staples and shadows; single marks there do not
+#: count, but a line of text does.
+_BAND: Final = 0.015
+_LINE_OF_TEXT: Final = 15
 _CONTRAST: Final = 40
 _LEAST_AREA: Final = 6
 _LEAST_LENGTH: Final = 5
@@ -49,7 +54,11 @@ def count_marks(pixels: Pixels, dpi: tuple[float, float]) -> int:
     paper = _paper(inner)
     dark = (cv2.subtract(paper, inner) > _CONTRAST).astype(np.uint8)
     _, _, boxes, _ = cv2.connectedComponentsWithStats(dark, connectivity=8)
-    return _count_fields(paper) + sum(1 for box in boxes[1:] if _is_mark(box, inner.shape))
+    marks = [box for box in boxes[1:] if _is_mark(box, inner.shape)]
+    band = round(small.shape[0] * _BAND), round(small.shape[1] * _BAND)
+    outer = sum(1 for box in marks if _reaches_band(box, inner.shape, band))
+    written = outer if outer >= _LINE_OF_TEXT else 0
+    return _count_fields(paper) + len(marks) - outer + written
 
 
 def _count_fields(paper: Pixels) -> int:
@@ -60,6 +69,13 @@ def _count_fields(paper: Pixels) -> int:
     dark = (paper < brightness - _FIELD_CONTRAST).astype(np.uint8)
     _, _, boxes, _ = cv2.connectedComponentsWithStats(dark, connectivity=8)
     return sum(1 for box in boxes[1:] if box[4] >= _FIELD_AREA and _margin(box, paper.shape) > 0)
+
+
+def _reaches_band(box: NDArray[np.int32], shape: tuple[int, ...], band: tuple[int, int]) -> bool:
+    left, top, width, height, _ = (int(value) for value in box)
+    down, across = band
+    beside = left < across or left + width > shape[1] - across
+    return beside or top < down or top + height > shape[0] - down
 
 
 def _margin(box: NDArray[np.int32], shape: tuple[int, ...]) -> int:
