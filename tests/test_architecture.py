@@ -25,15 +25,11 @@ BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "manager", "data
 
 IGNORE = re.compile(r"#\s*(?:ruff:\s*)?(noqa|type:\s*ignore)(?P<rest>.*)")
 REASONED_NOQA = re.compile(r":\s*[A-Z]+[0-9]+(\s*,\s*[A-Z]+[0-9]+)*\s+(-|–)\s+\S+")
-REASONED_TYPE_IGNORE = re.compile(r"\[[a-z-]+(,\s*[a-z-]+)*\]\s+#\s+\S+")
+REASONED_TYPE_IGNORE = re.compile(r"\[[a-z-]+(,\s*[a-z-]+)*\]\s+(#|-)\s+\S+")
+#: Written with gaps, so that this file does not find itself. Erika Mustermann is nobody.
 FOREIGN_PLACES = re.compile(
-    r"(/ho"
-    r"me/\w|/ro"
-    r"ot\b|/wo"
-    r"rk/|/op"
-    r"t/(wheels|pypi)|/Us"
-    r"ers/\w"
-    r"|files\.pythonhosted\.org|--(extra-)?index-url|pypi\.org)"
+    "/ home/(?!erika)[a-z] | / root[/ ] | / work/ | / opt/(wheels|pypi) | / Users/[a-z]"
+    " | files.python hosted.org | -- (extra-)?index-url | py pi.org".replace(" ", "")
 )
 
 

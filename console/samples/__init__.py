@@ -20,7 +20,14 @@ from ingest.document import new_id
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["drop_samples", "letter_pages", "letter_texts", "write_samples", "write_stack"]
+__all__ = [
+    "drop_samples",
+    "letter_pages",
+    "letter_texts",
+    "write_letter_image",
+    "write_samples",
+    "write_stack",
+]
 
 
 def letter_pages(
@@ -46,11 +53,17 @@ def letter_texts(seed: int, pages: int = 1) -> list[str]:
     return ["\n".join(side.lines) for side in _sides(seed, pages)]
 
 
+def write_letter_image(path: Path, *, seed: int) -> Path:
+    """Write a letter of one page as a scanner's JPEG: a little crooked, a little noisy."""
+    (page,) = letter_pages(seed, 1, skew=-0.6, noise=6.0)
+    return write_jpeg(path, page)
+
+
 def write_stack(path: Path, letters: tuple[int, ...] = (2, 1, 3), *, seed: int = 1) -> Path:
     """Write a stack as a scanner delivers it: bitonal, Group 4, one TIFF, 300 dpi.
 
-    Separator sheets with the date of receipt stand between the letters. A letter of one page has a blank back; in a
-    letter of three or more pages the second one was put in upside down.
+    Separator sheets with the date of receipt stand between the letters. A letter of one page
+    has a blank back; in a letter of three or more pages the second one was put in upside down.
 
     Args:
         path: Where it goes; an existing file is replaced.
@@ -81,10 +94,9 @@ def write_samples(folder: Path) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     secret = new_id()  # nobody knows it, so a person has to ask the sender
-    (grey,) = letter_pages(6, 1, skew=-0.6, noise=6.0)
     return [
         write_stack(folder / "stapel-tagespost.tif"),
-        write_jpeg(folder / "brief-stadtkasse.jpg", grey),
+        write_letter_image(folder / "brief-stadtkasse.jpg", seed=6),
         write_letter_pdf(folder / "anfrage-elektronisch.pdf", letter(7, 3)),
         write_locked_pdf(folder / "mit-kennwort.pdf", letter(4, 2), password=secret),
     ]
