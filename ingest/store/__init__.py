@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from ingest.settings import Settings
+from ingest.store.copying import CopiedBlobs, copy_blobs
 from ingest.store.folder import FolderStore
 from ingest.store.port import Store
 
-__all__ = ["FolderStore", "Store", "open_store"]
+__all__ = ["CopiedBlobs", "FolderStore", "Store", "copy_blobs", "open_store"]
 
 
 def open_store(settings: Settings) -> Store:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
+import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -16,6 +18,9 @@ from typing import Final
 
 _FOLDER_MODE: Final = 0o750
 _FILE_MODE: Final = 0o440
+_NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF})
+#: No upload is silent for so long; its writer is dead.
+_DEAD_SECONDS: Final = 24 * 3600.0
 _NO_RESERVATION: Final = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENODEV})
 
 
@@ -26,9 +31,48 @@ class Disk:
         """Make a folder unless it exists."""
         path.mkdir(mode=_FOLDER_MODE, exist_ok=True)
 
-    def create(self, path: Path) -> int:
-        """Create a file that must not exist, and return its descriptor."""
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    def create(self, folder: Path) -> tuple[int, Path]:
+        """Create a new file and return its descriptor and path.
+
+        The file is locked for as long as the descriptor is open, so `remove_abandoned` leaves
+        it alone as long as its writer lives.
+        """
+        while True:
+            path = folder / uuid.uuid4().hex
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)  # taken for abandoned before it could be locked
+            except OSError as error:
+                if error.errno in _NO_LOCKS:
+                    return descriptor, path
+                os.close(descriptor)
+                path.unlink()
+                raise
+            else:
+                if os.fstat(descriptor).st_nlink:
+                    return descriptor, path
+                os.close(descriptor)
+
+    def remove_abandoned(self, path: Path) -> None:
+        """Remove a file that `create` made, if its writer is dead.
+
+        Where files cannot be locked, only age tells.
+        """
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            if time.time() - os.fstat(descriptor).st_mtime > _DEAD_SECONDS:
+                path.unlink()
+        finally:
+            os.close(descriptor)
 
     def reserve(self, descriptor: int, size: int) -> None:
         """Claim the space for `size` bytes, where the file system can do that."""

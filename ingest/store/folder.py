@@ -18,7 +18,6 @@ import errno
 import hashlib
 import os
 import time
-import uuid
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -44,8 +43,6 @@ _LOCKS: Final = ".locks"
 _SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
 #: Smaller files are written before a reservation would pay; they fail at the write just as well.
 _RESERVE_FROM: Final = 8 * CHUNK
-#: No upload is silent for so long; its writer is dead.
-_STALE_SECONDS: Final = 24 * 3600.0
 
 
 class FolderStore:
@@ -70,10 +67,9 @@ class FolderStore:
             OSError: `stream` itself failed; nothing is visible and no temporary file is left.
         """
         home = self._home(tenant)
-        temporary = home / f"{_TEMPORARY}/{uuid.uuid4().hex}"
         with self._outage():
             self._prepare(home)
-            descriptor = self._disk.create(temporary)
+            descriptor, temporary = self._disk.create(home / _TEMPORARY)
         try:
             blob = self._fill(descriptor, stream)
             with self._outage():
@@ -82,28 +78,26 @@ class FolderStore:
             # What cannot be removed now is invisible, and the sweep removes it.
             with suppress(OSError):
                 self._disk.remove(temporary)
+            # After a sync, closing has nothing to report; before one, something else was raised.
+            with suppress(OSError):
+                os.close(descriptor)
         return blob
 
     def _fill(self, descriptor: int, stream: BinaryIO) -> Blob:
         digest = hashlib.sha256()
         size = 0
-        try:
-            announced = _remaining(stream)
-            if announced >= _RESERVE_FROM:
-                with self._outage():
-                    self._disk.reserve(descriptor, announced)
-            while block := stream.read(CHUNK):
-                digest.update(block)
-                size += len(block)
-                with self._outage():
-                    self._disk.write(descriptor, block)
+        announced = _remaining(stream)
+        if announced >= _RESERVE_FROM:
             with self._outage():
-                self._disk.seal(descriptor, size)
-                self._disk.sync(descriptor)
-        finally:
-            # After a sync, closing has nothing to report; before one, something else was raised.
-            with suppress(OSError):
-                os.close(descriptor)
+                self._disk.reserve(descriptor, announced)
+        while block := stream.read(CHUNK):
+            digest.update(block)
+            size += len(block)
+            with self._outage():
+                self._disk.write(descriptor, block)
+        with self._outage():
+            self._disk.seal(descriptor, size)
+            self._disk.sync(descriptor)
         return Blob(sha256=digest.hexdigest(), size=size)
 
     def _publish(self, home: Path, temporary: Path, blob: Blob) -> None:
@@ -152,7 +146,14 @@ class FolderStore:
             self._disk.make_folder(home / shard)
         for path in (home, self._root, above):
             self._disk.sync_folder(path)
+        self._clear(home)
         self._prepared.add(home.name)
+
+    def _clear(self, home: Path) -> None:
+        """Remove what killed writers left; done at the first put and by the sweep."""
+        for entry in self._entries(home / _TEMPORARY):
+            with suppress(FileNotFoundError):
+                self._disk.remove_abandoned(Path(entry.path))
 
     @contextmanager
     def open(self, tenant: str, sha256: str) -> Iterator[BinaryIO]:
@@ -198,7 +199,7 @@ class FolderStore:
                 yield entry.name
 
     def sweep(self, tenant: str, referenced: Iterable[str], older_than: dt.timedelta) -> list[str]:
-        """Remove unreferenced blobs older than `older_than`, and stale temporary files.
+        """Remove unreferenced blobs older than `older_than`, and what killed writers left.
 
         Age counts from the last put. So what is put, or put again, while this runs is safe
         as long as `older_than` exceeds the time between a put and its ledger record by far.
@@ -211,8 +212,8 @@ class FolderStore:
             for sha256 in self.digests(tenant)
             if sha256 not in keep and self._remove(home, sha256, limit)
         ]
-        for entry in self._entries(home / _TEMPORARY):
-            self._remove_older(Path(entry.path), time.time() - _STALE_SECONDS)
+        with self._outage():
+            self._clear(home)
         return removed
 
     def erase(self, tenant: str, sha256: str) -> bool:

@@ -45,9 +45,9 @@ class FaultyDisk(Disk):
         super().make_folder(path)
 
     @override
-    def create(self, path: Path) -> int:
+    def create(self, folder: Path) -> tuple[int, Path]:
         self._step("create")
-        return super().create(path)
+        return super().create(folder)
 
     @override
     def reserve(self, descriptor: int, size: int) -> None:
@@ -151,13 +151,29 @@ def test_a_temporary_file_that_cannot_be_removed_is_invisible_and_swept(tmp_path
     (left,) = (path for path in files(tmp_path) if ".tmp" in path.parts)
     assert list(store.digests(TENANT)) == [SHA256]
     assert store.sweep(TENANT, [SHA256], dt.timedelta(days=7)) == []
-    assert left.exists(), "its writer may still be alive"
-    os.utime(left, (0, 0))
-    left_age = (tmp_path / TENANT / SHA256[:2] / SHA256).stat().st_mtime
-    assert left_age == 0, "both names are one file"
-    assert store.sweep(TENANT, [SHA256], dt.timedelta(days=7)) == []
     assert list(store.digests(TENANT)) == [SHA256]
     assert not left.exists()
+
+
+def test_the_temporary_file_of_a_living_writer_stays(tmp_path: Path) -> None:
+    other = FolderStore(tmp_path)
+
+    class Sweeping(io.BytesIO):
+        @override
+        def read(self, size: int | None = -1, /) -> bytes:
+            other.sweep(TENANT, (), dt.timedelta(0))
+            return super().read(size)
+
+    assert FolderStore(tmp_path).put(TENANT, Sweeping(LETTER)).sha256 == SHA256
+
+
+def test_a_file_is_abandoned_when_its_writer_lets_go(tmp_path: Path) -> None:
+    descriptor, path = Disk().create(tmp_path)
+    Disk().remove_abandoned(path)
+    assert path.exists()
+    os.close(descriptor)
+    Disk().remove_abandoned(path)
+    assert not path.exists()
 
 
 def test_a_full_disk_is_named_as_such(tmp_path: Path) -> None:
@@ -253,7 +269,6 @@ def test_a_killed_put_leaves_no_visible_file(tmp_path: Path) -> None:
     assert list(store.digests(TENANT)) == []
     (left,) = files(tmp_path)
     assert left.parent.name == ".tmp"
-    os.utime(left, (0, 0))
     store.sweep(TENANT, (), dt.timedelta(days=7))
     assert files(tmp_path) == []
 
