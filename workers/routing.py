@@ -57,6 +57,7 @@ class Evidence:
     released: dict[str, str]
     codes: tuple[str, ...]
     sheet: str | None
+    sheet_reference: str | None
     texts: tuple[tuple[str, str], ...]
     doubts: list[str] = field(default_factory=list)
 
@@ -71,7 +72,8 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     evidence = Evidence(
         released=assignment.released,
         codes=tuple(_codes(assignment)),
-        sheet=_sheet(document),
+        sheet=_printed(document, "department"),
+        sheet_reference=_printed(document, "case_reference"),
         texts=tuple(_texts(assignment, document, context)),
     )
     return Outcome(facts=decide(profile, evidence).facts())
@@ -97,7 +99,7 @@ def decide(profile: Profile, evidence: Evidence) -> Decision:
         department=found.department,
         rule=found.rule,
         reason=reason,
-        case_reference=found.case_reference,
+        case_reference=evidence.sheet_reference or found.case_reference,
     )
 
 
@@ -205,14 +207,10 @@ def _codes(assignment: Assignment) -> Iterator[str]:
                 yield text[:_MAX_REFERENCE]
 
 
-def _sheet(document: Document) -> str | None:
-    hints = document.facts.get("separation", {})
-    wanted: Any = hints.get("department")
-    for key in ("payload", "sheet"):
-        printed = hints.get(key)
-        if not wanted and isinstance(printed, dict):
-            wanted = printed.get("department")
-    return wanted if isinstance(wanted, str) else None
+def _printed(document: Document, name: str) -> str | None:
+    """Return what the document's separator sheet said about `name`."""
+    said: Any = document.facts.get("separation", {}).get(name)
+    return " ".join(said.split())[:_MAX_REFERENCE] if isinstance(said, str) else None
 
 
 def _texts(

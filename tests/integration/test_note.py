@@ -148,6 +148,28 @@ def test_anomalies_and_left_out_pages_are_named(desk: Desk, schema: Any) -> None
     assert "Prüfe!" in anomalies
 
 
+def test_the_separator_sheets_date_of_receipt_counts_before_the_batchs(
+    desk: Desk, schema: Any
+) -> None:
+    assignment = desk.letter(composed=image_pdf(), envelope=KNOWN)
+    assignment = with_facts(assignment, separation={"received_at": "2026-02-20"})
+    tree, outcome = note_of(desk, assignment, schema)
+    assert said(tree, "//s:Eingangsdatum") == ["2026-02-20T00:00:00+01:00"]
+    assert said(tree, "//s:EingangsdatumQuelle") == ["separator"]
+    assert outcome.facts["received_at"] == "2026-02-20T00:00:00+01:00"
+
+
+def test_pages_left_out_because_they_do_not_decode_are_anomalies(desk: Desk, schema: Any) -> None:
+    unreadable = [{"code": "unreadable_page", "page": 2, "text": "Daten fehlen."}]
+    assignment = desk.letter(composed=image_pdf())
+    omitted = {"separation": {"omitted": [{"page": 2, "kind": "unreadable"}]}}
+    batch = dataclasses.replace(assignment.batch, facts=omitted)
+    assignment = dataclasses.replace(assignment, batch=batch)
+    tree, _ = note_of(desk, with_facts(assignment, separation={"anomalies": unreadable}), schema)
+    assert said(tree, "//s:Weggelassen/@grund") == ["nicht lesbar"]
+    assert said(tree, "//s:Auffaelligkeit") == ["Abbild 2: ausgelassen, Daten fehlen."]
+
+
 def test_an_electronic_original_stays_the_authoritative_one(desk: Desk, schema: Any) -> None:
     finding = {"code": "jbig2", "text": "Die Datei enthält JBIG2."}
     facts = {"electronic": True, "findings": [finding]}

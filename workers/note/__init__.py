@@ -27,7 +27,7 @@ from ingest.document import (
 from ingest.errors import CheckFailed
 from workers.note.anomalies import anomalies, findings, unique
 from workers.note.attachment import NotConforming, XmpFields, attach
-from workers.note.scanvermerk import NoteContent, ProcessStep, is_electronic, scanvermerk
+from workers.note.scanvermerk import NoteContent, ProcessStep, is_electronic, receipt, scanvermerk
 
 TOOL: Final = f"scanstrasse note/1, pikepdf {pikepdf.__version__}"
 #: What we compose from pixels ourselves has to be valid; foreign constructs may defeat us.
@@ -52,14 +52,17 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     if document is None:
         message = f"step {assignment.step} needs a document"
         raise ValueError(message)
-    found = findings(assignment)
+    found = findings(assignment, document)
+    zone = ZoneInfo(context.settings.house.zone)
+    received = receipt(assignment, document, zone)
     content = NoteContent(
         note_id=new_id(),
         created_at=clock.now(),
-        zone=ZoneInfo(context.settings.house.zone),
+        zone=zone,
         organisation=context.settings.house.organisation,
         steps=tuple(_steps(assignment, document)),
-        anomalies=tuple(unique([*anomalies(assignment), *found])),
+        anomalies=tuple(unique([*anomalies(assignment, document), *found])),
+        receipt=received,
     )
     note = scanvermerk(assignment, document, content)
     noted, refusal = _attached(assignment, document, context, note)
@@ -71,6 +74,8 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     facts: Facts = {
         "note_id": content.note_id,
         "created_at": content.created_at.isoformat(),
+        "received_at": None if received is None else received.at.astimezone(zone).isoformat(),
+        "received_at_source": None if received is None else received.source,
         "attached": noted is not None,
         "pdfa": "3b" if noted is not None else None,
         "anomalies": list(content.anomalies),
@@ -83,8 +88,8 @@ def _note_rendition(
     context: StepContext, assignment: Assignment, document: Document, note: bytes
 ) -> Rendition:
     composed = document.renditions.get(RenditionKind.COMPOSED)
-    source = assignment.pages[0].source if assignment.pages else 1
-    parent = assignment.batch.source(source).sha256 if composed is None else composed.sha256
+    original = assignment.batch.source(document.source)
+    parent = original.sha256 if composed is None else composed.sha256
     return context.rendition(
         RenditionKind.NOTE, note, media_type="text/xml", parent=parent, tool=TOOL
     )
@@ -130,9 +135,9 @@ def _attached(
 def _fields(
     assignment: Assignment, document: Document, context: StepContext, *, own: bool
 ) -> XmpFields:
-    source = assignment.batch.source(assignment.pages[0].source if assignment.pages else 1)
+    source = assignment.batch.source(document.source)
     stem = source.name.rpartition(".")[0] or source.name
-    paper = own and not is_electronic(assignment)
+    paper = own and not is_electronic(assignment, document)
     return XmpFields(
         identifier=f"urn:uuid:{document.id}",
         title=stem.rpartition("/")[2],

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from ingest.document import Assignment, Facts, Page, PageRole
+from ingest.document import Assignment, Document, Facts, Page, PageRole
 
 _RECOGNITION: Final = {
     "timed_out": "Texterkennung wegen Zeitüberschreitung ausgelassen",
@@ -18,23 +18,26 @@ _RECOGNITION: Final = {
 }
 
 
-def anomalies(assignment: Assignment) -> list[str]:
+def anomalies(assignment: Assignment, document: Document) -> list[str]:
     """Return what was unusual about capturing this document; empty means none was noticed."""
     found = [text for page in assignment.pages for text in _of_page(page)]
-    facts = assignment.document.facts if assignment.document is not None else {}
+    facts = document.facts
+    found += [
+        f"Abbild {left_out['page']}: ausgelassen, {left_out['text']}"
+        for left_out in facts.get("separation", {}).get("anomalies", [])
+    ]
     found += sentences(facts.get("checking", {}).get("anomalies", []))
     return unique(found)
 
 
-def findings(assignment: Assignment) -> list[str]:
+def findings(assignment: Assignment, document: Document) -> list[str]:
     """Return what was found about the files that this document came in."""
-    ordinals = {page.source for page in assignment.pages}
-    facts = assignment.document.facts if assignment.document is not None else {}
+    ordinals = {page.source for page in assignment.pages} | {document.source}
     found: list[str] = []
     for source in assignment.batch.sources:
-        if source.ordinal in ordinals or len(assignment.batch.sources) == 1:
+        if source.ordinal in ordinals:
             found += sentences(source.facts.get("findings", []))
-    found += sentences(facts.get("composition", {}).get("findings", []))
+    found += sentences(document.facts.get("composition", {}).get("findings", []))
     return unique(found)
 
 

@@ -29,7 +29,7 @@ _ELECTRONIC: Final = (
     "Maßgeblich bleibt das unverändert aufbewahrte Original; Signaturen und Siegel des Originals "
     "gelten nur dort. Eine bildliche und inhaltliche Übereinstimmung wird nicht bestätigt."
 )
-_OMITTED: Final = {"separator": "Trennblatt", "blank": "leere Seite"}
+_OMITTED: Final = {"separator": "Trennblatt", "blank": "leere Seite", "unreadable": "nicht lesbar"}
 #: What XML 1.0 cannot carry at all.
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -44,6 +44,14 @@ class ProcessStep:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """The authority's first stamp, and whether batch, separator sheet or system said so."""
+
+    at: dt.datetime
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoteContent:
     """What the note says beyond the assignment itself.
 
@@ -53,6 +61,7 @@ class NoteContent:
         organisation: Who runs the installation.
         steps: In the order they were done.
         anomalies: German sentences; empty writes "Keine" explicitly.
+        receipt: Date of receipt and where it came from, None where not recorded.
     """
 
     note_id: str
@@ -61,14 +70,15 @@ class NoteContent:
     organisation: str
     steps: tuple[ProcessStep, ...]
     anomalies: tuple[str, ...]
+    receipt: Receipt | None
 
 
 def scanvermerk(assignment: Assignment, document: Document, content: NoteContent) -> bytes:
     """Return the note as UTF-8 XML, valid against `scanvermerk-1.xsd`."""
     root = ET.Element("Scanvermerk", {"xmlns": NAMESPACE, "version": "1.0"})
     _heading(root, assignment, document, content)
-    _capture(root, assignment, content)
-    _receipt(root, assignment, content.zone)
+    _capture(root, assignment, document, content)
+    _receipt(root, assignment, content)
     _position(root, assignment, document)
     _counts(root, assignment)
     steps = ET.SubElement(root, "Prozessschritte")
@@ -87,18 +97,29 @@ def scanvermerk(assignment: Assignment, document: Document, content: NoteContent
     return written + b"\n"
 
 
-def is_electronic(assignment: Assignment) -> bool:
+def receipt(assignment: Assignment, document: Document, zone: dt.tzinfo) -> Receipt | None:
+    """Return when the document was received: its separator sheet counts before its batch."""
+    hints = document.facts.get("separation", {})
+    if hints.get("received_at"):
+        moment = dt.datetime.fromisoformat(hints["received_at"])
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        return Receipt(at=aware, source=hints.get("received_at_source", "separator"))
+    envelope = assignment.batch.envelope
+    if envelope.received_at is None:
+        return None
+    return Receipt(at=envelope.received_at, source=envelope.received_at_source or NOT_RECORDED)
+
+
+def is_electronic(assignment: Assignment, document: Document) -> bool:
     """Tell whether the document was never paper, as inspection found."""
-    ordinals = {page.source for page in assignment.pages}
-    sources = [s for s in assignment.batch.sources if s.ordinal in ordinals]
-    return any(source.facts.get("electronic") for source in sources or assignment.batch.sources)
+    return bool(assignment.batch.source(document.source).facts.get("electronic"))
 
 
 def omitted(assignment: Assignment) -> list[tuple[int, str]]:
     """Return number and kind of the batch's left-out pages that lie in or beside this document.
 
     Left-out pages after its last page belong to it up to the next separator; before its
-    first page only its own separator and what followed that sheet.
+    first page only its own separator and what followed that sheet, or the batch's beginning.
     """
     entries = assignment.batch.facts.get("separation", {}).get("omitted", [])
     kinds = {int(entry["page"]): str(entry["kind"]) for entry in entries}
@@ -107,24 +128,23 @@ def omitted(assignment: Assignment) -> list[tuple[int, str]]:
         return []
     mine = [n for n in kinds if min(numbers) < n < max(numbers) and n not in numbers]
     after = max(numbers) + 1
-    while kinds.get(after) == "blank":
+    while kinds.get(after) in ("blank", "unreadable"):
         mine.append(after)
         after += 1
     leading: list[int] = []
     before = min(numbers) - 1
     while before in kinds:
         leading.append(before)
-        if kinds[before] == "separator":
-            mine += leading
-            break
-        before -= 1
+        before = 0 if kinds[before] == "separator" else before - 1
+    if before == 0:
+        mine += leading
     return [(number, kinds[number]) for number in sorted(mine)]
 
 
 def _heading(
     root: ET.Element, assignment: Assignment, document: Document, content: NoteContent
 ) -> None:
-    electronic = is_electronic(assignment)
+    electronic = is_electronic(assignment, document)
     note = ET.SubElement(root, "Vermerk")
     _text(note, "Kennung", content.note_id)
     _text(note, "ErstelltAm", _moment(content.created_at, content.zone))
@@ -137,9 +157,11 @@ def _heading(
     _text(product, "Herkunft", "elektronisch" if electronic else "Papier")
 
 
-def _capture(root: ET.Element, assignment: Assignment, content: NoteContent) -> None:
+def _capture(
+    root: ET.Element, assignment: Assignment, document: Document, content: NoteContent
+) -> None:
     envelope = assignment.batch.envelope
-    never_paper = is_electronic(assignment)
+    never_paper = is_electronic(assignment, document)
     capture = ET.SubElement(root, "Erfassung")
     _text(capture, "Organisation", content.organisation)
     _text(capture, "Bearbeiterkuerzel", envelope.operator)
@@ -149,16 +171,16 @@ def _capture(root: ET.Element, assignment: Assignment, content: NoteContent) -> 
     _text(capture, "Aufbewahrungsort", envelope.storage_place)
 
 
-def _receipt(root: ET.Element, assignment: Assignment, zone: dt.tzinfo) -> None:
-    envelope = assignment.batch.envelope
+def _receipt(root: ET.Element, assignment: Assignment, content: NoteContent) -> None:
     existing = assignment.profile["intake"]["received_at"] == "not_applicable"
     unknown = NOT_APPLICABLE if existing else NOT_RECORDED
-    receipt = ET.SubElement(root, "Eingang")
-    _text(receipt, "Eingangsdatum", _moment(envelope.received_at, zone, unknown))
-    known = envelope.received_at is not None
-    _text(receipt, "EingangsdatumQuelle", envelope.received_at_source if known else unknown)
-    _text(receipt, "RegistriertAm", _moment(assignment.batch.registered_at, zone))
-    _text(receipt, "Kanal", envelope.channel)
+    known = content.receipt
+    element = ET.SubElement(root, "Eingang")
+    moment = _moment(known.at if known else None, content.zone, unknown)
+    _text(element, "Eingangsdatum", moment)
+    _text(element, "EingangsdatumQuelle", known.source if known else unknown)
+    _text(element, "RegistriertAm", _moment(assignment.batch.registered_at, content.zone))
+    _text(element, "Kanal", assignment.batch.envelope.channel)
 
 
 def _position(root: ET.Element, assignment: Assignment, document: Document) -> None:
@@ -187,10 +209,10 @@ def _counts(root: ET.Element, assignment: Assignment) -> None:
 
 
 def _digests(root: ET.Element, assignment: Assignment, document: Document) -> None:
-    ordinals = {page.source for page in assignment.pages}
+    ordinals = {page.source for page in assignment.pages} | {document.source}
     digests = ET.SubElement(root, "Pruefsummen", {"verfahren": "SHA-256"})
     for source in assignment.batch.sources:
-        if not ordinals or source.ordinal in ordinals:
+        if source.ordinal in ordinals:
             element = _text(digests, "Quelle", source.sha256)
             element.set("name", _clean(_bare(source.name)))
     for page in assignment.pages:
