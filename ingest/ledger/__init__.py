@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 import sqlalchemy as sa
 
 from ingest.document import NOT_RECORDED, Assignment, Outcome, Queue, Standing
+from ingest.errors import ScanstrasseError
 from ingest.ledger import accepting, assigning, claiming, clerks, inboxes, recording, setbacks
 from ingest.ledger import engine as engines
 from ingest.ledger.migrating import migrate
@@ -225,5 +226,9 @@ def open_ledger(url: str) -> Ledger:
         Misconfigured: The database belongs to a newer version; nothing was changed.
     """
     engine = engines.open_engine(url)
-    migrate(engine)
+    try:
+        migrate(engine)
+    except ScanstrasseError:
+        engine.dispose()
+        raise
     return Ledger(engine)

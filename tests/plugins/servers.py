@@ -68,7 +68,7 @@ class PostgresServer:
             owner = pwd.getpwnam("postgres")
             os.chown(folder, owner.pw_uid, owner.pw_gid)
             self._as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
-        command = [binaries / "initdb", "-D", folder / "db", "-U", "test", "-A", "trust"]
+        command = [str(binaries / "initdb"), "-D", str(folder / "db"), "-U", "test", "-A", "trust"]
         subprocess.run(
             [*self._as_user, *command, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
             check=True,

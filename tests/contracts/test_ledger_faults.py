@@ -1,0 +1,182 @@
+"""An outage of the database is `LedgerUnavailable`, and nothing of the work is committed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingest.document import ENDS, Standing, Step
+from ingest.errors import LedgerUnavailable
+from ingest.ledger import Ledger, engine, open_ledger, schema
+from tests.plugins.ledgers import (
+    ALL,
+    LEASE,
+    NO_LEASE,
+    arrival,
+    claim_at,
+    events,
+    outcome,
+    rows,
+    work,
+)
+from tests.plugins.servers import PostgresServer, free_port
+
+
+@pytest.fixture
+def stopping_server(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
+    """The server; running again afterwards."""
+    yield postgres_server
+    postgres_server.restart()
+
+
+def test_a_database_locked_for_too_long_is_an_outage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.1)
+    path = tmp_path / "ledger.sqlite"
+    ledger = open_ledger(f"sqlite:///{path}")
+    ledger.accept(arrival())
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    sent = arrival()
+    for act in (lambda: ledger.accept(sent), lambda: ledger.claim(ALL, "w", LEASE)):
+        with pytest.raises(LedgerUnavailable, match="locked"):
+            act()
+    assert ledger.receipt(sent.receipt_key) is None  # readers are not locked out
+    other.execute("ROLLBACK")
+    other.close()
+    assert ledger.accept(sent).created
+    ledger.close()
+
+
+def test_a_full_disk_is_an_outage_and_leaves_nothing(tmp_path: Path) -> None:
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    with ledger.writing() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    sent = arrival(storage_place="x" * 100_000)
+    with pytest.raises(LedgerUnavailable, match="full") as outage:
+        ledger.accept(sent)
+    assert "Speicherplatz" in outage.value.operator_text
+    assert ledger.receipt(sent.receipt_key) is None
+    assert all(rows(ledger, table) == [] for table in schema.metadata.sorted_tables)
+    with ledger.reading() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+    assert ledger.accept(sent).created
+    ledger.close()
+
+
+def test_a_folder_that_cannot_be_made_is_an_outage(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LedgerUnavailable):
+        open_ledger(f"sqlite:///{tmp_path / 'file' / 'ledger.sqlite'}")
+
+
+def test_a_server_that_does_not_answer_is_an_outage() -> None:
+    with pytest.raises(LedgerUnavailable):
+        open_ledger(f"postgresql://test@127.0.0.1:{free_port()}/nothing")
+
+
+@pytest.mark.parametrize("immediately", [True, False])
+def test_work_goes_on_after_a_restart_of_the_server(
+    stopping_server: PostgresServer, fresh_postgres_url: str, immediately: bool
+) -> None:
+    ledger = open_ledger(fresh_postgres_url)
+    ledger.accept(arrival())
+    claim = claim_at(ledger, Step.SEALING)
+    given = ledger.assignment(claim)
+    stopping_server.stop(immediately=immediately)
+    for act in (
+        lambda: ledger.record(claim, outcome(given)),
+        lambda: ledger.accept(arrival()),
+        ledger.sweep,
+        lambda: ledger.claim(ALL, "w", LEASE),
+    ):
+        with pytest.raises(LedgerUnavailable):
+            act()
+    stopping_server.start()
+    assert ledger.record(claim, outcome(given))
+    work(ledger)
+    (document,) = rows(ledger, schema.document)
+    assert document.standing == Standing.DONE
+    assert len(rows(ledger, schema.batch)) == 1
+    ledger.close()
+
+
+def test_a_connection_lost_within_a_transaction_commits_nothing(
+    stopping_server: PostgresServer, fresh_postgres_url: str
+) -> None:
+    ledger = open_ledger(fresh_postgres_url)
+    ledger.accept(arrival())
+
+    def lose_the_connection() -> None:
+        with ledger.writing() as connection:
+            connection.execute(schema.claim.delete())
+            stopping_server.restart(immediately=True)
+            connection.execute(schema.batch.update().values(standing="done"))
+
+    with pytest.raises(LedgerUnavailable):
+        lose_the_connection()
+    assert [row.standing for row in rows(ledger, schema.claim)] == ["ready"]
+    ledger.close()
+
+
+_MISHAPS = ("expire", "defer", "outage", "hold", "quarantine", "die", "record", "twice")
+
+
+def _suffer(ledger: Ledger, mishap: str) -> None:
+    claim = ledger.claim(ALL, "w", NO_LEASE if mishap == "expire" else LEASE)
+    if claim is None or mishap in {"expire", "die"}:
+        return
+    text = {"code": mishap, "operator_text": mishap, "message": mishap}
+    if mishap in {"defer", "outage"}:
+        pause, tries = dt.timedelta(0), mishap == "defer"
+        assert ledger.defer(claim, **text, pause=pause, consumes_try=tries)
+    elif mishap in {"hold", "quarantine"}:
+        standing = Standing.HELD if mishap == "hold" else Standing.QUARANTINED
+        assert ledger.set_aside(claim, standing, **text)
+    else:
+        found = outcome(ledger.assignment(claim), ((1, 2), (3,)))
+        assert ledger.record(claim, found)
+        assert mishap == "record" or not ledger.record(claim, found)
+
+
+def _repair(ledger: Ledger) -> None:
+    with ledger.writing() as connection:  # whoever died: its lease ends now
+        table = schema.claim
+        died = table.update().where(table.c.standing == "claimed")
+        connection.execute(died.values(lease_until=dt.datetime(2020, 1, 1, tzinfo=dt.UTC)))
+    ledger.sweep()
+    for row in rows(ledger, schema.claim):
+        for _ in range({"quarantined": 2, "held": 1}.get(row.standing, 0)):
+            ledger.release(row.unit_id, "op17", "weiter")
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.sampled_from(_MISHAPS), max_size=40))
+def test_whatever_happens_every_document_is_delivered_once(mishaps: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = open_ledger(f"sqlite:///{folder}/ledger.sqlite")
+        receipt = ledger.accept(arrival())
+        for mishap in mishaps:
+            _suffer(ledger, mishap)
+            ledger.sweep()
+        _repair(ledger)
+        work(ledger, ((1, 2), (3,)))
+        assert rows(ledger, schema.claim) == []
+        documents = rows(ledger, schema.document)
+        assert [document.pages for document in documents] == [[1, 2], [3]]
+        assert {Standing(document.standing) for document in documents} <= ENDS
+        for document in documents:
+            assert events(ledger, document.id).count("delivered") == 1
+        assert events(ledger, receipt.batch_id).count("separated") == 1
+        ledger.close()
