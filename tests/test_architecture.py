@@ -9,8 +9,10 @@ import shutil
 import subprocess
 import sys
 import tokenize
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,19 @@ def broad_handlers(path: Path) -> Iterator[ast.ExceptHandler]:
             or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"})
         ):
             yield node
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Which modules a module imports at run time, whole names."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for guard in ast.walk(tree):
+        if isinstance(guard, ast.If) and "TYPE_CHECKING" in ast.unparse(guard.test):
+            guard.body = [ast.Pass()]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
 
 
 def where(path: Path, line: int = 0) -> str:
@@ -163,6 +178,26 @@ def test_imports_go_one_way_only() -> None:
         [program, "--no-cache"], cwd=ROOT, check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_everything_imported_is_declared() -> None:
+    declared = {
+        re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0].lower().replace("_", "-")
+        for line in tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
+            "dependencies"
+        ]
+    }
+    owners = packages_distributions()
+    foreign = {name.split(".")[0] for path in modules() for name in imported(path)} - {
+        *PACKAGES,
+        *sys.stdlib_module_names,
+    }
+    missing = {
+        name
+        for name in foreign
+        if not {owner.lower().replace("_", "-") for owner in owners.get(name, ())} & declared
+    }
+    assert missing == set()
 
 
 def test_no_file_knows_the_machine_it_was_written_on() -> None:
