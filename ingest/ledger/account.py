@@ -1,0 +1,222 @@
+"""The evening account: what came in on a day, and where each sheet and file of it is.
+
+Two counts are made apart from each other and compared: what was counted at acceptance
+(files) and at inspection (their pages), against what the ledger can place: in a document,
+left out and recorded, or in a stack that is not cut yet. The difference has to be zero.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from ingest.document import ENDS, BatchStage, Stage, Standing, Step
+from ingest.ledger import schema
+from ingest.ledger.reading import describe
+
+Row = sa.Row[Any]
+_batch, _source, _document, _page = (
+    schema.batch,
+    schema.batch_source,
+    schema.document,
+    schema.page,
+)
+_PIECE: Final = 200
+_ARRIVED: Final = frozenset({Stage.DELIVERED, Stage.ACKNOWLEDGED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenUnit:
+    """A batch or document that has not reached its end, by name."""
+
+    kind: str
+    id: str
+    source_name: str | None
+    stage: str
+    standing: str
+    reason: str | None
+
+
+@dataclass(kw_only=True)
+class DayAccount:
+    """One tenant's day.
+
+    Attributes:
+        day: In the zone of the house.
+        in_inbox: Files that lie in the inbox and are not accepted, None if nobody counted.
+        files: Counted at acceptance.
+        sheets_expected: Sum of what operators counted; None if nobody did.
+        pages: Counted at inspection; of files not inspected yet there is no count.
+        pages_delivered: In documents that reached their target.
+        pages_open: In documents that are on their way or wait for somebody.
+        pages_ended: In documents that were rejected, superseded without successor, or erased.
+        pages_omitted: Separator sheets and blank pages, left out and recorded.
+        pages_uncut: In batches without documents: on their way, held, rejected, erased.
+        open: Every batch and document that is not at its end.
+        misplaced: What makes the difference: names of files and pages with no place, or two.
+    """
+
+    tenant: str
+    day: dt.date
+    in_inbox: int | None = None
+    batches: int = 0
+    batches_held: int = 0
+    batches_rejected: int = 0
+    files: int = 0
+    files_placed: int = 0
+    sheets_expected: int | None = None
+    pages: int = 0
+    pages_delivered: int = 0
+    pages_open: int = 0
+    pages_ended: int = 0
+    pages_omitted: int = 0
+    pages_uncut: int = 0
+    documents: int = 0
+    documents_delivered: int = 0
+    documents_rejected: int = 0
+    open: list[OpenUnit] = field(default_factory=list)
+    misplaced: list[str] = field(default_factory=list)
+
+    @property
+    def pages_placed(self) -> int:
+        """Pages whose place is known."""
+        return (
+            self.pages_delivered
+            + self.pages_open
+            + self.pages_ended
+            + self.pages_omitted
+            + self.pages_uncut
+        )
+
+    @property
+    def difference(self) -> int:
+        """Files and pages with no place, or with two; zero is what an evening has to show."""
+        return (
+            abs(self.files - self.files_placed)
+            + abs(self.pages - self.pages_placed)
+            + len(self.misplaced)
+        )
+
+
+def day_account(
+    connection: sa.Connection,
+    tenant: str,
+    day: dt.date,
+    zone: str,
+    *,
+    in_inbox: int | None = None,
+) -> DayAccount:
+    """Account for what was registered on `day`, a day in the house's `zone`, as it is now."""
+    account = DayAccount(tenant=tenant, day=day, in_inbox=in_inbox)
+    for piece in _batches(connection, tenant, day, ZoneInfo(zone)):
+        ids = [row.id for row in piece]
+        sources = _by_batch(connection, _source, ids, _source.c.ordinal)
+        documents = _by_batch(connection, _document, ids, _document.c.ordinal)
+        uncut = [row.id for row in piece if row.stage != BatchStage.CLOSED]
+        found = _by_batch(connection, _page, uncut, _page.c.number)
+        for row in piece:
+            _count_batch(account, row, sources.get(row.id, []))
+            if row.stage == BatchStage.CLOSED:
+                _place(account, row, sources.get(row.id, []), documents.get(row.id, []))
+            else:
+                account.files_placed += len(sources.get(row.id, []))
+                account.pages_uncut += len(found.get(row.id, []))
+        _name_open(connection, account, piece)
+    return account
+
+
+def _batches(
+    connection: sa.Connection, tenant: str, day: dt.date, zone: ZoneInfo
+) -> Iterator[list[Row]]:
+    begin = dt.datetime.combine(day, dt.time(), zone)
+    end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), zone)
+    last = ""
+    while True:
+        query = sa.select(_batch).where(
+            _batch.c.tenant == tenant,
+            _batch.c.registered_at >= begin,
+            _batch.c.registered_at < end,
+            _batch.c.id > last,
+        )
+        piece = list(connection.execute(query.order_by(_batch.c.id).limit(_PIECE)))
+        if not piece:
+            return
+        yield piece
+        last = piece[-1].id
+
+
+def _by_batch(
+    connection: sa.Connection, table: sa.Table, ids: list[str], order: sa.ColumnElement[Any]
+) -> dict[str, list[Row]]:
+    columns = [column for column in table.c if table is not _page or column.name == "batch_id"]
+    query = sa.select(*columns).where(table.c.batch_id.in_(ids)).order_by(table.c.batch_id, order)
+    grouped: dict[str, list[Row]] = {}
+    for row in connection.execute(query):
+        grouped.setdefault(row.batch_id, []).append(row)
+    return grouped
+
+
+def _count_batch(account: DayAccount, batch: Row, sources: list[Row]) -> None:
+    account.batches += 1
+    account.batches_held += batch.standing == Standing.HELD
+    account.batches_rejected += batch.standing == Standing.REJECTED
+    account.files += len(sources)
+    account.pages += sum(source.pages or 0 for source in sources)
+    if batch.expected_sheets is not None:
+        account.sheets_expected = (account.sheets_expected or 0) + batch.expected_sheets
+
+
+def _place(account: DayAccount, batch: Row, sources: list[Row], documents: list[Row]) -> None:
+    """Find the place of each file and page of a batch that was cut into documents."""
+    current = [row for row in documents if row.superseded_by is None]
+    places: Counter[int] = Counter()
+    for document in current:
+        places.update(document.pages)
+        _count_document(account, document)
+    omitted = [entry["page"] for entry in batch.facts.get(Step.SEPARATION, {}).get("omitted", [])]
+    places.update(omitted)
+    account.pages_omitted += len(omitted)
+    originals = {row.source for row in current}
+    first = 1
+    for source in sources:
+        numbers = range(first, first + (source.pages or 0))
+        first = numbers.stop
+        wrong = [number for number in numbers if places[number] != 1]
+        account.misplaced += [f"{batch.id}: Seite {number}" for number in wrong]
+        if source.ordinal in originals or (len(numbers) > 0 and not wrong):
+            account.files_placed += 1
+        else:
+            account.misplaced.append(f"{batch.id}: Datei {source.name}")
+
+
+def _count_document(account: DayAccount, document: Row) -> None:
+    account.documents += 1
+    account.documents_rejected += document.standing == Standing.REJECTED
+    if document.standing == Standing.DONE and document.stage in _ARRIVED:
+        account.documents_delivered += 1
+        account.pages_delivered += len(document.pages)
+    elif document.standing in ENDS:
+        account.pages_ended += len(document.pages)
+    else:
+        account.pages_open += len(document.pages)
+
+
+def _name_open(connection: sa.Connection, account: DayAccount, piece: list[Row]) -> None:
+    for record in describe(connection, piece):
+        if record["standing"] not in ENDS:
+            account.open.append(
+                OpenUnit(
+                    kind=record["message_type"],
+                    id=record["id"],
+                    source_name=record["source_name"],
+                    stage=record["stage"],
+                    standing=record["standing"],
+                    reason=record["reason"],
+                )
+            )
