@@ -1,0 +1,194 @@
+"""Delivery: the document's files appear in its department's folder, exactly once.
+
+A document is a group of files with one stem: the PDF, the original where it came
+electronically or no PDF could be made, the note where it is not inside the PDF, and the
+sidecar. The group is complete when `<stem>.ready` appears; from then on the consumer may
+take it away. What happens when an attempt is interrupted stands in `publication`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+import re
+import unicodedata
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from ingest import clock
+from ingest.context import StepContext
+from ingest.document import Assignment, Document, Facts, Outcome, Rendition, RenditionKind
+from ingest.errors import ScanstrasseError, StoreUnavailable, UnsafeFolders
+from profiles import is_department
+from workers.delivery.filesystem import FileSystem
+from workers.delivery.publication import Journal, Publication
+from workers.delivery.sidecar import SCHEMA, sidecar
+
+JOURNAL: Final = ".journal"
+TOOL: Final = "scanstrasse delivery/1"
+_STEM_CHARACTERS: Final = 80
+_STEM_BYTES: Final = 160
+#: The operator's to mend: rights, links, a department folder on another file system.
+_FOLDER_FAULTS: Final = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EXDEV,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+    }
+)
+
+
+def perform(
+    assignment: Assignment, context: StepContext, system: FileSystem | None = None
+) -> Outcome:
+    """Deliver the document to the folder of its department.
+
+    Raises:
+        StoreUnavailable: No space, read-only, out of reach, or other bytes read than written;
+            nothing is visible.
+        UnsafeFolders: The department's folder cannot be used; nothing is visible.
+    """
+    document = assignment.document
+    if document is None:
+        message = f"step {assignment.step} needs a document"
+        raise ValueError(message)
+    system = system or FileSystem()
+    outbox = context.settings.outbox(assignment.tenant).absolute()
+    journal = Journal(outbox / JOURNAL, system)
+    try:
+        receipt = journal.resume(assignment.idempotency_key)
+        if receipt is None:
+            folder = _folder(outbox, document, system)
+            publication = _publication(assignment, document, context, folder)
+            receipt = journal.publish(publication)
+    except OSError as error:
+        raise _explained(outbox, error) from error
+    described = Rendition(kind=RenditionKind.SIDECAR, **receipt["sidecar"])
+    return Outcome(renditions=(described,), facts=receipt["facts"])
+
+
+def stem_of(source_name: str, document_id: str) -> str:
+    """Return the stem of all files of a document: readable, safe anywhere, unique by the id."""
+    bare = source_name.replace("\\", "/").rpartition("/")[2]
+    name = unicodedata.normalize("NFC", bare.rpartition(".")[0] or bare)
+    slug = re.sub(r"[^A-Za-z0-9ÄÖÜäöüß._-]+", "_", name).strip("._-")[:_STEM_CHARACTERS]
+    while len(slug.encode()) > _STEM_BYTES:
+        slug = slug[:-1]
+    return f"{slug or 'dokument'}-{document_id}"
+
+
+def _folder(outbox: Path, document: Document, system: FileSystem) -> Path:
+    department = document.facts["routing"]["department"]
+    if not is_department(department):
+        text = f"Abteilung '{department}' ist kein zulässiger Ordnername. Bitte Profil berichtigen."
+        raise UnsafeFolders(f"department {department!r}", operator_text=text)
+    folder: Path = outbox / department
+    if system.exists(folder) and not system.is_real_folder(folder):
+        text = f"Zustellordner {folder} ist ein Verweis oder kein Ordner. Bitte Ordner anlegen."
+        raise UnsafeFolders(f"{folder} is no real folder", operator_text=text)
+    return folder
+
+
+def _publication(
+    assignment: Assignment, document: Document, context: StepContext, folder: Path
+) -> Publication:
+    delivered_at = clock.now()
+    zone = ZoneInfo(context.settings.house.zone)
+    stem = stem_of(assignment.batch.source(document.source).name, document.id)
+    files, outputs = _files(assignment, document, context, stem)
+    content = sidecar(assignment, document, outputs, delivered_at, zone)
+    made = context.rendition(
+        RenditionKind.SIDECAR,
+        content,
+        media_type="application/json",
+        parent=assignment.batch.source(document.source).sha256,
+        tool=TOOL,
+        settings={"schema": SCHEMA},
+    )
+    sha256 = {str(output["name"]): str(output["sha256"]) for output in outputs.values()}
+    sha256[f"{stem}.json"] = made.sha256
+    receipt: Facts = {
+        "facts": _facts(folder, delivered_at, stem, sha256),
+        "sidecar": {
+            "sha256": made.sha256,
+            "size": made.size,
+            "media_type": made.media_type,
+            "parent_sha256": made.parent_sha256,
+            "tool": made.tool,
+            "settings": made.settings,
+        },
+    }
+    return Publication(
+        key=assignment.idempotency_key,
+        folder=folder,
+        stem=stem,
+        files={**files, f"{stem}.json": content},
+        sha256=sha256,
+        receipt=receipt,
+    )
+
+
+def _facts(folder: Path, delivered_at: dt.datetime, stem: str, sha256: dict[str, str]) -> Facts:
+    return {
+        "target": "folder",
+        "path": str(folder),
+        "delivered_at": delivered_at.isoformat(),
+        "stem": stem,
+        "files": sha256,
+    }
+
+
+def _files(
+    assignment: Assignment, document: Document, context: StepContext, stem: str
+) -> tuple[dict[str, Path | bytes], dict[str, Facts]]:
+    """Return content by name, and name and digest by kind of output."""
+    chosen: dict[str, tuple[str, str]] = {}
+    pdf = _pdf(document)
+    source = assignment.batch.source(document.source)
+    if pdf is not None:
+        chosen["pdf"] = (f"{stem}.pdf", pdf.sha256)
+    if pdf is None or source.facts.get("electronic"):
+        chosen["original"] = (f"{stem}.original{_extension(source.name)}", source.sha256)
+    note = document.renditions.get(RenditionKind.NOTE)
+    inside = document.facts.get("note", {}).get("attached", False)
+    if note is not None and not inside:
+        chosen["note"] = (f"{stem}.note.xml", note.sha256)
+    files: dict[str, Path | bytes] = {
+        name: context.path(sha256) for name, sha256 in chosen.values()
+    }
+    outputs = {kind: {"name": name, "sha256": sha256} for kind, (name, sha256) in chosen.items()}
+    return files, outputs
+
+
+def _pdf(document: Document) -> Rendition | None:
+    """Return the most finished PDF there is."""
+    for kind in (RenditionKind.PDF, RenditionKind.NOTED, RenditionKind.COMPOSED):
+        if kind in document.renditions:
+            return document.renditions[kind]
+    return None
+
+
+def _extension(name: str) -> str:
+    suffix = name.rpartition(".")[2].lower() if "." in name else ""
+    return f".{suffix}" if re.fullmatch(r"[a-z0-9]{1,8}", suffix) else ".bin"
+
+
+def _explained(outbox: Path, error: OSError) -> ScanstrasseError:
+    message = f"delivery below {outbox}: {error}"
+    where = error.filename or outbox
+    if error.errno in _FOLDER_FAULTS:
+        text = (
+            f"Zustellordner {where}: {error.strerror}. Bitte Rechte prüfen; alle Abteilungen "
+            f"müssen mit {outbox} auf demselben Dateisystem liegen."
+        )
+        return UnsafeFolders(message, operator_text=text)
+    text = (
+        f"Zustellordner {where}: {error.strerror}. Die Zustellung wartet und wird wieder "
+        "versucht; bitte Platz und Erreichbarkeit prüfen."
+    )
+    return StoreUnavailable(message, operator_text=text)

@@ -1,0 +1,91 @@
+"""The sidecar: what a clerk or a receiving system must know about a delivered document.
+
+Versioned JSON, described by `workers/schemas/sidecar-1.json`. What nobody recorded is
+written "nicht erfasst"; people appear as operator codes only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from ingest.document import NOT_APPLICABLE, NOT_RECORDED, Assignment, Document, Facts
+
+SCHEMA: Final = "urn:scanstrasse:sidecar:1"
+
+
+def sidecar(
+    assignment: Assignment,
+    document: Document,
+    outputs: Mapping[str, Facts],
+    delivered_at: dt.datetime,
+    zone: dt.tzinfo,
+) -> bytes:
+    """Return the sidecar as UTF-8 JSON; `outputs` are name and digest of each file by kind."""
+    batch, envelope = assignment.batch, assignment.batch.envelope
+    note = document.facts.get("note", {})
+    routing = document.facts.get("routing", {})
+    source = batch.source(document.source)
+    content = {
+        "schema": SCHEMA,
+        "document": document.id,
+        "revision": document.revision,
+        "batch": batch.id,
+        "tenant": assignment.tenant,
+        "received_at": note.get("received_at") or _unknown_receipt(assignment),
+        "received_at_source": note.get("received_at_source") or _unknown_receipt(assignment),
+        "registered_at": _moment(batch.registered_at, zone),
+        "scanned_at": _moment(envelope.scanned_at, zone),
+        "delivered_at": _moment(delivered_at, zone),
+        "channel": envelope.channel,
+        "operator": envelope.operator or NOT_RECORDED,
+        "device": envelope.device or NOT_RECORDED,
+        "profile": {
+            "name": assignment.profile["name"],
+            "version": assignment.profile["version"],
+            "sha256": assignment.profile_sha256,
+        },
+        "treatment": "kopierend",
+        "department": routing["department"],
+        "rule": routing["rule"],
+        "routing_reason": routing["reason"],
+        "case_reference": routing.get("case_reference"),
+        "pages": len(assignment.pages),
+        "source": {"name": source.name, "sha256": source.sha256, "pages": source.pages},
+        "source_pages": [page.number for page in assignment.pages],
+        "outputs": dict(outputs),
+        "seal": _seal(document),
+        "findings": _findings(document),
+        "anomalies": note.get("anomalies", []),
+    }
+    return json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"
+
+
+def _seal(document: Document) -> Facts:
+    facts = document.facts.get("sealing", {})
+    kind = "Installationssignatur (Demo)" if facts.get("level") else "keine"
+    return {
+        "kind": kind,
+        "level": facts.get("level"),
+        "certificate_sha256": facts.get("certificate_sha256"),
+        "reason": facts.get("reason"),
+    }
+
+
+def _findings(document: Document) -> list[str]:
+    found = list(document.facts.get("note", {}).get("findings", []))
+    reason = document.facts.get("sealing", {}).get("reason")
+    if reason:
+        found.append(f"Ohne Installationssignatur: {reason}.")
+    return found
+
+
+def _unknown_receipt(assignment: Assignment) -> str:
+    existing = assignment.profile["intake"]["received_at"] == "not_applicable"
+    return NOT_APPLICABLE if existing else NOT_RECORDED
+
+
+def _moment(moment: dt.datetime | None, zone: dt.tzinfo) -> str:
+    return NOT_RECORDED if moment is None else moment.astimezone(zone).isoformat(timespec="seconds")
