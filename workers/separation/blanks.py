@@ -25,7 +25,7 @@ _BORDER: Final = 0.015
 #: count, but a line of text does.
 _BAND: Final = 0.015
 _LINE_OF_TEXT: Final = 15
-_CONTRAST: Final = 40
+_CONTRAST: Final = 34
 _LEAST_AREA: Final = 6
 _LEAST_LENGTH: Final = 5
 _DARK_PAGE: Final = 100
