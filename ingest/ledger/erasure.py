@@ -1,0 +1,217 @@
+"""Erasing a batch or document (DESIGN rule 10): what it said goes, that it was here stays.
+
+Removed are payloads of its events, source names, facts, reasons, renditions and every
+digest of its bytes; its open work ends. Ids, times, operator codes, page numbers and the
+events themselves stay, with one more event that says who erased and why. The chains still
+verify, because they hold only salted digests of what is gone.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ingest.document import ENDS, Facts, Standing, Step, UnitKind
+from ingest.errors import UsageError
+from ingest.ledger import accepting, chains, schema
+from ingest.ledger.integrity import ERASED
+from ingest.ledger.moves import move
+from ingest.ledger.showing import Unit, find
+
+Row = sa.Row[Any]
+_batch, _source, _document, _page = (
+    schema.batch,
+    schema.batch_source,
+    schema.document,
+    schema.page,
+)
+_claim, _rendition, _payload, _blob = (
+    schema.claim,
+    schema.rendition,
+    schema.event_payload,
+    schema.blob,
+)
+_GONE: Final = ""
+_REASON: Final = "gelöscht"
+
+
+def erase(connection: sa.Connection, id_: str, by: str, reason: str) -> list[str]:
+    """Erase a batch with all its documents, or one document.
+
+    The last document of a batch takes the batch with it. A source shared with a document
+    that stays is kept, because it is that document's original.
+
+    Args:
+        connection: In a writing transaction. Whoever erases the blobs does so before it
+            commits: then nobody can accept the same bytes anew in between, and if the commit
+            fails, erasing again ends it.
+        id_: See `ingest.ledger.showing.find`.
+        by: Operator code.
+        reason: Stays in the deletion record; it must not repeat what is erased.
+
+    Returns:
+        The digests that no other batch or document of the tenant refers to any more.
+
+    Raises:
+        UsageError: Unknown id, erased before, being worked on, or nobody is named; nothing
+            changed.
+    """
+    _require(by, reason)
+    unit = find(connection, id_)
+    batch = connection.execute(
+        sa.select(_batch).where(_batch.c.id == unit.batch_id).with_for_update()
+    ).one()
+    documents = list(
+        connection.execute(sa.select(_document).where(_document.c.batch_id == batch.id))
+    )
+    chosen = [row for row in documents if row.erased_at is None]
+    if unit.kind is UnitKind.DOCUMENT:
+        chosen = [row for row in chosen if row.id == unit.id]
+    rest = [row for row in documents if row.erased_at is None and row not in chosen]
+    whole = unit.kind is UnitKind.BATCH or not rest
+    _refuse(connection, unit, batch, chosen)
+    work = _Erasure(connection, batch, by, reason)
+    return work.all_of(chosen) if whole else work.some_of(chosen, rest)
+
+
+def _require(by: str, reason: str) -> None:
+    if not by.strip() or not reason.strip():
+        text = "Löschen braucht Bedienerkürzel und Grund: --operator und --reason angeben."
+        raise UsageError("erasing needs operator and reason", operator_text=text)
+
+
+def _refuse(connection: sa.Connection, unit: Unit, batch: Row, chosen: list[Row]) -> None:
+    if batch.erased_at is not None or (unit.kind is UnitKind.DOCUMENT and not chosen):
+        text = f"{unit.id} ist bereits gelöscht."
+        raise UsageError(f"{unit.id} was erased before", operator_text=text)
+    query = sa.select(_claim.c.unit_id, _claim.c.standing).where(_claim.c.batch_id == batch.id)
+    if unit.kind is UnitKind.DOCUMENT:
+        query = query.where(_claim.c.document_id == unit.id)
+    rows = connection.execute(query.with_for_update())
+    if any(row.standing == Standing.CLAIMED for row in rows):
+        text = f"{unit.id} wird gerade bearbeitet. Bitte gleich noch einmal versuchen."
+        raise UsageError(f"{unit.id} is being worked on", operator_text=text)
+
+
+class _Erasure:
+    def __init__(self, connection: sa.Connection, batch: Row, by: str, reason: str) -> None:
+        self._connection = connection
+        self._batch = batch
+        self._by = by
+        self._reason = reason
+        self._at: dt.datetime = accepting.now(connection)
+
+    def all_of(self, documents: list[Row]) -> list[str]:
+        """Erase the batch with what is left of its documents."""
+        batch_id = self._batch.id
+        digests = self._sources_gone(_source.c.batch_id == batch_id)
+        digests |= self._pages_gone(_page.c.batch_id == batch_id)
+        digests |= self._renditions_gone([batch_id])
+        for row in documents:
+            digests |= self._document_gone(row)
+        self._run(sa.delete(_claim).where(_claim.c.batch_id == batch_id))
+        gone = {"device": None, "storage_place": None}
+        self._unit_gone(_batch, self._batch, **gone)
+        self._history_gone(batch_id, {"documents": [row.id for row in documents]})
+        return self._unreferenced(digests)
+
+    def some_of(self, documents: list[Row], rest: list[Row]) -> list[str]:
+        """Erase some documents, and what of their batch belongs to nobody else."""
+        numbers = {number for row in documents for number in row.pages}
+        numbers -= {number for row in rest for number in row.pages}
+        of_batch = _page.c.batch_id == self._batch.id
+        pages = self._run(sa.select(_page.c.number, _page.c.source).where(of_batch)).all()
+        kept = {row.source for row in rest}
+        kept |= {page.source for page in pages if page.number not in numbers}
+        gone = {row.source for row in documents} - kept
+        digests: set[str] = set()
+        for number in sorted(numbers):
+            digests |= self._pages_gone(sa.and_(of_batch, _page.c.number == number))
+        if gone:
+            of_source = _source.c.batch_id == self._batch.id
+            digests |= self._sources_gone(sa.and_(of_source, _source.c.ordinal.in_(sorted(gone))))
+            # What the batch's history says names its sources.
+            said = {"documents": [row.id for row in documents], "sources": sorted(gone)}
+            self._history_gone(self._batch.id, said)
+        for row in documents:
+            digests |= self._document_gone(row)
+        return self._unreferenced(digests)
+
+    def _document_gone(self, row: Row) -> set[str]:
+        self._run(sa.delete(_claim).where(_claim.c.document_id == row.id))
+        self._unit_gone(_document, row, changed_at=self._at)
+        self._consignment_gone(row.consignment_id)
+        self._history_gone(row.id, {})
+        return self._renditions_gone([row.id])
+
+    def _unit_gone(self, table: sa.Table, row: Row, **gone: object) -> None:
+        standing = row.standing
+        if standing not in ENDS:
+            held = standing == Standing.HELD
+            standing = move(standing, Standing.REJECTED if held else Standing.SUPERSEDED)
+        facts: Facts = {}
+        if table is _batch and (omitted := row.facts.get(Step.SEPARATION, {}).get("omitted")):
+            # Page numbers say nothing about anybody, and the day's account needs them.
+            facts = {Step.SEPARATION: {"omitted": omitted}}
+        values = {"standing": standing, "reason_code": ERASED, "reason": _REASON, "facts": facts}
+        values |= {"erased_at": self._at, **gone}
+        self._run(sa.update(table).where(table.c.id == row.id).values(values))
+
+    def _consignment_gone(self, consignment_id: str) -> None:
+        sent = schema.consignment
+        others = sa.select(_document.c.id).where(
+            _document.c.batch_id == self._batch.id,
+            _document.c.consignment_id == consignment_id,
+            _document.c.erased_at.is_(None),
+        )
+        if self._run(others).first() is None:
+            gone: Facts = {"delivery_number": None, "deadline_hint": None, "enclosures": []}
+            self._run(sa.update(sent).where(sent.c.id == consignment_id).values(gone))
+
+    def _sources_gone(self, chosen: sa.ColumnElement[bool]) -> set[str]:
+        digests = set(self._run(sa.select(_source.c.sha256).where(chosen)).scalars())
+        gone: Facts = {"name": _GONE, "name_base64": _GONE, "sha256": _GONE, "facts": {}}
+        self._run(sa.update(_source).where(chosen).values(gone))
+        return digests
+
+    def _pages_gone(self, chosen: sa.ColumnElement[bool]) -> set[str]:
+        units = list(self._run(sa.select(_page.c.id).where(chosen)).scalars())
+        gone: Facts = {"sha256": _GONE, "words_sha256": None, "facts": {}}
+        self._run(sa.update(_page).where(chosen).values(gone))
+        return self._renditions_gone(units)
+
+    def _renditions_gone(self, units: list[str]) -> set[str]:
+        digests: set[str] = set()
+        for begin in range(0, len(units), 500):
+            chosen = _rendition.c.unit_id.in_(units[begin : begin + 500])
+            digests.update(self._run(sa.select(_rendition.c.sha256).where(chosen)).scalars())
+            self._run(sa.delete(_rendition).where(chosen))
+        return digests
+
+    def _history_gone(self, chain: str, said: Facts) -> None:
+        """Take away what the events say, and say by whom and why."""
+        self._run(sa.delete(_payload).where(_payload.c.chain == chain))
+        entry = chains.Entry(ERASED, {**said, "reason": self._reason}, self._by)
+        chains.append(self._connection, chain, self._at, entry)
+
+    def _unreferenced(self, digests: Collection[str]) -> list[str]:
+        tenant = self._batch.tenant
+        wanted = sorted(set(digests) - {_GONE})
+        used: set[str] = set()
+        for begin in range(0, len(wanted), 500):
+            some = wanted[begin : begin + 500]
+            for table in (_source, _rendition):
+                query = sa.select(table.c.sha256).where(
+                    table.c.tenant == tenant, table.c.sha256.in_(some)
+                )
+                used.update(self._run(query.distinct()).scalars())
+        free = [sha256 for sha256 in wanted if sha256 not in used]
+        for sha256 in free:
+            self._run(sa.delete(_blob).where(_blob.c.tenant == tenant, _blob.c.sha256 == sha256))
+        return free
+
+    def _run(self, statement: sa.Executable) -> sa.CursorResult[Any]:
+        return self._connection.execute(statement)

@@ -1,0 +1,462 @@
+"""Chains, erasure, copy and restore of the ledger, on both databases."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.document import Standing, Step
+from ingest.errors import DigestMismatch, UsageError
+from ingest.ledger import Ledger, backup, integrity, open_ledger, reading, schema, showing
+from ingest.ledger.account import day_account
+from ingest.ledger.erasure import erase
+from ingest.store import FolderStore, copy_blobs
+from tests.plugins.ledgers import (
+    ALL,
+    LEASE,
+    arrival,
+    claim_at,
+    rows,
+    source,
+    work,
+)
+
+CUT = ((1, 2), (4,))
+DAY = dt.date(2026, 11, 22)
+
+
+def broken(ledger: Ledger, tenant: str | None = None) -> list[integrity.Break]:
+    with ledger.reading() as connection:
+        return integrity.verify_chains(connection, tenant)
+
+
+def change(ledger: Ledger, statement: sa.Executable) -> None:
+    with ledger.writing() as connection:
+        connection.execute(statement)
+
+
+def erased(ledger: Ledger, id_: str, by: str = "op17", reason: str = "Irrläufer") -> list[str]:
+    with ledger.writing() as connection:
+        return erase(connection, id_, by, reason)
+
+
+def everything(ledger: Ledger) -> str:
+    """Return all the ledger's content as text."""
+    with ledger.reading() as connection:
+        return "\n".join(
+            repr(row)
+            for table in schema.metadata.sorted_tables
+            for row in connection.execute(sa.select(table))
+        )
+
+
+def documents(ledger: Ledger) -> list[Any]:
+    return sorted(rows(ledger, schema.document), key=lambda row: (row.batch_id, row.ordinal))
+
+
+def test_chains_as_written_verify(ledger: Ledger) -> None:
+    ledger.accept(arrival())
+    work(ledger, CUT)
+    ledger.accept(arrival(held=("x", "y")))
+    assert broken(ledger) == []
+
+
+_event, _payload, _chain = schema.event, schema.event_payload, schema.chain
+
+
+@pytest.mark.parametrize(
+    ("tampering", "seq", "reason"),
+    [
+        (sa.update(_event).where(_event.c.seq == 2).values(kind="delivered"), 2, "changed"),
+        (sa.update(_event).where(_event.c.seq == 2).values(actor="op99"), 2, "changed"),
+        (
+            sa.update(_event)
+            .where(_event.c.seq == 2)
+            .values(at=dt.datetime(2020, 1, 1, tzinfo=dt.UTC)),
+            2,
+            "changed",
+        ),
+        (sa.update(_payload).where(_payload.c.seq == 2).values(payload={"a": 1}), 2, "payload"),
+        (sa.delete(_payload).where(_payload.c.seq == 2), 2, "no erasure is recorded"),
+        (sa.delete(_event).where(_event.c.seq == 2), 3, "missing"),
+        (sa.delete(_event).where(_event.c.seq == 4), 3, "head"),
+        (sa.update(_chain).values(head="0" * 64), 4, "head"),
+        (sa.update(_event).where(_event.c.seq == 3).values(previous="0" * 64), 3, "before it"),
+    ],
+)
+def test_tampering_is_found_and_its_place_named(
+    ledger: Ledger, tampering: sa.Executable, seq: int, reason: str
+) -> None:
+    receipt = ledger.accept(arrival())
+    work(ledger, ((1,),), None)
+    with ledger.writing() as connection:
+        # Only the batch's chain, of exactly four events, is left.
+        for table, column in ((_payload, "chain"), (_event, "chain"), (_chain, "id")):
+            connection.execute(sa.delete(table).where(table.c[column] != receipt.batch_id))
+    assert broken(ledger) == []
+    change(ledger, tampering)
+    first, *_ = broken(ledger)
+    assert (first.chain, first.seq) == (receipt.batch_id, seq)
+    assert reason in first.reason
+
+
+def test_a_chain_without_events_is_broken(ledger: Ledger) -> None:
+    receipt = ledger.accept(arrival())
+    change(ledger, sa.delete(_event))
+    assert [(one.chain, one.seq) for one in broken(ledger)] == [(receipt.batch_id, 0)]
+    assert broken(ledger, "other") == []
+
+
+def _rfc6962(leaves: list[bytes]) -> bytes:
+    """Compute the tree hash as the RFC defines it, by recursion."""
+    if not leaves:
+        return hashlib.sha256().digest()
+    if len(leaves) == 1:
+        return hashlib.sha256(b"\0" + leaves[0]).digest()
+    split = 1
+    while split * 2 < len(leaves):
+        split *= 2
+    left, right = _rfc6962(leaves[:split]), _rfc6962(leaves[split:])
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+@given(st.lists(st.binary(max_size=8), max_size=40))
+def test_the_root_is_that_of_rfc_6962(leaves: list[bytes]) -> None:
+    assert integrity.merkle_root(leaves) == _rfc6962(leaves).hex()
+
+
+def test_an_anchored_day_keeps_its_root(ledger: Ledger) -> None:
+    ledger.accept(arrival())
+    ledger.accept(arrival(tenant="other"))
+    with ledger.writing() as connection:
+        first = integrity.anchor(connection, "default", DAY)
+    ledger.accept(arrival())
+    with ledger.writing() as connection:
+        assert integrity.anchor(connection, "default", DAY) == first
+        later = integrity.anchor(connection, "default", DAY + dt.timedelta(days=1))
+    assert (first.heads, later.heads) == (1, 2)
+    assert first.root != later.root
+    assert len(rows(ledger, schema.merkle_root)) == 2
+
+
+def deliver(ledger: Ledger, cut: Any = CUT) -> None:
+    work(ledger, cut)
+
+
+def test_an_erased_batch_leaves_its_chain_and_nothing_it_said(ledger: Ledger) -> None:
+    sent = source("Kündigung Erika Mustermann.pdf")
+    receipt = ledger.accept(arrival(sent, device="Erikas Scanner"))
+    deliver(ledger)
+    made = {row.sha256 for row in rows(ledger, schema.rendition)}
+    free = erased(ledger, receipt.batch_id)
+    assert set(free) == {sent.sha256, *made}
+    content = everything(ledger)
+    assert "Erika" not in content
+    assert not any(sha256 in content for sha256 in free)
+    assert "Irrläufer" in content
+    assert broken(ledger) == []
+    (batch,) = rows(ledger, schema.batch)
+    assert (batch.standing, batch.erased_at is not None) == (Standing.DONE, True)
+    assert all(row.erased_at is not None for row in documents(ledger))
+    with ledger.reading() as connection:
+        listed = list(reading.rows(connection))
+        events = list(showing.events(connection, receipt.batch_id))
+        account = day_account(connection, "default", batch.registered_at.date(), "UTC")
+    assert [row["sha256"] for row in listed] == [None] * 3
+    assert listed[1]["outputs"] == {}
+    assert events[0]["payload"] is None
+    assert (events[-1]["kind"], events[-1]["actor"]) == ("erased", "op17")
+    assert account.difference == 0, account.misplaced
+
+
+def test_bytes_that_another_arrival_has_are_not_free(ledger: Ledger) -> None:
+    receipt = ledger.accept(arrival(source("a.pdf", content="same")))
+    ledger.accept(arrival(source("b.pdf", content="same")))
+    ledger.accept(arrival(source("c.pdf", content="same"), tenant="other"))
+    assert erased(ledger, receipt.batch_id) == []
+    with ledger.reading() as connection:
+        assert list(reading.referenced(connection, "default")) != []
+
+
+def test_the_same_bytes_can_arrive_again_after_erasure(ledger: Ledger) -> None:
+    first = ledger.accept(arrival(source(content="again")))
+    (sha256,) = erased(ledger, first.batch_id)
+    with ledger.reading() as connection:
+        assert list(reading.referenced(connection, "default")) == []
+    ledger.accept(arrival(source(content="again")))
+    with ledger.reading() as connection:
+        assert list(reading.referenced(connection, "default")) == [sha256]
+
+
+def test_one_document_of_a_batch_can_be_erased(ledger: Ledger) -> None:
+    sent = source("Stapel.pdf")
+    ledger.accept(arrival(sent))
+    deliver(ledger)
+    first, second = documents(ledger)
+    own = {row.sha256 for row in rows(ledger, schema.rendition) if row.unit_id == first.id}
+    free = erased(ledger, first.id)
+    assert own <= set(free)
+    assert sent.sha256 not in free, "the other document comes from it"
+    after, other = documents(ledger)
+    assert (after.facts, after.erased_at is not None, after.pages) == ({}, True, [1, 2])
+    assert (other.erased_at, other.facts) == (None, second.facts)
+    words = {row.number: row.words_sha256 for row in rows(ledger, schema.page)}
+    assert words[1] is None
+    assert words[4] is not None
+    assert broken(ledger) == []
+    assert sent.sha256 in erased(ledger, second.id), "the last one takes the batch with it"
+    assert rows(ledger, schema.batch)[0].erased_at is not None
+    assert broken(ledger) == []
+
+
+def test_a_document_takes_its_own_source_with_it(ledger: Ledger) -> None:
+    from ingest.document import Outcome, Part
+
+    one, two = source("Erika.eml"), source("Otto.eml", ordinal=2)
+    receipt = ledger.accept(arrival(one, two))
+    claim_at_inspection = claim_at(ledger, Step.INSPECTION)
+    ledger.record(claim_at_inspection, Outcome(sources=(one, two)))
+    cutting = claim_at(ledger, Step.SEPARATION)
+    parts = (Part(pages=(), source=1), Part(pages=(), source=2))
+    ledger.record(cutting, Outcome(parts=parts))
+    first, _ = documents(ledger)
+    assert erased(ledger, first.id) == [one.sha256]
+    content = everything(ledger)
+    assert "Erika" not in content
+    assert two.sha256 in content
+    with ledger.reading() as connection:
+        listed = list(reading.rows(connection))
+        *_, last = showing.events(connection, receipt.batch_id)
+    assert [entry["sha256"] for entry in listed[0]["sources"]] == [None, two.sha256]
+    assert last["payload"]["sources"] == [1]
+    assert broken(ledger) == []
+
+
+def test_open_work_of_what_is_erased_ends(ledger: Ledger) -> None:
+    receipt = ledger.accept(arrival())
+    claim = claim_at(ledger, Step.RECOGNITION, CUT)
+    pause = dt.timedelta(seconds=0)
+    ledger.defer(claim, code="x", operator_text="x", message="x", pause=pause, consumes_try=True)
+    erased(ledger, receipt.batch_id)
+    assert rows(ledger, schema.claim) == []
+    assert ledger.claim(ALL, "test", LEASE) is None
+    assert {row.standing for row in documents(ledger)} == {Standing.SUPERSEDED}
+    assert broken(ledger) == []
+
+
+def test_a_held_batch_that_is_erased_counts_as_rejected(ledger: Ledger) -> None:
+    receipt = ledger.accept(arrival(held=("password_needed", "Passwort nötig")))
+    erased(ledger, receipt.batch_id)
+    assert rows(ledger, schema.batch)[0].standing == Standing.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("prepare", "text"),
+    [
+        (lambda ledger, id_: claim_at(ledger, Step.INSPECTION), "bearbeitet"),
+        (lambda ledger, id_: claim_at(ledger, Step.RECOGNITION, CUT), "bearbeitet"),
+        (erased, "bereits gelöscht"),
+    ],
+)
+def test_what_is_claimed_or_erased_is_refused(
+    ledger: Ledger, prepare: Callable[[Ledger, str], Any], text: str
+) -> None:
+    receipt = ledger.accept(arrival())
+    prepare(ledger, receipt.batch_id)
+    before = everything(ledger)
+    with pytest.raises(UsageError) as caught:
+        erased(ledger, receipt.batch_id)
+    assert text in caught.value.operator_text
+    assert everything(ledger) == before
+
+
+@pytest.mark.parametrize(("by", "reason"), [("", "Irrläufer"), ("op17", " ")])
+def test_erasing_needs_a_person_and_a_reason(ledger: Ledger, by: str, reason: str) -> None:
+    receipt = ledger.accept(arrival())
+    with pytest.raises(UsageError):
+        erased(ledger, receipt.batch_id, by, reason)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    """An empty ledger to restore into."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'target.sqlite'}"
+        opened = open_ledger(url)
+        yield opened
+        opened.close()
+        return
+    server = request.getfixturevalue("postgres_server")
+    url = server.create_database()
+    opened = open_ledger(url)
+    yield opened
+    opened.close()
+    server.drop_database(url)
+
+
+def copied(ledger: Ledger, folder: Path) -> backup.Copied:
+    with ledger.reading() as connection:
+        return backup.copy_ledger(connection, folder)
+
+
+def restored(ledger: Ledger, folder: Path) -> backup.Copied:
+    with ledger.writing() as connection:
+        return backup.restore_ledger(connection, folder, "op17")
+
+
+def content_of(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:
+    with ledger.reading() as connection:
+        return {
+            table.name: [
+                tuple(row)
+                for row in connection.execute(sa.select(table).order_by(*table.primary_key))
+                if "installation:" not in str(row)
+            ]
+            for table in schema.metadata.sorted_tables
+        }
+
+
+def test_a_copy_restores_into_either_database_and_work_goes_on(
+    ledger: Ledger, target: Ledger, tmp_path: Path
+) -> None:
+    ledger.accept(arrival(source("Grüße \u2013 1.pdf")))
+    deliver(ledger)
+    receipt = ledger.accept(arrival(tenant="other"))
+    ledger.begin_shift("default", "/inbox", "op17")
+    with ledger.writing() as connection:
+        integrity.anchor(connection, "default", DAY)
+    folder = tmp_path / "copy"
+    said = copied(ledger, folder)
+    assert restored(target, folder).roots == said.roots
+    assert content_of(target) == content_of(ledger)
+    assert broken(target) == []
+    assert said.rows["batch"] == 2
+    assert {step for step, _ in work(target)} >= {Step.INSPECTION, Step.DELIVERY}
+    target.accept(arrival())  # numbers go on after those restored
+    target.end_shift("default", "/inbox")
+    target.begin_shift("default", "/inbox", "op18")
+    assert broken(target) == []
+    with target.reading() as connection:
+        (event,) = showing.events(connection, "installation:other")
+        assert showing.show(connection, receipt.batch_id)["stage"] == "closed"
+    assert (event["kind"], event["actor"]) == ("restored", "op17")
+    assert event["payload"]["root"] == said.roots["other"].root
+
+
+def test_only_an_empty_ledger_is_filled(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.accept(arrival())
+    copied(ledger, tmp_path / "copy")
+    before = everything(ledger)
+    with pytest.raises(UsageError) as caught:
+        restored(ledger, tmp_path / "copy")
+    assert "leer" in caught.value.operator_text
+    assert everything(ledger) == before
+
+
+def test_a_copy_goes_into_an_empty_folder_only(ledger: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "here").write_text("x")
+    with pytest.raises(UsageError):
+        copied(ledger, tmp_path)
+
+
+def test_a_copy_is_of_one_moment(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.accept(arrival())
+    with ledger.reading() as connection:
+        connection.execute(sa.select(schema.batch)).all()
+        ledger.accept(arrival())
+        said = backup.copy_ledger(connection, tmp_path / "copy")
+    assert (said.rows["batch"], said.rows["event"]) == (1, 1)
+
+
+def _alter(folder: Path) -> None:
+    path = folder / "batch.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"op17", b"op99"))
+
+
+def _lose_file(folder: Path) -> None:
+    (folder / "batch.jsonl").unlink()
+
+
+def _lose_manifest(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+
+
+def _other_version(folder: Path) -> None:
+    _edit(folder, revision="9999")
+
+
+def _other_format(folder: Path) -> None:
+    _edit(folder, format="zip")
+
+
+def _other_root(folder: Path) -> None:
+    _edit(folder, roots={"default": {"root": "0" * 64, "heads": 1}})
+
+
+def _edit(folder: Path, **values: Any) -> None:
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | values))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error"),
+    [
+        (_alter, DigestMismatch),
+        (_lose_file, UsageError),
+        (_lose_manifest, UsageError),
+        (_other_version, UsageError),
+        (_other_format, UsageError),
+        (_other_root, DigestMismatch),
+    ],
+)
+def test_a_spoiled_copy_is_refused_and_nothing_is_filled(
+    tmp_path: Path, spoil: Callable[[Path], None], error: type[Exception]
+) -> None:
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'a.sqlite'}")
+    ledger.accept(arrival())
+    copied(ledger, tmp_path / "copy")
+    spoil(tmp_path / "copy")
+    empty = open_ledger(f"sqlite:///{tmp_path / 'b.sqlite'}")
+    with pytest.raises(error):
+        restored(empty, tmp_path / "copy")
+    assert everything(empty) == ""
+    ledger.close()
+    empty.close()
+
+
+def test_a_break_that_was_copied_is_restored_and_reported(tmp_path: Path) -> None:
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'a.sqlite'}")
+    ledger.accept(arrival())
+    change(ledger, sa.update(_event).values(actor="op99"))
+    copied(ledger, tmp_path / "copy")
+    empty = open_ledger(f"sqlite:///{tmp_path / 'b.sqlite'}")
+    assert [one.reason for one in restored(empty, tmp_path / "copy").breaks] == [
+        "the event was changed"
+    ]
+    ledger.close()
+    empty.close()
+
+
+def test_blobs_are_copied_once_and_bad_ones_named(tmp_path: Path) -> None:
+    here, there = FolderStore(tmp_path / "here"), FolderStore(tmp_path / "there")
+    good, bad = (here.put("default", io.BytesIO(text)).sha256 for text in (b"good", b"bad"))
+    path = tmp_path / "here" / "default" / bad[:2] / bad
+    path.chmod(0o600)
+    path.write_bytes(b"dab")
+    missing = "0" * 64
+    first = copy_blobs(here, there, "default", [good, bad, missing])
+    assert (first.copied, first.size, first.missing, first.damaged) == (1, 4, [missing], [bad])
+    again = copy_blobs(here, there, "default", [good])
+    assert (again.copied, again.present) == (0, 1)
+    with there.open("default", good) as stream:
+        assert stream.read() == b"good"
