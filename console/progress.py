@@ -18,6 +18,7 @@ from rich.text import Text
 from console.texts import STAGES, STANDINGS
 from ingest.document import DEFAULT_TENANT, ENDS, Standing
 from ingest.errors import LedgerUnavailable
+from ingest.ledger.extracts import newest_rows
 
 if TYPE_CHECKING:
     from ingest.ledger import Ledger
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.7
 _SHOWN = 12
+_WATCHED = 100  #: arrivals
 _IDLE_LOOKS = 6  #: this many quiet looks in a row count as idle
 _SETTLED = ENDS | {Standing.HELD, Standing.QUARANTINED}
 
@@ -43,11 +45,12 @@ class Follower:
     def look(self) -> list[dict[str, Any]]:
         """Return the rows whose stage or standing changed.
 
-        Only what changed in the last day is looked at, so that a large archive behind it
-        does not slow the picture down.
+        Only the newest arrivals are looked at, so that a large archive behind them does not
+        slow the picture down.
         """
         try:
-            rows = list(self._ledger.recent_rows())
+            with self._ledger.reading() as connection:
+                rows = list(newest_rows(connection, _WATCHED))
         except LedgerUnavailable:
             self.ledger_answers = False
             return []

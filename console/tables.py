@@ -14,33 +14,38 @@ from console.texts import KINDS, STAGES, STANDINGS, local_time
 if TYPE_CHECKING:
     from ingest.ledger.account import DayAccount
 
+_NAME_WIDTH = 32
 _URGENT = {"held": "yellow", "quarantined": "red", "deferred": "magenta", "unaccepted": "yellow"}
 
 
 def print_rows(rows: Iterable[Mapping[str, Any]]) -> None:
-    """Print one line for each arrival, document and file that was not accepted."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("Art", "ID", "Datei", "Seiten", "Stand", "", "Grund"):
-        table.add_column(name, overflow="fold")
+    """Print one line for each arrival and document, the reason of what is stuck below it."""
+    console = Console(highlight=False)
+    heading = f"{'Datei / Dokument':<32}  {'ID':<36}  {'Seiten':>6}  Stand"
+    console.print(f"[bold]{heading}[/]", soft_wrap=True)
     for row in rows:
-        table.add_row(*_cells(row))
-    Console().print(table)
+        console.print(_line(row), soft_wrap=True)
+        if row.get("reason"):
+            console.print(f"      [dim]{escape(str(row['reason']))}[/]", soft_wrap=True)
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
+def _line(row: Mapping[str, Any]) -> str:
     standing = str(row.get("standing") or "unaccepted")
     colour = _URGENT.get(standing)
     word = STANDINGS.get(standing, standing)
-    pages = row.get("pages")
-    return [
-        KINDS.get(str(row["message_type"]), str(row["message_type"])),
-        str(row.get("id") or "")[-12:],
-        escape(str(row.get("source_name") or "")),
-        "" if pages is None else str(pages),
-        STAGES.get(str(row.get("stage")), str(row.get("stage") or "")),
-        f"[{colour}]{word}[/]" if colour else word,
-        escape(str(row.get("reason") or "")),
-    ]
+    name = str(row.get("source_name") or row["message_type"])
+    if row["message_type"] == "document":
+        name = f"  Dokument {row.get('ordinal', '')} → {row.get('department') or 'noch offen'}"
+    pages = "" if row.get("pages") is None else str(row["pages"])
+    stage = STAGES.get(str(row.get("stage")), "")
+    state = f"{stage}, {word}" if stage else word
+    shown = f"[{colour}]{state}[/]" if colour else state
+    identifier = str(row.get("id") or "")
+    return f"{escape(_fitted(name)):<32}  {identifier:<36}  {pages:>6}  {shown}"
+
+
+def _fitted(name: str) -> str:
+    return name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 1]}…"
 
 
 def print_record(record: Mapping[str, Any], zone: str) -> None:
@@ -62,14 +67,14 @@ def print_counts(counts: Mapping[str, Any]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("Art", "Stand", "", "Anzahl"):
         table.add_column(name)
-    for kind in ("batch", "document"):
-        for entry in counts.get(kind, []):
+    for kind, plural in (("batch", "batches"), ("document", "documents")):
+        for entry in counts.get(plural, []):
             stage, standing = str(entry["stage"]), str(entry["standing"])
             table.add_row(
                 KINDS[kind],
                 STAGES.get(stage, stage),
                 STANDINGS.get(standing, standing),
-                str(entry["count"]),
+                str(entry["number"]),
             )
     Console().print(table)
 
@@ -78,14 +83,33 @@ def print_account(account: DayAccount, in_inbox: list[str]) -> None:
     """Print the evening account: counted = delivered + open, and what is open by name."""
     console = Console()
     console.rule(f"Abendabrechnung {account.day:%d.%m.%Y}, Mandant {account.tenant}")
-    for label, value in account.lines():
+    for label, value in _account_lines(account):
         console.print(f"{label:<44}{value:>8}")
     for entry in account.open:
-        reason = entry.get("reason") or STANDINGS.get(str(entry["standing"]), "")
-        console.print(
-            f"  offen: {entry['id']}  {escape(str(entry['source_name']))} – {escape(str(reason))}"
-        )
+        reason = entry.reason or STANDINGS.get(entry.standing, entry.standing)
+        name = escape(entry.source_name or "")
+        console.print(f"  offen: {KINDS[entry.kind]} {entry.id}  {name} – {escape(reason)}")
+    for place in account.misplaced:
+        console.print(f"  ohne Platz: {escape(place)}")
     for name in in_inbox:
         console.print(f"  noch im Eingang: {escape(name)}")
     verdict = "[green]stimmt[/]" if account.difference == 0 else "[red]STIMMT NICHT[/]"
     console.print(f"Differenz: {account.difference}  {verdict}")
+
+
+def _account_lines(account: DayAccount) -> list[tuple[str, int]]:
+    lines = [
+        ("Einlieferungen", account.batches),
+        ("Dateien gezählt", account.files),
+        ("Seiten gezählt", account.pages),
+        ("  davon zugestellt", account.pages_delivered),
+        ("  davon in offenen Dokumenten", account.pages_open),
+        ("  davon in noch nicht getrennten Stapeln", account.pages_uncut),
+        ("  davon Trennblätter und Leerseiten", account.pages_omitted),
+        ("  davon zurückgewiesen oder gelöscht", account.pages_ended),
+        ("Dokumente", account.documents),
+        ("  davon zugestellt", account.documents_delivered),
+    ]
+    if account.sheets_expected is not None:
+        lines.insert(2, ("Blätter laut Zählung der Person", account.sheets_expected))
+    return lines

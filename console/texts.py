@@ -20,7 +20,7 @@ STAGES: Final = MappingProxyType(
         "recognised": "erkannt",
         "checked": "kontrolliert",
         "noted": "vermerkt",
-        "sealed": "gesiegelt",
+        "sealed": "gesichert",
         "routed": "zugeordnet",
         "delivered": "zugestellt",
         "acknowledged": "bestätigt",

@@ -224,7 +224,7 @@ class Pipeline:
 
     def _pause(self, attempt: int, base: dt.timedelta) -> dt.timedelta:
         """Return an exponential pause with jitter, so that a herd does not come back at once."""
-        longest = min(base * 2 ** min(attempt - 1, 10), _LONGEST_PAUSE)
+        longest: dt.timedelta = min(base * 2 ** min(attempt - 1, 10), _LONGEST_PAUSE)
         return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
 
     def _defer(

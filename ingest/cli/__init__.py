@@ -46,7 +46,7 @@ EXIT_INTERRUPTED = 130
 @click.option("--verbose", is_flag=True, help="Ausführliche Protokolle auf stderr.")
 @click.pass_context
 def cli(context: click.Context, data: Path | None, config: Path | None, *, verbose: bool) -> None:
-    """Scanstraße: vom Posteingang zur durchsuchbaren, gesiegelten PDF/A am richtigen Tisch."""
+    """Scanstraße: vom Posteingang zur durchsuchbaren, gesicherten PDF/A am richtigen Tisch."""
     configure_logs(verbose=verbose)
     context.obj = context.with_resource(App(data=data, config=config))
 

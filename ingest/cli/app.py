@@ -56,6 +56,17 @@ class App:
 
         return open_store(self.settings)
 
+    def unit(self, identifier: str) -> str:
+        """Return the full id of the batch or document that `identifier` begins.
+
+        Raises:
+            UsageError: There is none, or several.
+        """
+        from ingest.ledger.showing import find
+
+        with self.ledger.reading() as connection:
+            return find(connection, identifier).id
+
     def tenant(self, name: str | None) -> str:
         """Return `name`, or the default tenant.
 

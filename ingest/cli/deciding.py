@@ -41,7 +41,7 @@ def _pairs(
 @with_app
 def release(app: App, identifier: str, operator: str, reason: str, settings: dict[str, str]) -> int:
     """Gibt einen Klärfall frei; ein Fall in Quarantäne wird zum Klärfall."""
-    unit = app.ledger.resolve(identifier)
+    unit = app.unit(identifier)
     app.ledger.release(unit, by=operator, reason=reason, settings=settings)
     click.echo(f"{unit} freigegeben.")
     return 0
@@ -54,7 +54,7 @@ def release(app: App, identifier: str, operator: str, reason: str, settings: dic
 @with_app
 def reject(app: App, identifier: str, operator: str, reason: str) -> int:
     """Weist einen Klärfall endgültig zurück. Das Original bleibt gespeichert."""
-    unit = app.ledger.resolve(identifier)
+    unit = app.unit(identifier)
     app.ledger.reject(unit, by=operator, reason=reason)
     click.echo(f"{unit} zurückgewiesen.")
     return 0
@@ -66,7 +66,7 @@ def reject(app: App, identifier: str, operator: str, reason: str) -> int:
 @with_app
 def retry(app: App, identifier: str, operator: str) -> int:
     """Versucht einen zurückgestellten Vorgang sofort noch einmal."""
-    unit = app.ledger.resolve(identifier)
+    unit = app.unit(identifier)
     app.ledger.retry(unit, by=operator)
     click.echo(f"{unit} wird erneut versucht.")
     return 0
@@ -80,11 +80,16 @@ def retry(app: App, identifier: str, operator: str) -> int:
 @with_app
 def erase(app: App, identifier: str, operator: str, reason: str, *, yes: bool) -> int:
     """Löscht eine Einlieferung oder ein Dokument; der Löschvermerk bleibt."""
-    unit = app.ledger.resolve(identifier)
+    unit = app.unit(identifier)
     if not yes:
         click.confirm(f"{unit} endgültig löschen?", abort=True)
-    for tenant, digest in app.ledger.erase(unit, by=operator, reason=reason):
-        app.store.erase(tenant, digest)
+    from ingest.ledger.erasure import erase as erase_rows
+    from ingest.ledger.showing import show as look_up
+
+    with app.ledger.writing() as connection:
+        tenant = str(look_up(connection, unit)["tenant"])
+        for digest in erase_rows(connection, unit, operator, reason):
+            app.store.erase(tenant, digest)
     click.echo(f"{unit} gelöscht.")
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -37,12 +38,12 @@ def check(app: App, *, as_json: bool) -> int:
 
 def findings(app: App, *, sealing: bool = True) -> list[tuple[str, str | None]]:
     """Return every check by name with its problem in German, or None where all is well."""
-    checks = [
+    checks: list[tuple[str, Callable[[], object]]] = [
         ("Konfiguration", lambda: app.settings),
         ("Profile", lambda: _check_profiles(app)),
         ("Werkzeuge", lambda: _check_tools(app)),
         ("Ordner", lambda: _check_folders(app)),
-        ("Ledger", lambda: app.ledger.counts("default")),
+        ("Ledger", lambda: app.ledger.backlog()),  # noqa: PLW0108 - opening it is the check
         ("Ablage", lambda: list(app.store.tenants())),
     ]
     if sealing:
@@ -74,15 +75,14 @@ def _check_profiles(app: App) -> None:
     import profiles
 
     for name in profiles.names(app.settings.profiles):
-        profiles.load(name, app.settings.profiles, released_only=False)
+        profiles.load(name, app.settings.profiles)
 
 
 def _check_tools(app: App) -> None:
-    from workers.recognition.models import installed_languages
-
     import profiles
+    from workers.recognition.engine import tessdata
 
-    present = installed_languages()
+    present = {path.stem for path in tessdata().glob("*.traineddata")}
     standard = profiles.load("posteingang", app.settings.profiles).profile
     missing = [name for name in standard.recognition.languages if name not in present]
     if missing:
@@ -138,7 +138,11 @@ def export(app: App, identifier: str, what: str, output: Path) -> int:
     if output.exists():
         message = f"{output} gibt es schon; bitte einen anderen Namen angeben."
         raise click.UsageError(message)
-    tenant, digest = app.ledger.locate(app.ledger.resolve(identifier), what)
+    from ingest.ledger.showing import locate
+
+    with app.ledger.reading() as connection:
+        found = locate(connection, identifier, what)  # type: ignore[arg-type]  # click.Choice
+    tenant, digest = found.tenant, found.sha256
     with app.store.open(tenant, digest) as stream, output.open("xb") as target:
         shutil.copyfileobj(stream, target)
     click.echo(f"{output} geschrieben, SHA-256 {digest}.")

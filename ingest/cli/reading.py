@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from zoneinfo import ZoneInfo
 
@@ -18,13 +19,15 @@ from ingest.cli.app import App, print_json, with_app
 def list_(app: App, tenant: str | None, *, as_json: bool) -> int:
     """Zeigt alle Einlieferungen, Dokumente und nicht angenommenen Dateien."""
     from console.tables import print_rows
+    from ingest.ledger.reading import rows
 
-    rows = app.ledger.rows(tenant)
-    if not as_json:
-        print_rows(rows)
-        return 0
-    for row in rows:
-        print_json(row)
+    with app.ledger.reading() as connection:
+        found = rows(connection, tenant)
+        if not as_json:
+            print_rows(found)
+            return 0
+        for row in found:
+            print_json(row)
     return 0
 
 
@@ -35,8 +38,10 @@ def list_(app: App, tenant: str | None, *, as_json: bool) -> int:
 def show(app: App, identifier: str, *, as_json: bool) -> int:
     """Zeigt eine Einlieferung oder ein Dokument mit seiner ganzen Geschichte."""
     from console.tables import print_record
+    from ingest.ledger import showing
 
-    record = app.ledger.show(identifier)
+    with app.ledger.reading() as connection:
+        record = showing.show(connection, identifier)
     if as_json:
         print_json(record)
     else:
@@ -63,21 +68,32 @@ def status(app: App, day: str | None, tenant: str | None, *, as_json: bool) -> i
     offen ist. Eine Differenz ungleich null führt zu Rückgabewert 3.
     """
     from console.tables import print_account, print_counts
+    from ingest.ledger.account import day_account
+    from ingest.ledger.reading import counts
 
     name = app.tenant(tenant)
     if day is None:
-        counts = app.ledger.counts(name)
+        with app.ledger.reading() as connection:
+            counted = counts(connection, name)
         if as_json:
-            print_json({"message_type": "status", "tenant": name, **counts})
+            print_json({"message_type": "status", "tenant": name, **counted})
         else:
-            print_counts(counts)
+            print_counts(counted)
         return 0
-    account = app.ledger.day_account(
-        name, _day(day, app.settings.house.zone), app.settings.house.zone
-    )
+    zone = app.settings.house.zone
     waiting = _waiting_files(app, name)
+    with app.ledger.reading() as connection:
+        account = day_account(connection, name, _day(day, zone), zone, in_inbox=len(waiting))
     if as_json:
-        print_json({"message_type": "day_account", **account.as_json(), "in_inbox": waiting})
+        record = dataclasses.asdict(account)
+        print_json(
+            {
+                "message_type": "day_account",
+                **record,
+                "difference": account.difference,
+                "files_in_inbox": waiting,
+            }
+        )
     else:
         print_account(account, waiting)
     return 3 if account.difference else 0

@@ -97,7 +97,7 @@ def _accept(
     size = path.stat().st_size
     if size and kind_of(path) is SourceKind.UNKNOWN:
         return None
-    loaded = profiles.load(profile, app.settings.profiles)
+    loaded = profiles.load_released(profile, app.settings.profiles)
     envelope = Envelope(
         profile=profile,
         channel="command",
@@ -180,16 +180,23 @@ def _await_end(app: App, batches: list[str]) -> None:
     waiting = set(batches)
     while waiting:
         for batch in list(waiting):
-            if all(row["standing"] in _SETTLED for row in app.ledger.rows_of(batch)):
+            if all(row["standing"] in _SETTLED for row in _rows(app, batch)):
                 waiting.discard(batch)
         if waiting:
             time.sleep(0.2)
 
 
+def _rows(app: App, batch: str) -> list[dict[str, Any]]:
+    from ingest.ledger.extracts import rows_of
+
+    with app.ledger.reading() as connection:
+        return list(rows_of(connection, batch))
+
+
 def _report(app: App, batches: list[str], *, as_json: bool, final: bool) -> int:
     needs_person = False
     for batch in batches:
-        for row in app.ledger.rows_of(batch):
+        for row in _rows(app, batch):
             needs_person |= row["standing"] in _PERSON
             if as_json:
                 print_json(row)

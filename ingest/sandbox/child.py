@@ -247,7 +247,8 @@ def _unwrap(answer: Facts) -> Facts:
         raise rebuilt
     if "bug" in answer:
         message = str(answer["bug"])
-        raise StepBug(message)
+        last = message.strip().splitlines()[-1].partition(":")[0]
+        raise StepBug(message, operator_text=f"Unerwarteter Programmfehler ({last}); bitte melden.")
     result = answer.get("result", {})
     if not isinstance(result, dict):
         message = "child answered no result object"

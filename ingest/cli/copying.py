@@ -1,0 +1,111 @@
+"""The work of `backup` and `restore`: ledger first, then the blobs it names."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ingest.cli.app import App
+from ingest.errors import DigestMismatch, UsageError
+from ingest.ledger.backup import check_copy, copy_ledger, restore_ledger
+from ingest.ledger.reading import referenced
+from ingest.store import FolderStore, copy_blobs
+
+_LEDGER: Final = "ledger"
+_STORE: Final = "store"
+_KEYS: Final = "keys"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """What was copied."""
+
+    rows: int
+    blobs: int
+
+
+def write_backup(app: App, folder: Path) -> Counted:
+    """Write a copy that is consistent by order: what the ledger names is stored before it.
+
+    Blobs already in the backup folder are not copied again, so the same folder may be used
+    every night; the ledger's copy of the night before is replaced only when the new one is
+    complete.
+
+    Raises:
+        DigestMismatch: A blob is missing or damaged; the text names it. The rest is copied.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = folder / f"{_LEDGER}.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    target = FolderStore(folder / _STORE)
+    blobs, wrong = 0, []
+    with app.ledger.reading() as connection:
+        copied = copy_ledger(connection, fresh)
+        for tenant in copied.roots:
+            result = copy_blobs(app.store, target, tenant, referenced(connection, tenant))
+            blobs += result.copied + result.present
+            wrong += result.damaged
+            wrong += [sha for sha in result.missing if not target.holds(tenant, sha)]
+    _copy_keys(app.settings.keys, folder / _KEYS)
+    old = folder / _LEDGER
+    if old.exists():
+        shutil.rmtree(folder / f"{_LEDGER}.old", ignore_errors=True)
+        old.rename(folder / f"{_LEDGER}.old")
+    fresh.rename(old)
+    shutil.rmtree(folder / f"{_LEDGER}.old", ignore_errors=True)
+    _require_whole(wrong)
+    return Counted(rows=sum(copied.rows.values()), blobs=blobs)
+
+
+def read_backup(app: App, folder: Path) -> Counted:
+    """Fill an empty installation from a backup and compare it with the anchored heads.
+
+    Raises:
+        UsageError: The backup is unusable or the installation is not empty; nothing changed.
+        DigestMismatch: A file, a chain or a blob of the backup is damaged; the ledger stays
+            empty.
+    """
+    check_copy(folder / _LEDGER)
+    source = FolderStore(folder / _STORE)
+    blobs, wrong = 0, []
+    with app.ledger.writing() as connection:
+        copied = restore_ledger(connection, folder / _LEDGER, "operator")
+        for tenant in copied.roots:
+            result = copy_blobs(source, app.store, tenant, referenced(connection, tenant))
+            blobs += result.copied + result.present
+            wrong += result.damaged + result.missing
+        _require_whole(wrong)
+    _copy_keys(folder / _KEYS, app.settings.keys)
+    if copied.breaks:
+        message = f"{len(copied.breaks)} chains are broken as they were in the copied ledger"
+        raise DigestMismatch(
+            message,
+            operator_text="Wiederhergestellt, aber schon die gesicherten Ketten waren verletzt: "
+            + ", ".join(place.chain for place in copied.breaks[:5]),
+        )
+    return Counted(rows=sum(copied.rows.values()), blobs=blobs)
+
+
+def _require_whole(wrong: list[str]) -> None:
+    if wrong:
+        text = f"{len(wrong)} Objekte fehlen oder sind beschädigt, zuerst {wrong[0]}."
+        raise DigestMismatch(f"blobs missing or damaged: {wrong[:5]}", operator_text=text)
+
+
+def _copy_keys(source: Path, target: Path) -> None:
+    """Copy the installation key, so that a restored system seals as the same installation."""
+    if not source.is_dir():
+        return
+    target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for file in source.iterdir():
+        place = target / file.name
+        if file.is_file() and not place.exists():
+            shutil.copy2(file, place)
+        elif file.is_file() and place.read_bytes() != file.read_bytes():
+            message = f"{place} holds another key"
+            raise UsageError(
+                message,
+                operator_text=f"{place} enthält einen anderen Schlüssel als die Sicherung.",
+            )

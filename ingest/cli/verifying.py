@@ -1,0 +1,107 @@
+"""The work of `verify`: every digest, chain, note and seal that can be computed anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from workers.verification import Verification, verify_pdf
+
+from ingest.cli.app import App
+from ingest.document import Facts
+from ingest.errors import DigestMismatch, StoreUnavailable
+from ingest.ledger.integrity import verify_chains
+from ingest.ledger.reading import referenced
+from ingest.ledger.showing import show
+from workers.sealing.keys import CERTIFICATE_FILE
+
+_PIECE = 1 << 20
+
+
+def _result(name: str, *, passed: bool, text: str, required: bool = True) -> Facts:
+    return {"name": name, "passed": passed, "required": required, "text": text}
+
+
+def verify_all(app: App) -> Iterator[Facts]:
+    """Check all chains of all tenants and every blob the ledger names."""
+    for tenant in app.settings.tenants:
+        with app.ledger.reading() as connection:
+            broken = verify_chains(connection, tenant)
+            for place in broken:
+                text = f"Ereignis {place.seq}: {place.reason}"
+                yield _result(f"Kette {place.chain}", passed=False, text=text)
+            yield _result(
+                f"Ereignisketten {tenant}",
+                passed=not broken,
+                text="unversehrt" if not broken else f"{len(broken)} Stellen verletzt",
+            )
+            counted = 0
+            for sha256 in referenced(connection, tenant):
+                counted += 1
+                problem = _blob_problem(app, tenant, sha256)
+                if problem:
+                    yield _result(f"Objekt {sha256}", passed=False, text=problem)
+            yield _result(f"Ablage {tenant}", passed=True, text=f"{counted} Objekte nachgerechnet")
+
+
+def _blob_problem(app: App, tenant: str, sha256: str) -> str | None:
+    try:
+        with app.store.open(tenant, sha256) as stream:
+            while stream.read(_PIECE):
+                pass
+    except (DigestMismatch, StoreUnavailable) as error:
+        return error.operator_text
+    return None
+
+
+def verify_file(app: App, path: Path, trust: Path | None) -> Iterator[Facts]:
+    """Check a finished PDF without any database: only the file and the certificate count."""
+    yield from _of_pdf(verify_pdf(path, trust or _own_certificate(app)))
+
+
+def verify_unit(app: App, identifier: str, trust: Path | None) -> Iterator[Facts]:
+    """Check a batch or document: its chain, its blobs and its sealed PDF."""
+    with app.ledger.reading() as connection:
+        record = show(connection, identifier)
+        chains = {record["id"], record.get("batch") or record["id"]}
+        for chain in sorted(chains):
+            broken = verify_chains(connection, chain=chain)
+            text = "unversehrt" if not broken else f"verletzt bei Ereignis {broken[0].seq}"
+            yield _result(f"Kette {chain}", passed=not broken, text=text)
+    tenant = str(record["tenant"])
+    for name, sha256 in sorted(_blobs(record)):
+        problem = _blob_problem(app, tenant, sha256)
+        yield _result(
+            f"{name} {sha256[:12]}…", passed=problem is None, text=problem or "Prüfsumme stimmt"
+        )
+    if record["message_type"] == "document":
+        yield from _pdf_of(app, record, tenant, trust)
+
+
+def _blobs(record: Facts) -> set[tuple[str, str]]:
+    found = {(str(made["kind"]), str(made["sha256"])) for made in record["renditions"]}
+    sources = record.get("sources") or [{"sha256": record.get("source_sha256")}]
+    return found | {("original", str(s["sha256"])) for s in sources if s["sha256"]}
+
+
+def _pdf_of(app: App, record: Facts, tenant: str, trust: Path | None) -> Iterator[Facts]:
+    pdf = (record.get("outputs") or {}).get("pdf")
+    if pdf is None:
+        text = "noch keine gesicherte PDF vorhanden; das Original ist davon nicht berührt"
+        yield _result("PDF", passed=False, required=False, text=text)
+        return
+    with app.store.materialise(tenant, str(pdf["sha256"])) as path:
+        yield from _of_pdf(verify_pdf(path, trust or _own_certificate(app)))
+
+
+def _own_certificate(app: App) -> Path | None:
+    """Return the installation's own certificate, where this is the machine that has it."""
+    path = app.settings.keys / CERTIFICATE_FILE
+    return path if path.is_file() else None
+
+
+def _of_pdf(verification: Verification) -> Iterator[Facts]:
+    for finding in verification.findings:
+        yield _result(
+            finding.name, passed=finding.passed, required=finding.required, text=finding.text
+        )
