@@ -112,6 +112,12 @@ class CountMismatch(Unclear):
     code = "count_mismatch"
 
 
+class ManifestInvalid(Unclear):
+    """What came with a stack (`batch.json`) does not parse, or says something impossible."""
+
+    code = "manifest_invalid"
+
+
 class ReceivedDateMissing(Unclear):
     """The document class needs the date of receipt and nobody recorded it."""
 

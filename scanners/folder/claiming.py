@@ -1,0 +1,270 @@
+"""Claiming by atomic rename: whoever moved a file into `.claimed/<uuid>` has it, nobody else.
+
+The path below `<uuid>` mirrors the one below the inbox, so where a file came from survives
+any crash. The note `.owner` says which process works on the claim; a claim whose process
+is gone, or whose note nobody has touched for a while, is taken over under the same receipt
+key, so that even a paused owner that wakes up again makes no second receipt.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ingest.document import new_id
+from scanners.folder.listing import Entry
+from scanners.folder.moving import move, sync_folder
+from scanners.folder.naming import CLAIMED
+
+_NOTE: Final = ".owner"
+_TOUCH_SECONDS: Final = 5.0
+
+
+class ClaimLostToOther(Exception):
+    """Another watcher moved the file first; nothing was claimed."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process, recognisable after reboots and across containers.
+
+    Attributes:
+        place: Boot and process namespace: where `pid` means something.
+        started: Ticks after boot; tells a reused number from the process that had it.
+    """
+
+    place: str
+    pid: int
+    started: int
+
+    @classmethod
+    def current(cls) -> Owner:
+        """Return this process."""
+        boot = Path("/proc/sys/kernel/random/boot_id")
+        space = Path("/proc/self/ns/pid")
+        try:
+            place = f"{boot.read_text('ascii').strip()}/{space.readlink()}"
+        except OSError:  # no /proc: notes are judged by their age alone
+            place = f"{socket.gethostname()}/{uuid.uuid4()}"
+        return cls(place, os.getpid(), _started(os.getpid()) or 0)
+
+    def is_gone(self, here: Owner) -> bool:
+        """Tell whether this process is known to have ended, seen from the process `here`."""
+        return self.place == here.place and _started(self.pid) != self.started
+
+
+def _started(pid: int) -> int | None:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in {"Z", "X"} else int(fields[19])
+
+
+class Claim:
+    """One claim on disk.
+
+    Attributes:
+        key: Name of its folder and receipt key of its arrival.
+        is_fresh: Just made, so that nobody can have received it.
+    """
+
+    def __init__(self, inbox: Path, key: str, *, is_fresh: bool = False) -> None:
+        """Name the claim `key` of `inbox`; nothing is touched."""
+        self.is_fresh = is_fresh
+        self._inbox = inbox
+        self.key = key
+        self.path = inbox / CLAIMED / key
+        self._touched = 0.0
+
+    def files(self) -> list[Path]:
+        """Return what is claimed, in order of name."""
+        found = []
+        for folder, folders, names in os.walk(self.path):
+            folders.sort()
+            found += [Path(folder, name) for name in sorted(names)]
+        return [path for path in found if path != self.path / _NOTE]
+
+    def relative(self, path: Path) -> Path:
+        """Return where below the inbox the claimed `path` came from."""
+        return path.relative_to(self.path)
+
+    def touch(self) -> None:
+        """Show that the owner lives, at most every few seconds."""
+        now = time.monotonic()
+        if now - self._touched >= _TOUCH_SECONDS:
+            self._touched = now
+            with contextlib.suppress(OSError):
+                os.utime(self.path / _NOTE)
+
+    def gather(self) -> None:
+        """Move the rest of a planned stack in, after a crash between two renames."""
+        for name in self._planned():
+            relative = Path(os.fsdecode(base64.b64decode(name)))
+            target = self.path / relative
+            if ".." not in relative.parts and not os.path.lexists(target):
+                with contextlib.suppress(FileNotFoundError):
+                    move(self._inbox / relative, target)
+
+    def give_back(self, path: Path, folder: Path | None = None) -> Path:
+        """Return a claimed file to where it came from, under a free name; never overwrite.
+
+        Args:
+            path: The claimed file.
+            folder: Another folder below the inbox.
+        """
+        home = self.relative(path).parent if folder is None else folder
+        wanted = self._inbox / home / path.name
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        target, number = wanted, 1
+        while True:
+            try:
+                move(path, target)
+            except FileExistsError:
+                number += 1
+                target = wanted.with_name(f"{wanted.stem} ({number}){wanted.suffix}")
+            else:
+                return target
+
+    def close(self) -> bool:
+        """Remove the claim when nothing is left in it; False when something is."""
+        if self.files():
+            return False
+        shutil.rmtree(self.path, ignore_errors=True)
+        return True
+
+    def write_note(self, owner: Owner, plan: Sequence[str] | None = None) -> None:
+        """Say who works on this claim; a plan is made durable, as a stack depends on it."""
+        kept = list(self._planned()) if plan is None else list(plan)
+        content = json.dumps(
+            {
+                "place": owner.place,
+                "pid": owner.pid,
+                "started": owner.started,
+                "host": socket.gethostname(),
+                "plan": kept,
+            }
+        )
+        temporary = self.path / f"{_NOTE}.new"
+        with temporary.open("w", encoding="ascii") as stream:
+            stream.write(content)
+            if kept:
+                stream.flush()
+                os.fsync(stream.fileno())
+        temporary.replace(self.path / _NOTE)
+        if kept:
+            sync_folder(self.path)
+
+    def owner(self) -> Owner | None:
+        """Return who wrote the note, None if it cannot be read."""
+        values = self._note()
+        try:
+            return Owner(str(values["place"]), int(values["pid"]), int(values["started"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def touched_ns(self) -> int:
+        """Return when the note was last touched, by the clock of the file system."""
+        for path in (self.path / _NOTE, self.path):
+            with contextlib.suppress(OSError):
+                return path.stat().st_mtime_ns
+        return 0
+
+    def _planned(self) -> Sequence[str]:
+        plan = self._note().get("plan", [])
+        return [name for name in plan if isinstance(name, str)] if isinstance(plan, list) else []
+
+    def _note(self) -> dict[str, Any]:
+        try:
+            values = json.loads((self.path / _NOTE).read_text("ascii"))
+        except (OSError, ValueError):
+            return {}
+        return values if isinstance(values, dict) else {}
+
+
+class Claims:
+    """The claims of one inbox, as one watcher sees them."""
+
+    def __init__(
+        self, inbox: Path, abandoned_seconds: float, monotonic: Callable[[], float]
+    ) -> None:
+        """Take over claims of `inbox` that nobody touched for `abandoned_seconds`."""
+        self._inbox = inbox
+        self._abandoned_seconds = abandoned_seconds
+        self._monotonic = monotonic
+        self._owner = Owner.current()
+        self._mine: set[str] = set()
+        self._ages: dict[str, tuple[int, float]] = {}
+
+    def claim(self, entries: Sequence[Entry], *, is_stack: bool = False) -> Claim:
+        """Move `entries` into a new claim, in this order; a missing one is left out.
+
+        Raises:
+            ClaimLostToOther: The first was not there any more; nothing was claimed.
+            OSError: The first cannot be moved; nothing was claimed.
+        """
+        claim = Claim(self._inbox, new_id(), is_fresh=True)
+        claim.path.mkdir(mode=0o700, parents=True)
+        plan = [base64.b64encode(os.fsencode(entry.relative)).decode() for entry in entries]
+        claim.write_note(self._owner, plan if is_stack else ())
+        self._mine.add(claim.key)
+        for number, entry in enumerate(entries):
+            try:
+                move(entry.path, claim.path / entry.relative)
+            except FileNotFoundError as error:
+                if number == 0:
+                    self.close(claim)
+                    raise ClaimLostToOther from error
+            except OSError:
+                if number == 0:
+                    self.close(claim)
+                    raise
+        return claim
+
+    def workable(self) -> list[Claim]:
+        """Return the claims that are this watcher's to finish, abandoned ones taken over."""
+        found = []
+        with os.scandir(self._inbox / CLAIMED) as entries:
+            keys = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        for key in keys:
+            claim = Claim(self._inbox, key)
+            if key not in self._mine and self._is_abandoned(claim):
+                claim.write_note(self._owner)
+                self._mine.add(key)
+            if key in self._mine:
+                claim.touch()
+                found.append(claim)
+        self._ages = {key: age for key, age in self._ages.items() if key in keys}
+        return found
+
+    def close(self, claim: Claim) -> bool:
+        """Remove `claim` if it is empty."""
+        closed = claim.close()
+        if closed:
+            self._mine.discard(claim.key)
+        return closed
+
+    def sync(self, folders: Iterable[Path]) -> None:
+        """Make the moves so far durable, before anybody counts on them."""
+        for folder in {*folders, self._inbox / CLAIMED}:
+            sync_folder(folder)
+
+    def _is_abandoned(self, claim: Claim) -> bool:
+        owner = claim.owner()
+        if owner is not None and owner.is_gone(self._owner):
+            return True
+        touched, now = claim.touched_ns(), self._monotonic()
+        known = self._ages.get(claim.key)
+        if known is None or known[0] != touched:
+            self._ages[claim.key] = known = (touched, now)
+        return now - known[1] >= self._abandoned_seconds
