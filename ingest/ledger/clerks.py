@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from ingest.document import NOT_RECORDED, Facts, Standing, UnitKind
 from ingest.errors import UsageError
 from ingest.ledger import accepting, chains, openwork, schema
+from ingest.ledger.columns import clean_text
 from ingest.ledger.moves import move
 
 Row = sa.Row[Any]
@@ -147,7 +148,7 @@ def _chosen(
     connection: sa.Connection, unit_id: str, allowed: Collection[Standing], wish: str
 ) -> list[Row]:
     """Return the unit's open work, or that of its stuck pages, if its standing is allowed."""
-    row = openwork.of_unit(connection, unit_id)
+    row = openwork.of_unit(connection, clean_text(unit_id))
     if row is None:
         raise _not_open(connection, unit_id, wish)
     if row.children_open:
@@ -163,7 +164,7 @@ def _chosen(
 
 def _not_open(connection: sa.Connection, unit_id: str, wish: str) -> UsageError:
     for kind, query in zip((UnitKind.BATCH, UnitKind.DOCUMENT), _ENDED, strict=True):
-        standing = connection.execute(query, {"unit": unit_id}).scalar()
+        standing = connection.execute(query, {"unit": clean_text(unit_id)}).scalar()
         if standing is not None:
             return _refusal(kind, unit_id, Standing(standing), wish)
     text = f"{unit_id} ist nicht bekannt oder hat nichts Offenes: bitte mit »list« nachsehen."

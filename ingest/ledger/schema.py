@@ -139,7 +139,7 @@ consignment = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     _text("tenant"),
     _of_batch(),
-    _text("channel"),  #: post, courier, counter, fax, internal, mail, de_mail, form, folder
+    sa.Column("channel", CleanText, nullable=False),  #: post, courier, fax, mail, form, folder …
     _maybe("delivery_type"),  #: Einschreiben, Zustellungsurkunde
     _maybe("delivery_number"),
     _at("received_at", nullable=True),
@@ -241,12 +241,6 @@ rendition = sa.Table(
     _at("recorded_at"),
 )
 sa.Index(None, rendition.c.unit_id, rendition.c.kind)
-sa.Index(
-    "ix_rendition_words",
-    rendition.c.tenant,
-    rendition.c.parent_sha256,
-    **_where("kind = 'words'"),
-)
 
 #: The head of each event chain; locked while an event is appended.
 chain = sa.Table(
@@ -372,7 +366,7 @@ shift = sa.Table(
     sa.Column("id", _row_id, primary_key=True, autoincrement=True),
     _text("tenant"),
     sa.Column("inbox", CleanText, nullable=False),
-    _text("operator"),
+    sa.Column("operator", CleanText, nullable=False),
     _maybe("device"),
     _at("began_at"),
     _at("ended_at", nullable=True),

@@ -111,7 +111,7 @@ def test_a_decision_needs_a_person_and_a_reason(ledger: Ledger) -> None:
 def test_an_unknown_unit_is_named(ledger: Ledger) -> None:
     for decide in (ledger.reject, ledger.release):
         with pytest.raises(UsageError) as refused:
-            decide("nirgends", "op17", "Grund")
+            decide("nirgends\udcff", "op17", "Grund")
         assert "nirgends" in refused.value.operator_text
     with pytest.raises(UsageError):
         ledger.retry("nirgends")

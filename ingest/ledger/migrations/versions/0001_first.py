@@ -236,12 +236,6 @@ rendition = sa.Table(
     _at("recorded_at"),
 )
 sa.Index(None, rendition.c.unit_id, rendition.c.kind)
-sa.Index(
-    "ix_rendition_words",
-    rendition.c.tenant,
-    rendition.c.parent_sha256,
-    **_where("kind = 'words'"),
-)
 
 chain = sa.Table(
     "chain",
