@@ -1,0 +1,118 @@
+"""What pyHanko says about a sealed file: trust, timestamp, and changes after the seal.
+
+Whether the bytes hold is shown by `proof`; this looks at the certificate's way to a trusted
+root and at what later updates of the file would do to the sealed content.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from asn1crypto import x509
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.validation import async_validate_pdf_signature
+from pyhanko_certvalidator import ValidationContext
+
+_MARK: Final = b"%%EOF"
+_SEARCHED: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timestamp:
+    """The embedded timestamp; `trusted` is None where no roots were given."""
+
+    at: dt.datetime
+    intact: bool
+    trusted: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """The second opinion about one seal.
+
+    Attributes:
+        sound: Digest and signature fit.
+        trusted: The certificate chains to a given root; None where none was given.
+        changed: What was appended after the seal; empty where nothing was.
+        unsealed: Bytes of the file before the update that holds the seal.
+    """
+
+    sound: bool
+    trusted: bool | None
+    changed: str
+    timestamp: Timestamp | None
+    unsealed: int
+
+
+class NotValidated(Exception):
+    """The file defeats the validator; nothing is known about its seal."""
+
+
+def validate(
+    path: Path, field: str, roots: list[x509.Certificate], tsa_roots: list[x509.Certificate]
+) -> Validation:
+    """Validate the signature in `field` without network.
+
+    Raises:
+        NotValidated: The message says where it failed.
+    """
+    # On hostile files pyHanko logs tracebacks; what matters comes back as a result.
+    loggers = [logging.getLogger(name) for name in ("pyhanko", "pyhanko_certvalidator")]
+    levels = [(logger, logger.level) for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with path.open("rb") as stream:
+            return asyncio.run(_validate(stream, field, roots, tsa_roots))
+    # Parser and ASN.1 library raise anything from KeyError to AttributeError here.
+    except Exception as error:
+        raise NotValidated(f"{type(error).__name__}: {error}") from error
+    finally:
+        for logger, level in levels:
+            logger.setLevel(level)
+
+
+async def _validate(
+    stream: Any, field: str, roots: list[x509.Certificate], tsa_roots: list[x509.Certificate]
+) -> Validation:
+    reader = PdfFileReader(stream, strict=False)
+    (signature,) = [one for one in reader.embedded_signatures if one.field_name == field]
+    status = await async_validate_pdf_signature(
+        signature,
+        signer_validation_context=ValidationContext(trust_roots=roots, allow_fetching=False),
+        ts_validation_context=ValidationContext(trust_roots=tsa_roots, allow_fetching=False),
+    )
+    stamped = status.timestamp_validity
+    timestamp = None
+    if stamped is not None:
+        timestamp = Timestamp(
+            at=stamped.timestamp,
+            intact=bool(stamped.valid and stamped.intact),
+            trusted=bool(stamped.trusted) if tsa_roots else None,
+        )
+    whole = signature.signed_revision == reader.xrefs.total_revisions - 1
+    level = getattr(status.modification_level, "name", "OTHER")
+    return Validation(
+        sound=bool(status.intact and status.valid),
+        trusted=bool(status.trusted) if roots else None,
+        changed="" if whole else level,
+        timestamp=timestamp,
+        unsealed=_end_of_revision(reader, stream, signature.signed_revision - 1),
+    )
+
+
+def _end_of_revision(reader: PdfFileReader, stream: Any, revision: int) -> int:
+    """Return where a revision ends, with the line end after its last mark."""
+    start: int = reader.xrefs.get_startxref_for_revision(revision)
+    stream.seek(start)
+    tail: bytes = stream.read(_SEARCHED)
+    end: int = tail.index(_MARK) + len(_MARK)
+    line_end = tail[end : end + 2]
+    if line_end == b"\r\n":
+        return start + end + 2
+    return start + end + (1 if line_end[:1] in (b"\n", b"\r") else 0)

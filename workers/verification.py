@@ -1,0 +1,261 @@
+"""Verifying a finished PDF without ledger, store or network.
+
+For the court or auditor years later: what the file itself can show is checked, and each
+statement is made separately. A digest in the sidecar beside the file is compared too, since
+only that covers every byte of a timestamped file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from xml.etree.ElementTree import Element, ParseError
+
+from ingest.document import Facts
+
+if TYPE_CHECKING:
+    from asn1crypto.x509 import Certificate
+
+    from workers.sealing.proof import Seal
+    from workers.sealing.validation import Validation
+
+_CHUNK: Final = 1024 * 1024
+_NOTE: Final = "scanvermerk.xml"
+_MAX_NOTE: Final = 64 * 1024 * 1024
+_NAMESPACE: Final = "{urn:scanstrasse:scanvermerk:1}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One statement about the file.
+
+    Attributes:
+        required: Whether the file passes only if this holds.
+        text: German.
+    """
+
+    name: str
+    passed: bool
+    required: bool
+    text: str
+
+    def facts(self) -> Facts:
+        """Return the statement as JSON object."""
+        return {
+            "name": self.name,
+            "passed": self.passed,
+            "required": self.required,
+            "text": self.text,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """All statements about one file.
+
+    Attributes:
+        note: Document, batch and digests that the note lists; empty without a note.
+    """
+
+    sha256: str
+    size: int
+    checks: tuple[Check, ...]
+    note: Facts
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything required holds."""
+        return all(check.passed for check in self.checks if check.required)
+
+    def facts(self) -> Facts:
+        """Return everything as JSON object."""
+        return {
+            "sha256": self.sha256,
+            "size": self.size,
+            "passed": self.passed,
+            "checks": [check.facts() for check in self.checks],
+            "note": self.note,
+        }
+
+
+def verify_pdf(path: Path, trust: Path | None, tsa_roots: Path | None = None) -> Verification:
+    """Check seal, timestamp, later changes, PDF/A of the unsealed revision, note and sidecar.
+
+    Args:
+        path: The file as it was delivered.
+        trust: PEM file with the installation's certificate; None leaves the signer unknown,
+            which the file does not pass.
+        tsa_roots: PEM file with the roots of the timestamp authority.
+
+    Raises:
+        Misconfigured: A PEM file is unreadable or has no certificate.
+        OSError: The file cannot be read.
+    """
+    from workers.sealing.timestamps import load_roots
+
+    roots, authorities = load_roots(trust), load_roots(tsa_roots)
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    checks, unsealed = _seal_checks(path, roots, authorities)
+    checks.append(_pdfa(path, unsealed))
+    note_check, note = _note(path)
+    checks.append(note_check)
+    checks += _sidecar(path, digest)
+    return Verification(sha256=digest, size=path.stat().st_size, checks=tuple(checks), note=note)
+
+
+def _seal_checks(
+    path: Path, roots: list[Certificate], authorities: list[Certificate]
+) -> tuple[list[Check], int]:
+    """Return what is said about the seal, and how many bytes lie before it."""
+    from workers.sealing.proof import SealBroken, examine
+    from workers.sealing.validation import NotValidated, validate
+
+    size = path.stat().st_size
+    try:
+        seal = examine(path)
+        if seal is None:
+            return [_required("seal", passed=False, text="Keine Installationssignatur.")], size
+        opinion = validate(path, seal.field, roots, authorities)
+    except (SealBroken, NotValidated) as error:
+        text = f"Die Installationssignatur ist nicht gültig: {error}"
+        return [_required("seal", passed=False, text=text)], size
+    sound = _required(
+        "seal",
+        passed=opinion.sound,
+        text="Installationssignatur (Demo) unversehrt, kein Siegel."
+        if opinion.sound
+        else "Die Installationssignatur passt nicht zum Inhalt.",
+    )
+    checks = [sound, _trust(opinion), _changes(seal, opinion, size)]
+    return [*checks, _timestamp(seal, opinion)], opinion.unsealed
+
+
+def _trust(opinion: Validation) -> Check:
+    said = {
+        None: "Kein Zertifikat der Installation angegeben (--trust): Aussteller unbekannt.",
+        True: "Mit dem Zertifikat der Installation signiert.",
+        False: "Nicht mit dem angegebenen Zertifikat signiert, oder dieses gilt nicht mehr.",
+    }
+    return _required("signer", passed=opinion.trusted is True, text=said[opinion.trusted])
+
+
+def _changes(seal: Seal, opinion: Validation, size: int) -> Check:
+    after = size - seal.covered
+    if after == 0 and not opinion.changed:
+        return _required("changes", passed=True, text="Nach der Signatur nichts geändert.")
+    text = f"Nach der Signatur wurden {after} Bytes angehängt (Art: {opinion.changed or 'Rest'})."
+    return _required("changes", passed=False, text=text)
+
+
+def _timestamp(seal: Seal, opinion: Validation) -> Check:
+    stamp = opinion.timestamp
+    if stamp is None:
+        text = "Kein Zeitstempel; der Zeitpunkt der Signatur ist eine Angabe der Installation."
+        return Check(name="timestamp", passed=False, required=seal.timestamped, text=text)
+    when = stamp.at.isoformat(timespec="seconds")
+    if not stamp.intact or stamp.trusted is False:
+        return _required("timestamp", passed=False, text=f"Zeitstempel {when} ist nicht gültig.")
+    issuer = "" if stamp.trusted else "; Aussteller nicht geprüft (keine Wurzel angegeben)"
+    return _required("timestamp", passed=True, text=f"Zeitstempel {when} unversehrt{issuer}.")
+
+
+def _pdfa(path: Path, unsealed: int) -> Check:
+    """Validate the file as it was before the seal: no validator here knows form fields."""
+    from pikepdf import pdfa
+
+    with tempfile.TemporaryFile() as revision:
+        with path.open("rb") as whole:
+            _copy(whole, revision, unsealed)
+        revision.seek(0)
+        report = pdfa.validate_written(revision, "3b")
+    if report.passed:
+        return _required("pdfa", passed=True, text="PDF/A-3b vor der Signatur gültig.")
+    first = "; ".join(str(finding) for finding in report.findings[:3])
+    return _required("pdfa", passed=False, text=f"Keine gültige PDF/A-3b: {first}")
+
+
+def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
+    missing = size
+    while missing > 0 and (block := source.read(min(missing, _CHUNK))):
+        target.write(block)
+        missing -= len(block)
+
+
+def _note(path: Path) -> tuple[Check, Facts]:
+    """Read the note and compare the document it names with the file's metadata."""
+    import pikepdf
+    from defusedxml.common import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+
+    try:
+        with pikepdf.open(path) as pdf:
+            if _NOTE not in pdf.attachments:
+                return _required("note", passed=False, text="Kein Scanvermerk in der Datei."), {}
+            content = pdf.attachments[_NOTE].get_file().read_bytes()
+            identifier = pdf.open_metadata().get("dc:identifier", "")
+        if len(content) > _MAX_NOTE:
+            return _required("note", passed=False, text="Der Scanvermerk ist zu groß."), {}
+        note = _read_note(fromstring(content))
+    # A damaged file can fail anywhere between its objects and the XML in it.
+    except (pikepdf.PdfError, ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        text = f"Der Scanvermerk ist nicht lesbar: {type(error).__name__}"
+        return _required("note", passed=False, text=text), {}
+    except (RuntimeError, AttributeError, TypeError) as error:
+        text = f"Der Scanvermerk ist nicht erreichbar: {type(error).__name__}"
+        return _required("note", passed=False, text=text), {}
+    if identifier != f"urn:uuid:{note['document']}":
+        text = "Der Scanvermerk gehört zu einem anderen Dokument als die Metadaten."
+        return _required("note", passed=False, text=text), note
+    text = f"Scanvermerk zu Dokument {note['document']}, {len(note['pages'])} Abbilder."
+    return _required("note", passed=True, text=text), note
+
+
+def _read_note(root: Element) -> Facts:
+    def text(path: str) -> str:
+        found = root.find("/".join(_NAMESPACE + part for part in path.split("/")))
+        if found is None or not found.text:
+            raise LookupError(path)
+        return found.text
+
+    digests = f"{_NAMESPACE}Pruefsummen/{_NAMESPACE}"
+    if root.tag != f"{_NAMESPACE}Scanvermerk":
+        raise LookupError(root.tag)
+    return {
+        "note": text("Vermerk/Kennung"),
+        "created_at": text("Vermerk/ErstelltAm"),
+        "treatment": text("Vermerk/Behandlung"),
+        "document": text("Scanprodukt/Kennung"),
+        "batch": text("Stapel/Kennung"),
+        "received_at": text("Eingang/Eingangsdatum"),
+        "sources": [element.text for element in root.findall(f"{digests}Quelle")],
+        "pages": [element.text for element in root.findall(f"{digests}Abbild")],
+        "composed": root.findtext(f"{digests}PdfVorVermerk"),
+        "text": root.findtext(f"{digests}Text"),
+    }
+
+
+def _sidecar(path: Path, digest: str) -> list[Check]:
+    """Compare with the sidecar, where one lies beside the file."""
+    beside = path.with_suffix(".json")
+    if not beside.is_file():
+        return []
+    try:
+        said: Any = json.loads(beside.read_text("utf-8"))
+        expected = said["outputs"]["pdf"]["sha256"]
+    except (OSError, ValueError, LookupError, TypeError):
+        text = f"Begleitdatei {beside.name} ist nicht lesbar."
+        return [Check(name="sidecar", passed=False, required=False, text=text)]
+    if expected == digest:
+        text = "Prüfsumme stimmt mit der Begleitdatei überein."
+        return [_required("sidecar", passed=True, text=text)]
+    text = "Prüfsumme weicht von der Begleitdatei ab."
+    return [_required("sidecar", passed=False, text=text)]
+
+
+def _required(name: str, *, passed: bool, text: str) -> Check:
+    return Check(name=name, passed=passed, required=True, text=text)
