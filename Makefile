@@ -32,8 +32,8 @@ torture: setup ## kills, outages and full disks, for a long time
 	$(PYTEST) -m torture
 
 bench: setup ## ratios of cost; see bench/
-	@for measure in bench/[a-z]*.py; do \
-		[[ $$measure == bench/accuracy.py ]] || $(BIN)/python "$$measure" || exit 1; done
+	@for measure in $$(grep -l __main__ bench/*.py | grep -v accuracy); do \
+		echo "== $$measure"; $(BIN)/python "$$measure" || exit 1; done
 
 accuracy: setup ## recognition against ground truth, per group of the corpus
 	$(BIN)/python bench/accuracy.py
