@@ -24,6 +24,8 @@ import pytest
 import redis
 
 _PATIENCE = 60.0
+#: A server ends with the test run, even where that is killed.
+_WITH_US = ("setpriv", "--pdeathsig=INT")
 
 
 def _missing(what: str) -> None:
@@ -63,11 +65,11 @@ class PostgresServer:
         self._binaries = binaries
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self._as_user: list[str] = []
+        self._as_user = list(_WITH_US)
         if os.geteuid() == 0:  # the server refuses to run as root
             owner = pwd.getpwnam("postgres")
             os.chown(folder, owner.pw_uid, owner.pw_gid)
-            self._as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
+            self._as_user += ["--reuid=postgres", "--regid=postgres", "--init-groups"]
         command = [str(binaries / "initdb"), "-D", str(folder / "db"), "-U", "test", "-A", "trust"]
         subprocess.run(
             [*self._as_user, *command, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
@@ -156,7 +158,7 @@ class RedisServer:
         """Start the server and wait until it answers."""
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir"]
         self._process = subprocess.Popen(
-            [self._binary, *options, str(self._folder)], stdout=subprocess.DEVNULL
+            [*_WITH_US, self._binary, *options, str(self._folder)], stdout=subprocess.DEVNULL
         )
         deadline = time.monotonic() + _PATIENCE
         while True:
