@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -149,8 +150,7 @@ def stopping() -> Iterator[threading.Event]:
 
 def _log_to_file(app: App, stack: ExitStack) -> None:
     """Keep the terminal for the picture: logs go into the data folder."""
-    click_out = click.get_text_stream("stdout")
-    if not click_out.isatty():
+    if not sys.stdout.isatty():
         return
     app.settings.data.mkdir(parents=True, exist_ok=True, mode=0o750)
     file = stack.enter_context((app.settings.data / "scanstrasse.log").open("a", encoding="utf-8"))

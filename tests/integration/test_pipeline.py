@@ -1,0 +1,210 @@
+"""What becomes of a unit when its step succeeds, fails, crashes or is no longer wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.document import Assignment, Outcome, Queue, Standing, Step
+from ingest.errors import (
+    AuthorityUnavailable,
+    DecompressionBomb,
+    Misconfigured,
+    PasswordNeeded,
+    ToolFailed,
+    ToolTimedOut,
+)
+from ingest.ledger import Ledger, open_ledger
+from ingest.ledger.showing import show
+from ingest.pipeline import Pipeline
+from ingest.settings import Settings, WorkerSettings
+from tests.plugins import ledgers
+from workers.exhaustion import EXHAUSTED
+
+Act = Callable[[Assignment], Outcome]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    yield opened
+    opened.close()
+
+
+def make(ledger: Ledger, act: Act, **extra: Any) -> Pipeline:
+    def perform(assignment: Assignment, seconds: float, tick: Callable[[], bool]) -> Outcome:
+        assert seconds > 0
+        assert callable(tick)
+        return act(assignment)
+
+    limits = WorkerSettings(attempts=3, backoff_seconds=0.0, lease_seconds=30)
+    return Pipeline(
+        ledger=ledger,
+        perform=perform,
+        settings=Settings(workers=limits),
+        worker="test",
+        exhausted=EXHAUSTED,
+        **extra,
+    )
+
+
+def fail_at(step: Step, error: Exception) -> Act:
+    def act(assignment: Assignment) -> Outcome:
+        if assignment.step is step:
+            raise error
+        return ledgers.outcome(assignment)
+
+    return act
+
+
+def drain(pipeline: Pipeline, rounds: int = 60) -> None:
+    """Work and sweep until nothing moves; outages would make it endless, hence `rounds`."""
+    for _ in range(rounds):
+        pipeline.ledger.sweep()
+        pipeline.breaker.reset()
+        if not pipeline.advance(tuple(Queue)) and not pipeline.ledger.sweep().promoted:
+            return
+
+
+def record(ledger: Ledger, batch: str) -> dict[str, Any]:
+    with ledger.reading() as connection:
+        return show(connection, batch)
+
+
+def kinds(found: dict[str, Any]) -> list[str]:
+    return [event["kind"] for event in found["events"]]
+
+
+def test_a_unit_goes_its_whole_way(ledger: Ledger) -> None:
+    receipt = ledger.accept(ledgers.arrival())
+    hinted: list[Queue] = []
+    drain(make(ledger, ledgers.outcome, hint=hinted.append))
+    assert record(ledger, receipt.batch_id)["standing"] == Standing.DONE
+    assert {Queue.INSPECTION, Queue.RECOGNITION, Queue.SEALING, Queue.DELIVERY} <= set(hinted)
+
+
+def test_an_empty_ledger_is_no_work(ledger: Ledger) -> None:
+    assert make(ledger, ledgers.outcome).advance(tuple(Queue)) is False
+
+
+def test_what_needs_a_clerk_is_held_with_the_german_reason(ledger: Ledger) -> None:
+    receipt = ledger.accept(ledgers.arrival())
+    error = PasswordNeeded("encrypted", operator_text="brief.pdf: Kennwort nötig")
+    drain(make(ledger, fail_at(Step.INSPECTION, error)))
+    found = record(ledger, receipt.batch_id)
+    assert (found["standing"], found["reason"]) == ("held", "brief.pdf: Kennwort nötig")
+
+
+def test_what_is_dangerous_is_quarantined(ledger: Ledger) -> None:
+    receipt = ledger.accept(ledgers.arrival())
+    drain(make(ledger, fail_at(Step.EXAMINATION, DecompressionBomb("bomb"))))
+    assert record(ledger, receipt.batch_id)["standing"] == Standing.QUARANTINED
+
+
+def test_the_last_failed_try_is_held(ledger: Ledger) -> None:
+    receipt = ledger.accept(ledgers.arrival())
+    seen: list[int] = []
+
+    def act(assignment: Assignment) -> Outcome:
+        seen.append(assignment.attempt)
+        raise ToolFailed("child died")
+
+    drain(make(ledger, act))
+    assert seen == [1, 2, 3]
+    assert record(ledger, receipt.batch_id)["standing"] == Standing.HELD
+
+
+def test_a_bug_keeps_its_traceback_in_the_event_and_a_short_text_for_people(
+    ledger: Ledger,
+) -> None:
+    receipt = ledger.accept(ledgers.arrival())
+    drain(make(ledger, fail_at(Step.INSPECTION, ZeroDivisionError("odd"))))
+    found = record(ledger, receipt.batch_id)
+    assert found["standing"] == Standing.HELD
+    assert "Traceback" not in found["reason"]
+    assert any("ZeroDivisionError: odd" in str(event) for event in found["events"])
+
+
+def test_an_outage_consumes_no_try_and_opens_the_breaker(ledger: Ledger) -> None:
+    receipt = ledger.accept(ledgers.arrival())
+    attempts: list[int] = []
+
+    def act(assignment: Assignment) -> Outcome:
+        attempts.append(assignment.attempt)
+        raise AuthorityUnavailable("store is down")
+
+    pipeline = make(ledger, act)
+    for _ in range(6):
+        ledger.retry(receipt.batch_id) if attempts else None
+        pipeline.breaker.reset()
+        assert pipeline.advance(tuple(Queue))
+        assert pipeline.breaker.is_open
+    assert attempts == [1] * 6
+    assert record(ledger, receipt.batch_id)["standing"] == Standing.DEFERRED
+
+
+def test_an_open_breaker_claims_nothing(ledger: Ledger) -> None:
+    ledger.accept(ledgers.arrival())
+    pipeline = make(ledger, ledgers.outcome)
+    pipeline.breaker.trip()
+    assert pipeline.advance(tuple(Queue)) is False
+    assert ledger.backlog()[Queue.INSPECTION] == 1
+
+
+def test_misconfiguration_defers_the_work_and_consumes_no_try(ledger: Ledger) -> None:
+    receipt = ledger.accept(ledgers.arrival())
+    pipeline = make(ledger, fail_at(Step.INSPECTION, Misconfigured("no model")))
+    pipeline.advance(tuple(Queue))
+    found = record(ledger, receipt.batch_id)
+    assert found["standing"] == Standing.DEFERRED
+    assert not pipeline.breaker.is_open
+
+
+def test_a_page_that_crashes_the_engine_twice_goes_on_without_text(ledger: Ledger) -> None:
+    receipt = ledger.accept(ledgers.arrival())
+    tries: list[int] = []
+
+    def act(assignment: Assignment) -> Outcome:
+        if assignment.step is Step.RECOGNITION:
+            tries.append(assignment.attempt)
+            raise ToolTimedOut("hang")
+        return ledgers.outcome(assignment)
+
+    drain(make(ledger, act))
+    found = record(ledger, receipt.batch_id)
+    assert tries == [1, 2]
+    assert found["standing"] == Standing.DONE
+    (page,) = found["pages_found"]
+    assert page["facts"]["recognition"]["anomaly"] == "tool_timed_out"
+
+
+def test_work_that_is_stopped_is_given_back_without_losing_a_try(ledger: Ledger) -> None:
+    ledger.accept(ledgers.arrival())
+    stopping = make(ledger, fail_at(Step.INSPECTION, ToolTimedOut("stopped")), wanted=lambda: False)
+    stopping.advance(tuple(Queue))
+    ledger.sweep()
+    claim = ledger.claim(tuple(Queue), "other", ledgers.LEASE)
+    assert claim is not None
+    assert claim.attempt == 1
+
+
+def test_an_outcome_that_comes_too_late_is_fenced_out(ledger: Ledger) -> None:
+    ledger.accept(ledgers.arrival())
+    taken: list[str] = []
+
+    def act(assignment: Assignment) -> Outcome:
+        with ledger.writing() as connection:
+            connection.exec_driver_sql("UPDATE claim SET lease_until = 0")
+        ledger.sweep()
+        other = ledger.claim(tuple(Queue), "other", ledgers.LEASE)
+        assert other is not None
+        taken.append(other.token)
+        return ledgers.outcome(assignment)
+
+    make(ledger, act).advance(tuple(Queue))
+    with ledger.reading() as connection:
+        (token,) = connection.exec_driver_sql("SELECT token FROM claim").one()
+    assert [token] == taken
