@@ -35,6 +35,7 @@ from ingest.settings import Settings
 from workers.recognition.engine import open_engine
 from workers.recognition.reading import recognise
 
+_BESIDE = Path(__file__).parents[2] / "shared" / "corpus"
 _TRUTH = ".gt.txt"
 _ALIKE = str.maketrans({"\u017f": "s", "„": '"', "“": '"', "”": '"', "’": "'", "–": "-", "—": "-"})
 
@@ -116,7 +117,7 @@ def read_sample(seed: int) -> Score:
 
 def corpus_pages() -> list[Path]:
     """Every page with a truth beside it."""
-    root = Path(os.environ.get("SCANSTRASSE_CORPUS", "../shared/corpus")) / "pages"
+    root = Path(os.environ.get("SCANSTRASSE_CORPUS", _BESIDE)) / "pages"
     return sorted(
         image
         for truth in root.rglob(f"*{_TRUTH}")
