@@ -360,8 +360,9 @@ def test_the_shift_signed_on_at_an_inbox_names_operator_and_device(house: House)
     house.drop("nachher.pdf", pdf("after"))
     house.drop("archiv/anderswo.pdf", pdf("elsewhere"))
     house.settle()
-    operators = sorted((row.profile, row.operator or "-", row.device or "-")
-                       for row in house.envelopes())
+    operators = sorted(
+        (row.profile, row.operator or "-", row.device or "-") for row in house.envelopes()
+    )
     assert operators == [
         ("archiv", "-", "-"),
         ("posteingang", "-", "-"),
@@ -449,8 +450,12 @@ def test_real_files_of_every_kind_are_taken_or_named(house: House) -> None:
 
 
 def test_samples_of_these_tests_are_what_they_claim(tmp_path: Path) -> None:
-    for content, kind in ((image(), "jpeg"), (tiff(2), "tiff"), (pdf(), "pdf"),
-                          (looped_tiff(), "tiff")):
+    for content, kind in (
+        (image(), "jpeg"),
+        (tiff(2), "tiff"),
+        (pdf(), "pdf"),
+        (looped_tiff(), "tiff"),
+    ):
         path = tmp_path / "sample"
         path.write_bytes(content)
         assert kind_of(path) is SourceKind(kind)

@@ -248,6 +248,7 @@ def test_an_owner_that_wakes_up_after_a_takeover_makes_no_second_receipt(house: 
     class Slow:
         def __getattr__(self, name: str) -> Any:
             if name == "accept":
+
                 def overtaken(arrival: Any) -> Any:
                     [claim] = house.claims()
                     (claim / ".owner").unlink()
@@ -255,6 +256,7 @@ def test_an_owner_that_wakes_up_after_a_takeover_makes_no_second_receipt(house: 
                     house.pass_after(60)
                     assert house.digests() == [sha256(pdf())]
                     return house.ledger.accept(arrival)
+
                 return overtaken
             return getattr(house.ledger, name)
 

@@ -37,9 +37,18 @@ def test_a_stack_is_closed_by_its_manifest_and_received_in_its_order(house: Hous
     sources = [
         {"name": name, "sha256": sha256(tiff(1) + name.encode())} for name in ("b.tif", "a.tif")
     ]
-    _manifest(house, "stapel/batch.json", sources=sources, expected_sheets=2, operator="MUE",
-              received_at="2026-11-20", scanned_at="2026-11-21T09:30:00+01:00",
-              device="Scanner 3", storage_place="Regal 4", profile="archiv")
+    _manifest(
+        house,
+        "stapel/batch.json",
+        sources=sources,
+        expected_sheets=2,
+        operator="MUE",
+        received_at="2026-11-20",
+        scanned_at="2026-11-21T09:30:00+01:00",
+        device="Scanner 3",
+        storage_place="Regal 4",
+        profile="archiv",
+    )
     assert house.pass_after(0).accepted == 1
     assert _names(house) == [["b.tif", "a.tif"]]
     [row] = house.envelopes()
@@ -127,7 +136,9 @@ def test_an_unknown_profile_is_received_with_the_default_and_held(house: House) 
     house.settle()
     [row] = house.envelopes()
     assert (row.profile, row.standing, row.reason_code) == (
-        "posteingang", "held", "profile_invalid",
+        "posteingang",
+        "held",
+        "profile_invalid",
     )
     assert "rechnnung" in row.reason
 

@@ -40,15 +40,23 @@ def tiff(pages: int) -> bytes:
 def pdf(text: str = "letter") -> bytes:
     """Return a tiny PDF with its end mark."""
     body = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\n% " + text.encode() + b"\n"
-    return body + b"xref\n0 1\n0000000000 65535 f \ntrailer<</Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % len(body)
+    return (
+        body
+        + b"xref\n0 1\n0000000000 65535 f \ntrailer<</Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n"
+        % len(body)
+    )
 
 
 def looped_tiff() -> bytes:
     """Return a TIFF whose directory names itself as the next."""
     entries = [(256, 3, 1, 1), (257, 3, 1, 1), (273, 4, 1, 8), (279, 4, 1, 1)]
     table = b"".join(struct.pack("<HHII", *entry) for entry in entries)
-    return b"II*\x00" + struct.pack("<IHBB", 10, 0, 0, 0)[:6] + struct.pack("<H", 4) + table + (
-        struct.pack("<I", 10)
+    return (
+        b"II*\x00"
+        + struct.pack("<IHBB", 10, 0, 0, 0)[:6]
+        + struct.pack("<H", 4)
+        + table
+        + (struct.pack("<I", 10))
     )
 
 
@@ -112,8 +120,13 @@ class House:
     def digests(self) -> list[str]:
         """The digest of every source received, as often as it was received."""
         with self.ledger.reading() as connection:
-            return sorted(connection.scalars(ledger_schema.batch_source.select().with_only_columns(
-                ledger_schema.batch_source.c.sha256)))
+            return sorted(
+                connection.scalars(
+                    ledger_schema.batch_source.select().with_only_columns(
+                        ledger_schema.batch_source.c.sha256
+                    )
+                )
+            )
 
     def envelopes(self) -> list[Any]:
         with self.ledger.reading() as connection:
@@ -139,4 +152,6 @@ def build(folder: Path, **settings: Any) -> House:
     times = {"settle_seconds": 2.0, "give_up_seconds": 900.0, "abandoned_seconds": 60.0}
     configured = Settings(data=folder, folder=FolderSettings(**{**times, **settings}))
     (folder / "inbox").mkdir(parents=True, exist_ok=True)
-    return House(configured, open_ledger(configured.ledger_address()), FolderStore(folder / "store"))
+    return House(
+        configured, open_ledger(configured.ledger_address()), FolderStore(folder / "store")
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import zipfile
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from ingest.content import completeness, kind_of, tiff
 from ingest.document import SourceKind
-from ingest.errors import ScanstrasseError, Unreadable
+from ingest.errors import Unreadable
 from tests.plugins.watching import image, looped_tiff, pdf
 from tests.plugins.watching import tiff as tiff_of
 
@@ -185,8 +186,6 @@ def test_no_damage_makes_the_check_fail_or_stay(
     )
     for kind in (kind_of(path), SourceKind.TIFF, SourceKind.JPEG):
         completeness(path, kind)
-    try:
+    with contextlib.suppress(Unreadable):
         for frame in tiff.frames(path):
             tiff.frame_digest(path, frame)
-    except ScanstrasseError as error:
-        assert isinstance(error, Unreadable)

@@ -1,0 +1,106 @@
+"""A manifest is taken at its word, and every wrong word is named."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.errors import ManifestInvalid
+from ingest.intake import named_sources, parse_manifest
+
+
+def _parse(tmp_path: Path, content: bytes | dict[str, Any], zone: str = "Europe/Berlin") -> Any:
+    path = tmp_path / "batch.json"
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    return parse_manifest(path, zone)
+
+
+def test_every_key_is_optional(tmp_path: Path) -> None:
+    manifest = _parse(tmp_path, {})
+    assert manifest.sources is None
+    assert manifest.received_at is None
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("2026-11-20", "2026-11-19T23:00:00+00:00"),
+        ("2026-07-01", "2026-06-30T22:00:00+00:00"),
+        ("2026-11-20T08:30:00", "2026-11-20T07:30:00+00:00"),
+        ("2026-11-20T08:30:00Z", "2026-11-20T08:30:00+00:00"),
+        ("2026-11-20T08:30:00-05:00", "2026-11-20T13:30:00+00:00"),
+    ],
+)
+def test_a_date_without_time_is_midnight_in_the_zone_of_the_house(
+    tmp_path: Path, said: str, meant: str
+) -> None:
+    manifest = _parse(tmp_path, {"received_at": said})
+    assert manifest.received_at == dt.datetime.fromisoformat(meant)
+    assert manifest.received_at.tzinfo is dt.UTC
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"recieved_at": "2026-11-20"}, "recieved_at"),
+        ({"received_at": "20.11.2026"}, "received_at"),
+        ({"received_at": 20261120}, "received_at"),
+        ({"scanned_at": "2026-02-30"}, "scanned_at"),
+        ({"operator": 7}, "operator"),
+        ({"operator": ""}, "operator"),
+        ({"expected_sheets": "3"}, "expected_sheets"),
+        ({"expected_sheets": True}, "expected_sheets"),
+        ({"expected_sheets": -1}, "expected_sheets"),
+        ({"sources": "a.pdf"}, "sources"),
+        ({"sources": ["a.pdf"]}, "sources.0"),
+        ({"sources": [{"sha256": "0" * 64}]}, "sources.0.name"),
+        ({"sources": [{"name": "../a.pdf"}]}, "sources.0.name"),
+        ({"sources": [{"name": "a.pdf", "sha256": "abc"}]}, "sources.0.sha256"),
+        ({"sources": [{"name": "a.pdf"}, {"name": "a.pdf"}]}, "a.pdf"),
+        (b"[]", "JSON-Objekt"),
+        (b"{", "JSON"),
+        (b"\xff\xfe", "JSON"),
+        (b"[" * 100_000, "JSON"),
+    ],
+)
+def test_a_wrong_manifest_names_file_field_and_remedy(
+    tmp_path: Path, values: bytes | dict[str, Any], field: str
+) -> None:
+    with pytest.raises(ManifestInvalid) as caught:
+        _parse(tmp_path, values)
+    text = caught.value.operator_text
+    assert text.startswith("batch.json: ")
+    assert field in text
+    assert "Bitte die Datei berichtigen" in text
+
+
+def test_the_names_of_a_wrong_manifest_can_still_be_told(tmp_path: Path) -> None:
+    path = tmp_path / "batch.json"
+    path.write_text(json.dumps({"wrong": 1, "sources": [{"name": "a"}, 3, {"name": 4}]}))
+    assert named_sources(path) == ("a",)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=9) | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=8,
+)
+_KEYS = ("profile", "received_at", "scanned_at", "expected_sheets", "sources")
+
+
+@given(st.dictionaries(st.sampled_from(_KEYS) | st.text(max_size=5), _JSON, max_size=4))
+def test_any_json_is_a_manifest_or_a_named_error(
+    tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "batch.json"
+    path.write_text(json.dumps(values))
+    named_sources(path)
+    with contextlib.suppress(ManifestInvalid):
+        parse_manifest(path)
