@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from contextlib import closing
 from zoneinfo import ZoneInfo
 
 import click
@@ -21,8 +22,7 @@ def list_(app: App, tenant: str | None, *, as_json: bool) -> int:
     from console.tables import print_rows
     from ingest.ledger.reading import rows
 
-    with app.ledger.reading() as connection:
-        found = rows(connection, tenant)
+    with app.ledger.reading() as connection, closing(rows(connection, tenant)) as found:
         if not as_json:
             print_rows(found)
             return 0

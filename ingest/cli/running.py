@@ -44,6 +44,7 @@ def run(app: App, *, samples: bool, until_idle: bool, as_json: bool) -> int:
 
             drop_samples(app.settings.inbox("default"))
         _start_channels(app, stop, lambda _queue: executor.wake(), stack)
+        _start_upkeep(app, stop)
         follow(app.ledger, app.settings, stop, as_json=as_json, until_idle=until_idle)
     return 0
 
@@ -57,6 +58,7 @@ def watch(app: App) -> int:
         require_ready(app, sealing=False)
         hints = _hints(app)
         _start_channels(app, stop, hints or (lambda _queue: None), stack)
+        _start_upkeep(app, stop)
         click.echo("Eingangsordner werden überwacht. Ende mit Strg-C.", err=True)
         stop.wait()
     return 0
@@ -126,6 +128,13 @@ def _start_channels(
         )
         thread.start()
         stack.callback(thread.join, 10.0)
+
+
+def _start_upkeep(app: App, stop: threading.Event) -> None:
+    from ingest.upkeep import Upkeep
+
+    upkeep = Upkeep(app.ledger, app.store, tuple(app.settings.tenants))
+    threading.Thread(target=upkeep.run, args=(stop,), name="upkeep", daemon=True).start()
 
 
 @contextmanager

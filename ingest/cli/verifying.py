@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from workers.verification import Verification, verify_pdf
-
 from ingest.cli.app import App
 from ingest.document import Facts
 from ingest.errors import DigestMismatch, StoreUnavailable
@@ -14,6 +12,7 @@ from ingest.ledger.integrity import verify_chains
 from ingest.ledger.reading import referenced
 from ingest.ledger.showing import show
 from workers.sealing.keys import CERTIFICATE_FILE
+from workers.verification import Verification, verify_pdf
 
 _PIECE = 1 << 20
 
@@ -56,7 +55,7 @@ def _blob_problem(app: App, tenant: str, sha256: str) -> str | None:
 
 def verify_file(app: App, path: Path, trust: Path | None) -> Iterator[Facts]:
     """Check a finished PDF without any database: only the file and the certificate count."""
-    yield from _of_pdf(verify_pdf(path, trust or _own_certificate(app)))
+    yield from _of_pdf(_verified(app, path, trust))
 
 
 def verify_unit(app: App, identifier: str, trust: Path | None) -> Iterator[Facts]:
@@ -91,7 +90,7 @@ def _pdf_of(app: App, record: Facts, tenant: str, trust: Path | None) -> Iterato
         yield _result("PDF", passed=False, required=False, text=text)
         return
     with app.store.materialise(tenant, str(pdf["sha256"])) as path:
-        yield from _of_pdf(verify_pdf(path, trust or _own_certificate(app)))
+        yield from _of_pdf(_verified(app, path, trust))
 
 
 def _own_certificate(app: App) -> Path | None:
@@ -100,8 +99,12 @@ def _own_certificate(app: App) -> Path | None:
     return path if path.is_file() else None
 
 
+def _verified(app: App, path: Path, trust: Path | None) -> Verification:
+    return verify_pdf(path, trust or _own_certificate(app), app.settings.sealing.tsa_roots)
+
+
 def _of_pdf(verification: Verification) -> Iterator[Facts]:
-    for finding in verification.findings:
+    for finding in verification.checks:
         yield _result(
             finding.name, passed=finding.passed, required=finding.required, text=finding.text
         )

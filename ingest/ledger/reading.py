@@ -8,7 +8,7 @@ documents need no more memory than a hundred.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -28,7 +28,7 @@ _FETCH: Final = 500
 OUTPUTS: Final = (RenditionKind.PDF, RenditionKind.NOTE, RenditionKind.TEXT)
 
 
-def rows(connection: sa.Connection, tenant: str | None = None) -> Iterator[Facts]:
+def rows(connection: sa.Connection, tenant: str | None = None) -> Generator[Facts, None, None]:
     """Yield every batch, followed by its documents, then what was not accepted.
 
     Oldest first. Nothing is left out: what is erased is shown without its content.
