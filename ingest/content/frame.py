@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ingest.errors import DecompressionBomb
 
@@ -45,7 +45,7 @@ class Frame:
         """Return the luminance, (height, width); the same array where the page is not coloured."""
         if self.mode != "RGB":
             return self.pixels
-        return np.asarray(Image.fromarray(self.pixels).convert("L"))
+        return np.asarray(cv2.cvtColor(self.pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
 def check_size(width: int, height: int, index: int, max_pixels: int) -> None:

@@ -43,6 +43,7 @@ _USUAL: Final = (75, 100, 150, 200, 240, 300, 400, 600)
 _PILLOW_LIMIT: Final = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 _SUBFILE_TYPE: Final = 254
 _REDUCED: Final = 1
+_STRIPE: Final = 1024
 _ORIENTATION: Final = 274
 _LYING: Final = (5, 6, 7, 8)
 _FORMATS: Final = {
@@ -120,6 +121,9 @@ def _undecodable(index: int, error: Exception) -> Unreadable | Incomplete:
     if isinstance(error, EOFError) or "truncated" in str(error).lower():
         text = f"Seite {index + 1}: Die Bilddaten enden vorzeitig. Bitte erneut scannen."
         return Incomplete(message, operator_text=text)
+    if isinstance(error, MemoryError):
+        text = f"Seite {index + 1}: Das Bild braucht mehr Arbeitsspeicher, als erlaubt ist."
+        return Unreadable(message, operator_text=text)
     text = f"Seite {index + 1}: Das Bild ist beschädigt und nicht lesbar. Bitte erneut scannen."
     return Unreadable(message, operator_text=text)
 
@@ -165,16 +169,16 @@ def _converted(image: Image.Image) -> Frame:
     if given is not None and image.getexif().get(_ORIENTATION, 1) in _LYING:
         given = given[1], given[0]
     image.load()
-    upright = ImageOps.exif_transpose(image)
-    dpi, source = _resolution(upright.size, given)
-    pixels, mode = _plain(upright)
+    ImageOps.exif_transpose(image, in_place=True)  # without a tag to obey, the other way copies
+    dpi, source = _resolution(image.size, given)
+    pixels, mode = _plain(image)
     return Frame(pixels=pixels, mode=mode, dpi=dpi, dpi_source=source)
 
 
 def _plain(image: Image.Image) -> tuple[Pixels, Mode]:
     """Return eight bits a channel on white."""
     if image.mode == "1":
-        return np.asarray(image, dtype=np.uint8) * np.uint8(255), "1"
+        return _pixels(image), "1"
     if image.mode.startswith("I") or image.mode == "F":
         return _scaled(np.asarray(image)), "L"
     if image.has_transparency_data:
@@ -184,7 +188,19 @@ def _plain(image: Image.Image) -> tuple[Pixels, Mode]:
         image = image.convert("L" if grey else "RGB")
     if image.mode not in {"L", "RGB"}:
         image = image.convert("RGB")
-    return np.asarray(image), "L" if image.mode == "L" else "RGB"
+    return _pixels(image), "L" if image.mode == "L" else "RGB"
+
+
+def _pixels(image: Image.Image) -> Pixels:
+    """Copy in stripes: at once, Pillow would hold a large plan three times."""
+    shape = (image.height, image.width, 3)[: 3 if image.mode == "RGB" else 2]
+    pixels = np.empty(shape, np.uint8)
+    for top in range(0, image.height, _STRIPE):
+        stripe = image.crop((0, top, image.width, min(top + _STRIPE, image.height)))
+        pixels[top : top + _STRIPE] = np.asarray(stripe)
+    if image.mode == "1":
+        pixels *= 255
+    return pixels
 
 
 def _is_grey(image: Image.Image) -> bool:
@@ -196,8 +212,8 @@ def _flattened(image: Image.Image, *, grey: bool) -> tuple[Pixels, Mode]:
     ground = Image.new("RGBA", image.size, "white")
     ground.alpha_composite(image)
     if grey:
-        return np.asarray(ground.convert("L")), "L"
-    return np.asarray(ground.convert("RGB")), "RGB"
+        return _pixels(ground.convert("L")), "L"
+    return _pixels(ground.convert("RGB")), "RGB"
 
 
 def _scaled(values: NDArray[Any]) -> Pixels:

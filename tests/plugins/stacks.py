@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -108,7 +109,7 @@ class Stack:
         examined = []
         for page in self.pages:
             assignment = self.assignment(Step.EXAMINATION, (page,))
-            facts = examination.perform(assignment, context).facts
+            facts = json.loads(json.dumps(examination.perform(assignment, context).facts))
             examined.append(with_facts(page, examination=facts))
         context.close()
         self.pages = tuple(examined)
