@@ -1,0 +1,160 @@
+"""Real files through a running house; the table of expectations is `tests.plugins.corpus`."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.plugins import corpus
+from tests.plugins.accounting import account, batches, documents, sha256
+from tests.plugins.corpus import DELIVERED, UNACCEPTED, Sample
+from tests.plugins.installation import Dropped, Installation
+
+#: Small files of each kind, for every test run.
+QUICK = (
+    "paperless-ngx__patch-code-t-middle.pdf",
+    "paperless-ngx__barcode-39-asn-123.pdf",
+    "docspell__20K-gray.png",
+    "exif-orientation-examples__Portrait_6.jpg",
+    "paperless-ngx__simple-no-dpi.png",
+    "paperless-ngx__simple.gif",
+    "pillow__g4_orientation_6.tif",
+    "pillow__multipage_single_frame_loop.tiff",
+    "pillow__truncated_jpeg.jpg",
+    "pillow__pil_sample_cmyk.jpg",
+    "paperless-ngx__eml_with_umlaut.eml",
+    "ocrmypdf__invalid.pdf",
+    "format-corpus__T02-02_002_page-tree-kids-links-recursive.pdf",
+    "pikepdf__newline-buffer-test.pdf",
+    "format-corpus__encryption_openpassword.pdf",
+    "format-corpus__encryption_nocopy.pdf",
+    "docspell__letter-de.pdf",
+    "format-corpus__fileAttachment.pdf",
+    "éáéïú√határozat.pdf",
+    "PDF_A-2b__6-6-2-3-1-t02-pass-h.pdf",
+    "dss__Signature-P-DE_SCI-4.pdf",
+    "testarea-pdfbox2__usf_01_Empty_Contents.pdf",
+    "xjv-viewer-for-xjustiz__xjustiz_nachricht_v3_2.xml",
+)
+_PAGES_TAKEN = ("brief_p01.jpg", "dta_bebel_frau_1879_0146.tif", "fraktur_goethe1809_0018.tif")
+
+
+@pytest.fixture
+def everything() -> list[Sample]:
+    """All files of the corpus; of the many scanned pages, three."""
+    found = corpus.folder()
+    if found is None:
+        message = "no corpus folder; SCANSTRASSE_CORPUS may name one"
+        if os.environ.get("SCANSTRASSE_CORPUS"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return [
+        sample
+        for sample in corpus.samples(found)
+        if not sample.kind.startswith("page_") or sample.path.name in _PAGES_TAKEN
+    ]
+
+
+def test_real_files_of_every_kind_end_as_they_should(
+    installation: Installation, everything: list[Sample]
+) -> None:
+    chosen = [sample for sample in everything if sample.path.name in QUICK]
+    assert len(chosen) == len(QUICK)
+    _drive(installation, chosen, 150)
+
+
+@pytest.mark.corpus
+@pytest.mark.timeout(5400)
+def test_the_whole_corpus_ends_as_it_should(
+    installation: Installation, everything: list[Sample]
+) -> None:
+    _drive(installation, everything, 5000)
+
+
+def _drive(installation: Installation, chosen: Sequence[Sample], seconds: float) -> None:
+    before = {sample.name: sha256(sample.path) for sample in chosen}
+    assert before == {sample.name: sample.sha256 for sample in chosen}
+    running = installation.start()
+    dropped = [_drop(installation, sample) for sample in chosen]
+    perhaps = [d for d, s in zip(dropped, chosen, strict=True) if UNACCEPTED in s.expectation.ends]
+    rows = _settled(installation, perhaps, seconds)
+    left = [file for file in perhaps if (installation.inbox / file.path).exists()]
+    assert running.is_alive
+    problems = list(_judged(chosen, rows))
+    assert not problems, "\n".join(problems)
+    account(installation, remaining=left)
+    verified = installation.call("verify")
+    assert verified.returncode == 0, verified.stdout
+
+
+def _drop(installation: Installation, sample: Sample) -> Dropped:
+    under = sample.expectation.profile
+    folder = "" if under == "posteingang" else f"{under}/"
+    return installation.drop(f"{folder}{sample.name}", sample.path.read_bytes())
+
+
+def _settled(
+    installation: Installation, perhaps: Sequence[Dropped], seconds: float
+) -> list[dict[str, Any]]:
+    """Wait for the end; what may rightly be refused may lie in the inbox at that moment."""
+
+    def over(rows: list[dict[str, Any]]) -> bool:
+        refused = {Path(r["source_name"]).name for r in rows if r["message_type"] == "unaccepted"}
+        left = {path.relative_to(installation.inbox) for path in installation.inbox_files()}
+        allowed = {file.path for file in perhaps if file.path.name in refused}
+        return left == allowed and all(
+            row["standing"] in {"done", "rejected", "held", "quarantined"}
+            for row in rows
+            if row["message_type"] != "unaccepted"
+        )
+
+    return installation.wait_for(over, seconds, "the corpus")
+
+
+def _judged(chosen: Iterable[Sample], rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    """Compare, print the table, and yield what is wrong."""
+    arrivals = {row["source_name"]: row for row in batches(rows)}
+    for sample in chosen:
+        arrival = arrivals.get(unicodedata.normalize("NFC", sample.name))
+        own = [] if arrival is None else [r for r in documents(rows) if r["batch"] == arrival["id"]]
+        end = _end(arrival, own)
+        problem = _problem(sample, arrival, own, end)
+        reason = next((r["reason"] for r in (arrival or {}, *own) if r.get("reason")), "")
+        wanted = "|".join(sorted(sample.expectation.ends))
+        print(f"{'FEHLER' if problem else 'ok':6} {sample.name}: {wanted} -> {end} {reason}")  # noqa: T201 - the table is what people read
+        if problem:
+            yield f"{sample.name}: {problem} ({reason})"
+
+
+def _end(arrival: Mapping[str, Any] | None, own: Sequence[Mapping[str, Any]]) -> str:
+    if arrival is None:
+        return UNACCEPTED
+    worst = [row["standing"] for row in (arrival, *own) if row["standing"] != "done"]
+    return str(worst[0]) if worst else DELIVERED
+
+
+def _problem(
+    sample: Sample,
+    arrival: Mapping[str, Any] | None,
+    own: Sequence[Mapping[str, Any]],
+    end: str,
+) -> str | None:
+    expected = sample.expectation
+    if end not in expected.ends:
+        return f"ended {end}"
+    if arrival is not None and arrival["sha256"] != sample.sha256:
+        return "was changed on its way in"
+    if end != DELIVERED:
+        return None
+    pages = sorted(tuple(row["source_pages"]) for row in own)
+    if expected.documents is not None and pages != sorted(expected.documents):
+        return f"was cut into {pages}, not {sorted(expected.documents)}"
+    originals = {row["outputs"].get("original", {}).get("sha256") for row in own}
+    if expected.original and originals != {sample.sha256}:
+        return "its original does not lie untouched beside it"
+    return None

@@ -1,0 +1,108 @@
+"""Several machines around one PostgreSQL, one Redis and one bucket: what fails is repeated.
+
+One watches, two read, one seals and delivers; each has a data folder of its own and they
+share nothing but the three servers, the inbox and the outbox.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tests.plugins import papers
+from tests.plugins.accounting import account, batches, documents
+from tests.plugins.installation import Installation, wait_until
+from tests.plugins.servers import PostgresServer, RedisServer
+
+_READING = ("work", "--queue", "inspection", "--queue", "recognition", "--processes", "1")
+_WRITING = ("work", "--queue", "sealing", "--queue", "delivery")
+_KEYS = {"access_key": "test", "secret_key": "test"}
+
+
+@pytest.fixture
+def bucket() -> Iterator[dict[str, Any]]:
+    """Settings of a store in a bucket of an S3 server of our own."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url, region = f"http://{host}:{port}", "eu-central-1"
+    client = boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name=region,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    client.create_bucket(Bucket="briefe", CreateBucketConfiguration={"LocationConstraint": region})
+    client.close()
+    yield {"kind": "s3", "bucket": "briefe", "endpoint_url": url, "region": region, **_KEYS}
+    server.stop()
+
+
+@pytest.fixture
+def house(
+    install: Callable[..., Installation],
+    tmp_path: Path,
+    fresh_postgres_url: str,
+    redis_server: RedisServer,
+    bucket: dict[str, Any],
+) -> Iterator[Installation]:
+    """A configuration for all machines; nothing is started."""
+    shared = tmp_path / "shared"
+    (shared / "inbox").mkdir(parents=True, mode=0o770)
+    folders = {"inbox": str(shared / "inbox"), "outbox": str(shared / "outbox")}
+    made = install(
+        ledger_url=fresh_postgres_url,
+        redis_url=redis_server.url,
+        sections={"store": bucket, "tenants.default": folders},
+    )
+    made.inbox, made.outbox = shared / "inbox", shared / "outbox"
+    yield made
+    made.end()
+
+
+def test_t04_t06_t26_four_machines_survive_whatever_falls_between_them(
+    house: Installation, redis_server: RedisServer, postgres_server: PostgresServer
+) -> None:
+    house.start("watch", machine="watch")
+    doomed = house.start(
+        *_READING, machine="read-1", doomed=("kill", "record:separation:after", "1")
+    )
+    wait_until(lambda: "läuft" in doomed.errors.read_text("utf-8"), 30, "the first reader")
+    _drop(house, "vor-dem-absturz")
+    # T4: power cut right after the split, and the broker forgets everything at that moment
+    wait_until(lambda: not doomed.is_alive, 30, "the power cut")
+    assert doomed.process.returncode == -signal.SIGKILL
+    redis_server.flush()
+    house.start(*_READING, machine="read-2")
+    third = house.start(*_READING, machine="read-3")
+    house.start(*_WRITING, machine="write")
+    _drop(house, "nach-dem-absturz")
+    redis_server.stop()
+    try:
+        # T6: an arrival needs no broker, and neither does its way to the desk
+        _drop(house, "ohne-redis")
+        house.wait_for(lambda rows: len(batches(rows)) == 3, 30, "arrivals without Redis")
+        postgres_server.restart(immediately=True)
+        # T26: a machine dies for good; its claims are taken over
+        third.kill9()
+    finally:
+        redis_server.start()
+    _drop(house, "wieder-mit-redis")
+    house.wait_settled(60)
+    rows = account(house)
+    assert all(row["standing"] == "done" for row in rows), house.picture(rows)
+    assert len(documents(rows)) == 8
+
+
+def _drop(house: Installation, name: str) -> None:
+    sides = (f"Brief {name}", papers.separator(), f"Anlage {name}", "Seite zwei")
+    house.drop(f"{name}.tif", papers.tiff(*sides))
+    time.sleep(0.2)
