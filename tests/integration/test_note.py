@@ -136,7 +136,6 @@ def test_anomalies_and_left_out_pages_are_named(desk: Desk, schema: Any) -> None
     entries = [{"page": page, "kind": kind} for page, kind in omitted]
     batch = dataclasses.replace(assignment.batch, facts={"separation": {"omitted": entries}})
     assignment = dataclasses.replace(assignment, pages=pages, batch=batch)
-    assignment = with_facts(assignment, checking={"anomalies": [{"code": "x", "text": "Prüfe!"}]})
     tree, outcome = note_of(desk, assignment, schema)
     assert said(tree, "//s:Weggelassen/@abbild") == ["1", "2", "4", "6"]
     assert said(tree, "//s:Weggelassen[1]/@grund") == ["Trennblatt"]
@@ -145,7 +144,10 @@ def test_anomalies_and_left_out_pages_are_named(desk: Desk, schema: Any) -> None
     assert any("Abbild 3" in text and "180 Grad" in text for text in anomalies)
     assert any("Zeitüberschreitung" in text for text in anomalies)
     assert "Abbild 5: vermutlich leer" in anomalies
-    assert "Prüfe!" in anomalies
+    checked = with_facts(assignment, checking={"anomalies": [{"code": "x", "text": "Prüfe!"}]})
+    tree, _ = note_of(desk, checked, schema)
+    turned_only = "Abbild 3: um 180 Grad im Uhrzeigersinn gedreht"
+    assert said(tree, "//s:Auffaelligkeit") == [turned_only, "Prüfe!"]
 
 
 def test_the_separator_sheets_date_of_receipt_counts_before_the_batchs(

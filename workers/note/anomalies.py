@@ -20,8 +20,11 @@ _RECOGNITION: Final = {
 
 def anomalies(assignment: Assignment, document: Document) -> list[str]:
     """Return what was unusual about capturing this document; empty means none was noticed."""
-    found = [text for page in assignment.pages for text in _of_page(page)]
     facts = document.facts
+    found = [text for page in assignment.pages for text in _of_page(page)]
+    if "checking" not in facts:
+        # Checking says these in its own words, page ranges drawn together.
+        found += [text for page in assignment.pages for text in _unchecked(page)]
     found += [
         f"Abbild {left_out['page']}: ausgelassen, {left_out['text']}"
         for left_out in facts.get("separation", {}).get("anomalies", [])
@@ -58,10 +61,18 @@ def _of_page(page: Page) -> Iterator[str]:
     examination: Facts = page.facts.get("examination", {})
     recognition: Facts = page.facts.get("recognition", {})
     where = f"Abbild {page.number}"
-    if examination.get("undecodable"):
-        yield f"{where}: nicht lesbar ({examination['undecodable']})"
     if examination.get("separator_suspect"):
         yield f"{where}: sieht aus wie ein Trennblatt, dessen Code nicht lesbar ist"
+    if recognition.get("orientation"):
+        yield f"{where}: um {recognition['orientation']} Grad im Uhrzeigersinn gedreht"
+
+
+def _unchecked(page: Page) -> Iterator[str]:
+    examination: Facts = page.facts.get("examination", {})
+    recognition: Facts = page.facts.get("recognition", {})
+    where = f"Abbild {page.number}"
+    if examination.get("undecodable"):
+        yield f"{where}: nicht lesbar ({examination['undecodable']})"
     if examination.get("dpi_source") == "default":
         yield f"{where}: Auflösung in der Datei nicht angegeben, angenommen"
     if page.role is PageRole.BLANK_SUSPECT or examination.get("blank"):
@@ -69,5 +80,3 @@ def _of_page(page: Page) -> Iterator[str]:
     if recognition.get("anomaly"):
         kind = str(recognition["anomaly"])
         yield f"{where}: {_RECOGNITION.get(kind, f'Texterkennung ausgelassen ({kind})')}"
-    if recognition.get("orientation"):
-        yield f"{where}: um {recognition['orientation']} Grad im Uhrzeigersinn gedreht"

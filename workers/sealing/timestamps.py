@@ -143,7 +143,10 @@ class VerifyingTimeStamper(TimeStamper):
                     content += block
                     if len(content) > _MAX_ANSWER or time.monotonic() > deadline:
                         raise self._refuse("answer too long or too slow")
-        except (urllib.error.URLError, HTTPException, OSError) as error:
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise self._refuse(f"HTTP {error.code}") from error
+        except (HTTPException, OSError) as error:
             raise self._refuse(f"{type(error).__name__}: {error}") from error
         return content
 
