@@ -3,6 +3,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 DATA ?= data
 PYTEST := $(BIN)/pytest
+# Tests of one module share servers and samples, so a module stays with one worker.
+WORKERS ?= 2
 
 .PHONY: help setup run test lint corpus torture bench accuracy lock clean
 .DEFAULT_GOAL := help
@@ -23,7 +25,7 @@ lint: setup ## style, types and the direction of imports
 	$(BIN)/lint-imports
 
 test: lint ## lint, then all tests but the long ones
-	$(PYTEST)
+	$(PYTEST) -n $(WORKERS) --dist loadscope
 
 corpus: setup ## every real file of the corpus folder (SCANSTRASSE_CORPUS names it)
 	$(PYTEST) -m corpus
