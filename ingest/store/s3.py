@@ -309,6 +309,7 @@ class S3Store:
             present = self._changed_at(key) is not None
             if present:
                 self._delete(key)
+                self._delete(self._mark(tenant, _USED, sha256))
         return present
 
     def _objects(self, prefix: str) -> Iterator[tuple[str, dt.datetime]]:
