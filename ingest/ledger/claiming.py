@@ -197,7 +197,8 @@ def sweep(connection: sa.Connection, moment: dt.datetime) -> Swept:
     promoted = connection.execute(_PROMOTE).all()
     for row in promoted:
         openwork.mirror(connection, row, Standing.READY, moment)
-    for row in expired:
+    # in one order, so that two sweeps do not wait for each other's chains
+    for row in sorted(expired, key=lambda row: row.document_id or row.batch_id):
         lost = {"step": row.step, "unit": row.unit_id, "attempt": row.attempts}
         entry = chains.Entry("lease_expired", lost)
         chains.append(connection, row.document_id or row.batch_id, moment, entry)

@@ -54,8 +54,8 @@ def release(
     """
     _require(unit_id, by, reason)
     moment = accepting.now(connection)
-    chosen = _chosen(connection, unit_id, {Standing.HELD, Standing.QUARANTINED}, "freigegeben")
-    for row in chosen:
+    allowed = {Standing.HELD, Standing.QUARANTINED}
+    for row in _chosen(connection, unit_id, allowed, "freigegeben")[1]:
         said: Facts = {"step": row.step, "unit": row.unit_id, "reason": reason}
         if row.standing == Standing.QUARANTINED:
             openwork.change(connection, row, Standing.HELD)
@@ -79,7 +79,7 @@ def retry(connection: sa.Connection, unit_id: str, by: str = NOT_RECORDED) -> No
     """
     moment = accepting.now(connection)
     allowed = {Standing.DEFERRED, Standing.HELD, Standing.WAITING}
-    for row in _chosen(connection, unit_id, allowed, "wiederholt"):
+    for row in _chosen(connection, unit_id, allowed, "wiederholt")[1]:
         _let_go_on(connection, row, moment)
         said = {"step": row.step, "unit": row.unit_id, "from": row.standing}
         _, chain = openwork.owner(row)
@@ -94,9 +94,8 @@ def reject(connection: sa.Connection, unit_id: str, by: str, reason: str) -> Non
     """
     _require(unit_id, by, reason)
     moment = accepting.now(connection)
-    chosen = _chosen(connection, unit_id, {Standing.HELD}, "zurückgewiesen")
-    row = openwork.of_unit(connection, unit_id)
-    if row is None or row.unit_kind == UnitKind.PAGE:
+    row, chosen = _chosen(connection, unit_id, {Standing.HELD}, "zurückgewiesen")
+    if row.unit_kind == UnitKind.PAGE:
         text = (
             f"Seite {unit_id} kann nicht einzeln zurückgewiesen werden: bitte ihr Dokument oder "
             "ihre Einlieferung zurückweisen oder die Seite freigeben."
@@ -146,20 +145,19 @@ def _shown(settings: Mapping[str, str]) -> Facts:
 
 def _chosen(
     connection: sa.Connection, unit_id: str, allowed: Collection[Standing], wish: str
-) -> list[Row]:
-    """Return the unit's open work, or that of its stuck pages, if its standing is allowed."""
-    row = openwork.of_unit(connection, clean_text(unit_id))
+) -> tuple[Row, list[Row]]:
+    """Return the unit's open work, and what of it or of its pages has an allowed standing."""
+    row, children = openwork.family(connection, clean_text(unit_id))
     if row is None:
         raise _not_open(connection, unit_id, wish)
     if row.children_open:
         allowed = set(allowed) - {Standing.WAITING}
-        stuck = openwork.children(connection, row)
-        chosen = [child for child in stuck if child.standing in allowed]
+        chosen = [child for child in children if child.standing in allowed]
     else:
         chosen = [row] if row.standing in allowed else []
     if not chosen:
         raise _refusal(UnitKind(row.unit_kind), unit_id, Standing(row.standing), wish)
-    return chosen
+    return row, chosen
 
 
 def _not_open(connection: sa.Connection, unit_id: str, wish: str) -> UsageError:

@@ -1,5 +1,8 @@
 """The row of open work of a unit: fenced, changed, finished.
 
+Rows are locked in one order everywhere: children before the row that waits for them,
+work before batch or document, and the event chain last; so nobody waits crosswise.
+
 Whoever changes a standing does it here, so that every move is checked, and batch and
 document show the same standing as their open work.
 """
@@ -31,13 +34,12 @@ _HELD_BY_TOKEN = (
     .with_for_update()
 )
 _BY_ID = sa.select(_claim).where(_claim.c.id == sa.bindparam("claim_id")).with_for_update()
-_BY_UNIT = sa.select(_claim).where(_claim.c.unit_id == sa.bindparam("unit")).with_for_update()
+_BY_UNIT = sa.select(_claim).where(_claim.c.unit_id == sa.bindparam("unit"))
 _CHILDREN = (
-    sa.select(_claim)
-    .where(_claim.c.parent_id == sa.bindparam("parent"))
-    .order_by(_claim.c.id)
-    .with_for_update()
+    sa.select(_claim).where(_claim.c.parent_id == sa.bindparam("parent")).order_by(_claim.c.id)
 )
+_LOCKED_BY_UNIT = _BY_UNIT.with_for_update()
+_LOCKED_CHILDREN = _CHILDREN.with_for_update()
 _CHANGE = sa.update(_claim).where(_claim.c.id == sa.bindparam("claim_id"))
 _FINISH = sa.delete(_claim).where(_claim.c.id == sa.bindparam("claim_id"))
 _FINISH_CHILDREN = sa.delete(_claim).where(_claim.c.parent_id == sa.bindparam("parent"))
@@ -62,14 +64,13 @@ def fence(connection: sa.Connection, claim: Claim) -> tuple[Row, dt.datetime] | 
     return None if row is None else (row, from_microseconds(row.moment))
 
 
-def of_unit(connection: sa.Connection, unit_id: str) -> Row | None:
-    """Lock and return the open work of a unit, None if nothing is open."""
-    return connection.execute(_BY_UNIT, {"unit": unit_id}).first()
-
-
-def children(connection: sa.Connection, row: Row) -> list[Row]:
-    """Lock and return the open work that `row` waits for."""
-    return list(connection.execute(_CHILDREN, {"parent": row.id}))
+def family(connection: sa.Connection, unit_id: str) -> tuple[Row | None, list[Row]]:
+    """Lock and return the open work of a unit, None if nothing is open, and its children."""
+    seen = connection.execute(_BY_UNIT, {"unit": unit_id}).first()
+    if seen is None:
+        return None, []
+    children = list(connection.execute(_LOCKED_CHILDREN, {"parent": seen.id}))
+    return connection.execute(_LOCKED_BY_UNIT, {"unit": unit_id}).first(), children
 
 
 def change(connection: sa.Connection, row: Row, standing: Standing, **fields: object) -> None:
@@ -121,8 +122,11 @@ def mirror(
     A page has no standing of its own to show: where a person has to act on it, that is
     what its batch or document shows; a page that is tried again changes nothing.
     """
-    if row.unit_kind == UnitKind.PAGE and standing not in _PERSONS:
-        return
+    if row.unit_kind == UnitKind.PAGE:
+        if standing not in _PERSONS:
+            return
+        # nobody may release a sibling meanwhile and show that all is well
+        connection.execute(_BY_ID, {"claim_id": row.parent_id})
     kind, unit = owner(row)
     show(connection, kind, unit, moment, standing=standing, reason_code=reason[0], reason=reason[1])
 
@@ -139,7 +143,8 @@ def show(
 def mirror_parent(connection: sa.Connection, page_row: Row, moment: dt.datetime) -> None:
     """Show again how a batch or document stands after a person acted on one of its pages."""
     parent = connection.execute(_BY_ID, {"claim_id": page_row.parent_id}).one()
-    stuck = [child for child in children(connection, parent) if child.standing in _PERSONS]
+    children = connection.execute(_CHILDREN, {"parent": parent.id})
+    stuck = [child for child in children if child.standing in _PERSONS]
     worst = min(stuck, key=lambda child: child.standing != Standing.QUARANTINED, default=parent)
     reason = (worst.reason_code, worst.reason)
     kind, unit = owner(parent)

@@ -200,6 +200,37 @@ def test_processes_never_claim_the_same_work(ledger: Ledger, ledger_url: str) ->
     assert {(row.unit_id, row.token) for row in rows(ledger, schema.claim)} == set(claimed)
 
 
+def test_clerks_and_workers_on_one_document_do_not_wait_crosswise(ledger: Ledger) -> None:
+    cut = [list(range(1, 13))]
+    ledger.accept(arrival())
+    claim = claim_at(ledger, Step.SEPARATION, cut)
+    ledger.record(claim, outcome(ledger.assignment(claim), cut))
+
+    seen: set[str] = set()
+
+    def labour(worker: int) -> None:
+        while (claim := ledger.claim([Queue.RECOGNITION], "w", LEASE)) is not None:
+            if claim.step is Step.RECOGNITION and claim.unit_id not in seen and worker % 2:
+                seen.add(claim.unit_id)
+                ledger.set_aside(claim, Standing.HELD, code="c", operator_text="t", message="m")
+                if worker == 1:
+                    ledger.release(claim.unit_id, "op17", "weiter")
+            else:
+                assert ledger.record(claim, outcome(ledger.assignment(claim), cut))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(labour, range(4)))
+    (document,) = rows(ledger, schema.document)
+    stuck = any(row.standing == Standing.HELD for row in rows(ledger, schema.claim))
+    assert (document.standing == Standing.HELD) == stuck
+    if stuck:
+        ledger.release(document.id, "op17", "der Rest")
+    work(ledger, cut)
+    (document,) = rows(ledger, schema.document)
+    assert document.standing == Standing.DONE
+    assert events(ledger, document.id).count("page_recognised") == 12
+
+
 def test_many_workers_finish_a_large_document_page_by_page(ledger: Ledger) -> None:
     cut = [list(range(1, 25))]
     ledger.accept(arrival())
