@@ -186,7 +186,7 @@ def _finding(code: str, text: str) -> Facts:
 def _check_whole(path: Path, kind: SourceKind) -> None:
     found = completeness(path, kind)
     if not found.complete:
-        text = f"{found.operator_text[:1].upper()}{found.operator_text[1:]}."
+        text = f"Die Datei ist unvollständig: {found.operator_text}."
         raise Incomplete(f"{found.reason_code}", operator_text=text)
 
 
@@ -284,7 +284,11 @@ def _pdf(source: Source, path: Path, limit: int) -> _Inspected:
     """Take the pages of a PDF and note everything that makes it more than pictures."""
     if path.stat().st_size == 0:
         raise Incomplete("no bytes", operator_text="Die Datei ist leer (0 Byte).")
-    findings = inspect_pdf(path)
+    try:
+        findings = inspect_pdf(path)
+    except Unreadable:
+        _check_whole(path, source.kind)  # a cut file reads as broken; say what it is
+        raise
     pages = []
     for index, page in enumerate(findings.pages):
         if page is not None:

@@ -145,12 +145,13 @@ def test_restrictions_without_a_password_are_only_noted(arrive: Arrive) -> None:
         (b"", Incomplete),
         (papers.png("ab")[:-40], Incomplete),
         (papers.jpeg("ab")[:-800], Incomplete),
+        (papers.pdf("ab")[:3000], Incomplete),
         (papers.bomb(), DecompressionBomb),
         (papers.looped_tiff("kreis"), Unreadable),
         (b"%PDF-1.7\nnothing follows\n%%EOF\n", Unreadable),
         (bytes(range(256)) * 4, Unreadable),
     ],
-    ids=["locked", "empty", "cut png", "cut jpeg", "bomb", "loop", "hollow", "unknown"],
+    ids=["locked", "empty", "cut png", "cut jpeg", "cut pdf", "bomb", "loop", "hollow", "unknown"],
 )
 def test_what_nobody_can_read_is_set_aside_with_name_and_remedy(
     arrive: Arrive, content: bytes, expected: type[ScanstrasseError]
@@ -230,7 +231,7 @@ def _pages_or_reason(arrive: Arrive, content: bytes) -> str | tuple[FoundPage, .
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("pdf_broken/dss__EmptyPage-corrupted.pdf", Unreadable),
+        ("pdf_broken/dss__EmptyPage-corrupted.pdf", Incomplete),
         ("pdf_broken/format-corpus__T02-02_002_page-tree-kids-links-recursive.pdf", Unreadable),
         ("pdf_broken/pdfjs__Pages-tree-refs.pdf", Unreadable),
         ("pdf_broken/pdfjs__poppler-395-0-fuzzed.pdf", Unreadable),
