@@ -41,6 +41,7 @@ __all__ = [
     "parse_manifest",
     "receive",
     "receive_files",
+    "receive_new",
 ]
 
 #: Code and German text of what a person has to decide before anything else happens.
@@ -108,8 +109,25 @@ def receive(
         OSError: A file is gone or out of reach; nothing was received.
     """
     known = ledger.receipt(request.receipt_key)
-    if known is not None:
-        return known
+    return known or receive_new(ledger, store, request, hint=hint, alive=alive)
+
+
+def receive_new(
+    ledger: Ledger,
+    store: Store,
+    request: Request,
+    *,
+    hint: Callable[[Queue], None] | None = None,
+    alive: Callable[[], None] | None = None,
+) -> Receipt:
+    """Receive, as `receive` does, an arrival whose key is not known to have a receipt.
+
+    It reads the files even if the key turns out to have one; that receipt is then returned.
+
+    Raises:
+        ScanstrasseError: As `receive`.
+        OSError: As `receive`.
+    """
     sources = tuple(
         _kept(store, request.tenant, ordinal, delivered, alive)
         for ordinal, delivered in enumerate(request.files, start=1)

@@ -27,6 +27,7 @@ from scanners.folder.moving import move, sync_folder
 from scanners.folder.naming import CLAIMED
 
 _NOTE: Final = ".owner"
+_NOTE_DRAFT: Final = ".owner.new"
 _TOUCH_SECONDS: Final = 5.0
 
 
@@ -93,7 +94,8 @@ class Claim:
         for folder, folders, names in os.walk(self.path):
             folders.sort()
             found += [Path(folder, name) for name in sorted(names)]
-        return [path for path in found if path != self.path / _NOTE]
+        own = {self.path / _NOTE, self.path / _NOTE_DRAFT}
+        return [path for path in found if path not in own]
 
     def relative(self, path: Path) -> Path:
         """Return where below the inbox the claimed `path` came from."""
@@ -155,7 +157,7 @@ class Claim:
                 "plan": kept,
             }
         )
-        temporary = self.path / f"{_NOTE}.new"
+        temporary = self.path / _NOTE_DRAFT
         with temporary.open("w", encoding="ascii") as stream:
             stream.write(content)
             if kept:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
 
 from ingest import intake
 from ingest.content import completeness, kind_of
 from ingest.document import Envelope, Priority, Queue
 from ingest.errors import Incomplete, ProfileInvalid
 from ingest.intake import Delivered, Held, Request, display_name, name_base64
-from ingest.ledger import Ledger, Receipt
+from ingest.ledger import Ledger, Receipt, Shift
 from ingest.manifest import Manifest, ManifestSource
 from ingest.settings import Settings
 from ingest.store.port import Store
@@ -33,8 +35,9 @@ from scanners.folder.stacks import companions, members, read_stack
 if TYPE_CHECKING:
     from profiles import LoadedProfile
 
-_log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 DEFAULT_PROFILE: Final = "posteingang"
+_SHIFT_SECONDS: Final = 1.0
 _CHUNK: Final = 1 << 20
 _Mark = tuple[int, int, int, int]
 
@@ -89,10 +92,14 @@ class Taking:
         self._hint = hint
         self._digests: dict[Path, tuple[_Mark, str]] = {}
         self._loaded: dict[str, LoadedProfile] = {}
+        self._inboxes: set[Path] = set()
+        self._shifts: dict[str, tuple[float, Shift | None]] = {}
 
-    def forget_profiles(self) -> None:
-        """Read profiles anew from now on: a house may change its own at any time."""
+    def begin_pass(self) -> None:
+        """Ask for profiles and shifts anew: both may change at any time."""
         self._loaded.clear()
+        self._shifts.clear()
+        self._inboxes = {Path(), *map(Path, self._shelf.names(self._settings.profiles))}
 
     def finish(self, claim: Claim, claims: Claims) -> bool:
         """Receive what is in `claim` and remove it; True if it was received by this call.
@@ -118,7 +125,7 @@ class Taking:
         elif not contents.documents:
             for path in contents.control:
                 claim.give_back(path)
-        if claims.close(claim) and contents.folder not in self._inboxes():
+        if claims.close(claim) and contents.folder not in self._inboxes:
             with contextlib.suppress(OSError):  # the folder of a stack, if nothing else is in it
                 (self._settings.inbox(self._tenant) / contents.folder).rmdir()
         return is_new
@@ -126,7 +133,7 @@ class Taking:
     def _received(self, claim: Claim, contents: _Contents) -> Receipt:
         """Receive, and remember what each file looked like just before it was read."""
         before = {path: _mark(path) for path in contents.documents}
-        receipt = intake.receive(
+        receipt = intake.receive_new(
             self._ledger,
             self._store,
             self._request(claim, contents),
@@ -137,10 +144,6 @@ class Taking:
         for path, mark in before.items():
             self._digests[path] = mark, shas.get(name_base64(path.name), "")
         return receipt
-
-    def _inboxes(self) -> set[Path]:
-        names = self._shelf.names(self._settings.profiles)
-        return {Path(), *(Path(name) for name in names)}
 
     def _let_go(self, claim: Claim, contents: _Contents, receipt: Receipt) -> None:
         """Remove what is durable elsewhere; keep or give back what is not exactly that."""
@@ -157,9 +160,9 @@ class Taking:
             else:
                 # A stack that is gone takes no page more: the page arrives anew, on its own.
                 folder = contents.folder
-                home = folder if folder in self._inboxes() else folder.parent
+                home = folder if folder in self._inboxes else folder.parent
                 returned = claim.give_back(path, home)
-                _log.warning("source changed after it was read; returned as %a", returned.name)
+                log.warning("source_changed_and_returned", name=display_name(returned.name))
         if not busy:
             for path in contents.control:
                 path.unlink(missing_ok=True)
@@ -214,8 +217,8 @@ class Taking:
             contents.announced = manifest.sources or ()
 
     def _request(self, claim: Claim, contents: _Contents) -> Request:
-        inbox = contents.folder.parts[0] if contents.folder.parts else ""
-        inbox = inbox if inbox in self._shelf.names(self._settings.profiles) else ""
+        first = Path(*contents.folder.parts[:1])
+        inbox = first.name if first in self._inboxes else ""
         loaded, refused = self._profile(contents.manifest.profile, inbox)
         held = [contents.problem, refused, *map(_incomplete, contents.documents)]
         found = [entry for entry in held if entry is not None]
@@ -252,7 +255,7 @@ class Taking:
         said = contents.manifest
         shift = None
         if said.operator is None or said.device is None:
-            shift = self._ledger.current_shift(self._tenant, inbox)
+            shift = self._shift(inbox)
         return Envelope(
             profile=profile,
             channel="folder",
@@ -264,6 +267,15 @@ class Taking:
             storage_place=said.storage_place,
             expected_sheets=said.expected_sheets,
         )
+
+    def _shift(self, inbox: str) -> Shift | None:
+        """Return who stands at `inbox`, asked at most once a second while a heap is drained."""
+        asked_at, shift = self._shifts.get(inbox, (-_SHIFT_SECONDS, None))
+        now = time.monotonic()
+        if now - asked_at >= _SHIFT_SECONDS:
+            shift = self._ledger.current_shift(self._tenant, inbox)
+            self._shifts[inbox] = now, shift
+        return shift
 
 
 def _incomplete(path: Path) -> Held | None:

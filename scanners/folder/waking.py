@@ -6,11 +6,11 @@ itself: a dead emitter, or another folder at the same path, starts a new observe
 
 from __future__ import annotations
 
-import logging
 import threading
 from pathlib import Path
 from typing import Final
 
+import structlog
 from typing_extensions import override
 from watchdog.events import (
     DirCreatedEvent,
@@ -28,7 +28,7 @@ from watchdog.observers.polling import PollingObserver
 
 from scanners.folder.naming import CLAIMED
 
-_log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 #: What somebody else's work looks like; opening and reading (our own) is not among it.
 _EVENTS: Final[list[type[FileSystemEvent]]] = [
     FileCreatedEvent,
@@ -80,7 +80,7 @@ class Waking:
         try:
             self._start()
         except (OSError, RuntimeError) as error:
-            _log.warning("no events for the watch folder, listing it periodically: %s", error)
+            log.warning("no_events", folder=str(self._folder), error=str(error))
             self._observer = None
             return False
         self._identity = identity

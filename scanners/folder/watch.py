@@ -7,7 +7,6 @@ and an outage of ledger or store leaves every file where it counts as not yet re
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
+
+import structlog
 
 from ingest.document import Queue
 from ingest.errors import Outage, ProfileInvalid, ScanstrasseError
@@ -31,7 +32,7 @@ from scanners.folder.stacks import Candidate, Grouper, Grouping
 from scanners.folder.taking import ProfileShelf, Taking
 from scanners.folder.waking import Waking
 
-_log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 _TOGETHER: Final = 64  # claims whose moves are made durable by one sync
 _AT_ONCE: Final = 4  # a disk syncs several files in hardly more time than one
 _BREATH: Final = 0.2  # seconds between two passes however many events come
@@ -94,7 +95,7 @@ class FolderChannel:
         try:
             self.prepare()
         except OSError as error:
-            _log.error("cannot prepare the inbox: %s", error)
+            log.warning("inbox_not_prepared", inbox=str(self.inbox), error=str(error))
         try:
             while not stop.is_set():
                 waking.ensure()
@@ -115,7 +116,7 @@ class FolderChannel:
             try:
                 self._shelf.load_released(name, self._settings.profiles)
             except ProfileInvalid as error:
-                _log.info("no subfolder for profile %s: %s", name, error)
+                log.debug("no_subfolder", profile=name, error=error.code)
             else:
                 (self.inbox / name).mkdir(mode=0o770, exist_ok=True)
 
@@ -127,7 +128,7 @@ class FolderChannel:
         """
         (self.inbox / CLAIMED).mkdir(mode=0o700, exist_ok=True)
         stuck: list[Refused] = []
-        self._taking.forget_profiles()
+        self._taking.begin_pass()
         accepted = self._finish(self._claims.workable(), stuck)
         listing = list_inbox(self.inbox, self._shelf.names(self._settings.profiles))
         self._observe(listing)
@@ -185,7 +186,7 @@ class FolderChannel:
             try:
                 return self._taking.finish(claim, self._claims)
             except (ScanstrasseError, OSError) as error:
-                _log.warning("claim %s not finished: %s", claim.key, error)
+                log.warning("claim_not_finished", claim=claim.key, error=str(error))
                 if isinstance(error, Outage):
                     outage.set()
                 return _reason(error)
@@ -221,7 +222,7 @@ class FolderChannel:
         try:
             self._ledger.replace_unaccepted(self._tenant, str(self.inbox), wanted)
         except ScanstrasseError as error:
-            _log.warning("list of unaccepted files not recorded: %s", error)
+            log.warning("unaccepted_not_recorded", error=str(error))
         else:
             self._reported = wanted
 
@@ -231,7 +232,7 @@ class FolderChannel:
         try:
             result = self.pass_once()
         except (ScanstrasseError, OSError) as error:
-            _log.warning("watch folder %s: %s", self.inbox, error)
+            log.warning("pass_failed", inbox=str(self.inbox), error=str(error))
             return rescan
         return rescan if result.due_in is None else min(rescan, result.due_in)
 

@@ -283,6 +283,16 @@ def test_a_claimed_file_known_to_the_ledger_with_other_bytes_arrives_anew(house:
     assert house.lying() == []
 
 
+def test_a_note_half_written_at_a_crash_is_no_document(house: House) -> None:
+    house.drop("a.pdf", pdf())
+    here = Owner.current()
+    claim = _claimed(house, Owner(here.place, here.pid, here.started - 1))
+    (claim.path / ".owner.new").write_bytes(b'{"place": ')
+    assert house.pass_after(0).accepted == 1
+    assert house.digests() == [sha256(pdf())]
+    assert house.claims() == []
+
+
 def test_an_empty_claim_is_cleared_away(house: House) -> None:
     claim = Claim(house.inbox, "01234567-89ab-7def-8123-456789abcdef")
     claim.path.mkdir(parents=True)
