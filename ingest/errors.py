@@ -149,12 +149,6 @@ class DecompressionBomb(Dangerous):
     code = "decompression_bomb"
 
 
-class Infected(Dangerous):
-    """Malware was found."""
-
-    code = "infected"
-
-
 class DigestMismatch(Dangerous):
     """Stored bytes do not match their digest."""
 

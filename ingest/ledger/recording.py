@@ -66,7 +66,9 @@ def record(connection: sa.Connection, claim: Claim, outcome: Outcome) -> bool:
     elif row.step == Step.INSPECTION:
         _inspection(connection, row, outcome, moment)
     elif row.step == Step.SEPARATION:
-        cutting.separation(connection, row, outcome, _merged(connection, row, outcome), moment)
+        cutting.separation(
+            connection, row, outcome, _merged(connection, row, outcome, moment), moment
+        )
     else:
         _document_step(connection, row, outcome, moment)
     return True
@@ -98,11 +100,11 @@ def _keep_renditions(
     connection.execute(_NEW_RENDITION, rows)
 
 
-def _merged(connection: sa.Connection, row: Row, outcome: Outcome) -> Facts:
-    """Return the unit's facts with the outcome's under the name of the step."""
+def _merged(connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.datetime) -> Facts:
+    """Return the unit's facts with the outcome's, and its time, under the name of the step."""
     kind = UnitKind(row.unit_kind)
     facts: Facts = connection.execute(_UNIT_FACTS[kind], {"unit": row.unit_id}).scalar_one()
-    return {**facts, row.step: outcome.facts}
+    return {**facts, row.step: {**outcome.facts, "recorded_at": moment.isoformat()}}
 
 
 def _account(row: Row, outcome: Outcome) -> Facts:
@@ -137,7 +139,7 @@ def _wait(connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.date
     kind, unit = openwork.owner(row)
     reason = {"reason_code": "waiting", "reason": wait.reason}
     openwork.change(connection, row, Standing.WAITING, due_at=wait.until, attempts=0, **reason)
-    facts = _merged(connection, row, outcome)
+    facts = _merged(connection, row, outcome, moment)
     openwork.show(connection, kind, unit, moment, standing=Standing.WAITING, facts=facts, **reason)
     until = wait.until.isoformat() if wait.until else None
     said = {**_account(row, outcome), "reason": wait.reason, "until": until}
@@ -158,7 +160,7 @@ def _inspection(connection: sa.Connection, row: Row, outcome: Outcome, moment: d
         standing=standing,
         reason_code=None,
         reason=None,
-        facts=_merged(connection, row, outcome),
+        facts=_merged(connection, row, outcome, moment),
     )
     _pages_found(connection, row, outcome.pages, moment)
     said = {**_account(row, outcome), "pages": len(outcome.pages)}
@@ -227,7 +229,7 @@ def _document_step(
     connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.datetime
 ) -> None:
     plan = PLAN[UnitKind.DOCUMENT, Step(row.step)]
-    facts = _merged(connection, row, outcome)
+    facts = _merged(connection, row, outcome, moment)
     if plan.following is None:
         openwork.finish(connection, row)
         standing = Standing.DONE

@@ -1,0 +1,78 @@
+"""What things are: how urgent, what kind of rendition, page or source."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+
+class Priority(enum.IntEnum):
+    """Smaller is sooner."""
+
+    DEADLINE = 0
+    TODAY = 10
+    ON_DEMAND = 20
+    ARCHIVE = 30
+
+
+class RenditionKind(enum.StrEnum):
+    """What a blob is to its document, page or batch."""
+
+    WORDS = "words"  #: page: recognised words with boxes (JSON), see `workers.recognition`
+    TEXT = "text"  #: document: plain text, UTF-8
+    COMPOSED = "composed"  #: document: PDF before its note
+    NOTE = "note"  #: document: Scanvermerk, XML
+    NOTED = "noted"  #: document: PDF/A-3b with its note, before the seal
+    PDF = "pdf"  #: document: the final, sealed PDF
+    SEAL_REPORT = "seal_report"
+    SIDECAR = "sidecar"  #: document: what was delivered beside the PDF, JSON
+
+
+class PageRole(enum.StrEnum):
+    """What a page is in its stack."""
+
+    CONTENT = "content"
+    ENVELOPE = "envelope"
+    SEPARATOR = "separator"
+    NOTE = "note"
+    BLANK_SUSPECT = "blank_suspect"
+
+
+class SourceKind(enum.StrEnum):
+    """What a source turned out to be; decided by its bytes, never by its name."""
+
+    TIFF = "tiff"
+    JPEG = "jpeg"
+    PNG = "png"
+    GIF = "gif"
+    WEBP = "webp"
+    BMP = "bmp"
+    HEIC = "heic"
+    PDF = "pdf"
+    MAIL = "mail"  #: RFC 5322 message
+    OUTLOOK = "outlook"  #: .msg and other OLE compound files
+    CMS = "cms"  #: PKCS#7/CMS, DER or PEM: .p7m .p7s
+    ASIC = "asic"  #: ASiC-S/E container
+    ZIP = "zip"  #: any other ZIP, office files too
+    XML = "xml"
+    HTML = "html"
+    TEXT = "text"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the source is a raster image with one or more frames."""
+        return self in _IMAGES
+
+
+_IMAGES: Final = frozenset(
+    {
+        SourceKind.TIFF,
+        SourceKind.JPEG,
+        SourceKind.PNG,
+        SourceKind.GIF,
+        SourceKind.WEBP,
+        SourceKind.BMP,
+        SourceKind.HEIC,
+    }
+)

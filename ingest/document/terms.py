@@ -1,0 +1,26 @@
+"""Small words that everything else is made of: ids, facts, what is said of the unknown."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from typing import Any, Final
+
+#: A JSON object: facts of a step, settings of a tool.
+Facts = dict[str, Any]
+
+DEFAULT_TENANT: Final = "default"
+#: What is written where a fact was not captured. Nothing is ever guessed in its place.
+NOT_RECORDED: Final = "nicht erfasst"
+NOT_APPLICABLE: Final = "entfällt"
+
+
+def new_id() -> str:
+    """Return a UUID version 7 (RFC 9562): unique, and later ones sort after earlier ones."""
+    moment = time.time_ns() // 1_000_000
+    tail = int.from_bytes(os.urandom(10), "big")
+    value = (moment & 0xFFFF_FFFF_FFFF) << 80 | tail
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(uuid.UUID(int=value))

@@ -1,0 +1,100 @@
+"""What goes into a step and what comes out of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from ingest.document.kinds import PageRole
+from ingest.document.plan import Step, UnitKind
+from ingest.document.records import Batch, Document, Page, Rendition, Source
+from ingest.document.terms import Facts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """Everything a step may know: it has no other way to ask.
+
+    Attributes:
+        idempotency_key: Equal for every attempt at this step of this unit; outward calls carry it.
+        attempt: 1 for the first.
+        profile: The profile's content as loaded when the batch was accepted.
+        pages: Of a batch all pages, of a document its pages in order; of a page, itself alone.
+        document: Set for steps of a document.
+        released: What a person set when releasing this unit (`release --set key=value`).
+    """
+
+    step: Step
+    unit_kind: UnitKind
+    unit_id: str
+    tenant: str
+    idempotency_key: str
+    attempt: int
+    profile: Facts
+    profile_sha256: str
+    batch: Batch
+    pages: tuple[Page, ...] = ()
+    document: Document | None = None
+    released: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def page(self) -> Page:
+        """The page of a page step."""
+        return self.pages[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundPage:
+    """A page that inspection found. `number` is given by order."""
+
+    source: int
+    index: int
+    sha256: str
+    facts: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One document that separation cuts out of a batch.
+
+    Attributes:
+        pages: Arrival page numbers in reading order; empty for an opaque electronic original.
+        source: Ordinal of the source that is its original.
+        hints: What sheets and labels said: asn, department, received_at, sheet payload.
+    """
+
+    pages: tuple[int, ...]
+    source: int
+    hints: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """The unit goes on when somebody or something outside has acted."""
+
+    reason: str
+    until: dt.datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a step hands back; `pipeline` records it in one transaction.
+
+    Attributes:
+        renditions: New blobs, already in the store.
+        facts: Merged into the unit's facts under the step's name.
+        sources: Inspection only: the sources with kind, pages and facts filled in.
+        pages: Inspection only: the pages found, in order.
+        children: Step that each page in `child_pages` has to finish before the next step.
+        roles: Separation only: role by page number, where it is not content.
+        parts: Separation only: the documents.
+        wait: The unit waits instead of going on.
+    """
+
+    renditions: tuple[Rendition, ...] = ()
+    facts: Facts = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
+    pages: tuple[FoundPage, ...] = ()
+    roles: dict[int, PageRole] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+    wait: Wait | None = None
