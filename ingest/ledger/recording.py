@@ -108,7 +108,10 @@ def _merged(connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.da
 
 
 def _account(row: Row, outcome: Outcome) -> Facts:
-    """Return what an event says about a step: its blobs and a digest of its facts."""
+    """Return what an event says about a step: its blobs and a digest of its facts.
+
+    The digest is of the facts as the step found them; their `recorded_at` is the event's time.
+    """
     said: Facts = {
         "step": row.step,
         "attempt": row.attempts,
