@@ -1,0 +1,252 @@
+"""Foreign PDFs: each ends in valid PDF/A-3b or goes on untouched with a finding."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pikepdf
+import pytest
+from pikepdf import Array, Dictionary, Name, pdfa
+
+from ingest.errors import ScanstrasseError
+from tests.plugins.scanning import LINES, Bench, Result, corpus, letter, pdfium_text, saved
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def _scan(*pages: bytes, rotate: int = 0) -> pikepdf.Pdf:
+    """Return a PDF as a multifunction printer sends it: one JPEG a page, no text."""
+    pdf = pikepdf.new()
+    for jpeg in pages or (saved(letter(), "JPEG"),):
+        image = pdf.make_stream(
+            jpeg,
+            Type=Name.XObject,
+            Subtype=Name.Image,
+            Width=1240,
+            Height=900,
+            ColorSpace=Name.DeviceGray,
+            BitsPerComponent=8,
+            Filter=Name.DCTDecode,
+        )
+        page = pdf.add_blank_page(page_size=(595.2, 432))
+        page.obj.Resources = Dictionary(XObject=Dictionary(Im=image))
+        page.obj.Contents = pdf.make_stream(b"595.2 0 0 432 0 0 cm /Im Do")
+        if rotate:
+            page.obj.Rotate = rotate
+    return pdf
+
+
+def _bytes(pdf: pikepdf.Pdf, **options: object) -> bytes:
+    target = io.BytesIO()
+    pdf.save(target, **options)  # type: ignore[arg-type]  # options of the test
+    return target.getvalue()
+
+
+def _written(pdf: pikepdf.Pdf, text: str) -> None:
+    """Add text in a font that is not embedded, which PDF/A does not allow."""
+    page = pdf.add_blank_page(page_size=(595, 842))
+    font = Dictionary(Type=Name.Font, Subtype=Name.Type1, BaseFont=Name.Helvetica)
+    page.obj.Resources = Dictionary(Font=Dictionary(F1=pdf.make_indirect(font)))
+    page.obj.Contents = pdf.make_stream(f"BT /F1 18 Tf 60 700 Td ({text}) Tj ET".encode())
+
+
+def _valid(result: Result) -> bool:
+    return result.pdf is not None and pdfa.validate_written(result.pdf, "3b").passed
+
+
+@pytest.mark.parametrize("rotate", [0, 90, 180, 270])
+def test_a_scanned_pdf_keeps_its_image_and_gets_its_text(bench: Bench, rotate: int) -> None:
+    lying = letter().rotate(rotate, expand=True)
+    pdf = pikepdf.new()
+    image = pdf.make_stream(
+        saved(lying, "JPEG"),
+        Type=Name.XObject,
+        Subtype=Name.Image,
+        Width=lying.width,
+        Height=lying.height,
+        ColorSpace=Name.DeviceGray,
+        BitsPerComponent=8,
+        Filter=Name.DCTDecode,
+    )
+    width, height = lying.width * 0.48, lying.height * 0.48
+    page = pdf.add_blank_page(page_size=(width, height))
+    page.obj.MediaBox = Array([20, 30, 20 + width, 30 + height])
+    page.obj.Resources = Dictionary(XObject=Dictionary(Im=image))
+    # The state is left changed on purpose: scanners do not tidy up.
+    page.obj.Contents = pdf.make_stream(f"{width} 0 0 {height} 20 30 cm /Im Do".encode())
+    page.obj.Rotate = rotate
+    result = bench.run(bench.source(_bytes(pdf)))
+    assert result.composition["rung"] == "repaired"
+    assert _valid(result)
+    assert result.pdf is not None
+    assert pdfium_text(result.pdf)[0].split() == " ".join(LINES).split()
+
+
+def test_a_pdf_page_lying_upside_down_is_shown_upright(bench: Bench) -> None:
+    result = bench.run(bench.source(_bytes(_scan(saved(letter().rotate(180), "JPEG")))))
+    assert result.pages[0].facts["recognition"]["orientation"] == 180
+    assert result.pdf is not None
+    assert pdfium_text(result.pdf)[0].split() == " ".join(LINES).split()
+
+
+def test_scripts_and_actions_go_and_the_finding_says_so(bench: Bench) -> None:
+    pdf = _scan()
+    script = Dictionary(S=Name.JavaScript, JS="app.alert('x')")
+    pdf.Root.OpenAction = script
+    pdf.Root.Names = Dictionary(JavaScript=Dictionary(Names=Array(["a", script])))
+    pdf.pages[0].obj.AA = Dictionary(O=script)
+    result = bench.run(bench.source(_bytes(pdf)), read=False)
+    assert result.composition["rung"] == "repaired"
+    assert _valid(result)
+    assert "actions_removed" in result.codes()
+    assert result.pdf is not None
+    assert b"JavaScript" not in result.pdf.read_bytes()
+
+
+def test_files_inside_stay_inside(bench: Bench) -> None:
+    pdf = _scan()
+    pdf.attachments["rechnung.xml"] = b"<rechnung/>"
+    result = bench.run(bench.source(_bytes(pdf)), read=False)
+    assert _valid(result)
+    assert result.pdf is not None
+    with pikepdf.open(result.pdf) as made:
+        assert made.attachments["rechnung.xml"].get_file().read_bytes() == b"<rechnung/>"
+        assert len(made.Root.AF) == 1
+
+
+def test_restrictions_without_a_password_to_open_are_lifted_in_the_copy(bench: Bench) -> None:
+    locked = pikepdf.Encryption(owner="chef", user="", allow=pikepdf.Permissions(extract=False))
+    result = bench.run(bench.source(_bytes(_scan(), encryption=locked)), read=False)
+    assert _valid(result)
+    assert "restrictions_removed" in result.codes()
+
+
+def test_text_without_its_font_is_rendered_with_the_original_attached(bench: Bench) -> None:
+    pdf = pikepdf.new()
+    _written(pdf, "Bescheid 8 vom Amt")
+    source = bench.source(_bytes(pdf))
+    result = bench.run(source)
+    assert result.composition["rung"] == "rendered"
+    assert _valid(result)
+    assert result.pdf is not None
+    assert pdfium_text(result.pdf)[0].split() == ["Bescheid", "8", "vom", "Amt"]
+    with pikepdf.open(result.pdf) as made:
+        spec = made.Root.AF[0]
+        assert spec.AFRelationship == Name.Source
+        content = spec.EF.F.read_bytes()
+    with bench.store.open("default", source.sha256) as stream:
+        assert content == stream.read()
+
+
+def test_what_no_rung_can_show_goes_on_untouched_with_the_finding(bench: Bench) -> None:
+    """A page tree that qpdf refuses, whose second page pdfium does not find."""
+    result = bench.run(bench.source(corpus("pdf_broken/pdfjs__Pages-tree-refs.pdf")), read=False)
+    assert result.composition["rung"] == "original"
+    assert result.composition["pdfa"] is None
+    assert result.pdf is None
+    assert "no_copy" in result.codes()
+    assert "/tmp" not in str(result.composition["findings"])
+
+
+def test_one_document_may_have_pages_of_an_image_and_of_a_pdf(bench: Bench) -> None:
+    image = bench.source(saved(letter(("Deckblatt",)), "JPEG"))
+    pdf = bench.source(_bytes(_scan(saved(letter(("Anlage",)), "JPEG"))), 2)
+    result = bench.run(image, pdf)
+    assert _valid(result)
+    assert result.pdf is not None
+    assert [text.split() for text in pdfium_text(result.pdf)] == [["Deckblatt"], ["Anlage"]]
+
+
+def test_some_pages_of_a_pdf_make_a_document_of_their_own(bench: Bench) -> None:
+    names = ("Eins", "Zwei", "Drei")
+    source = bench.source(_bytes(_scan(*(saved(letter((name,)), "JPEG") for name in names))))
+    result = bench.run(source, keep=slice(1, None))
+    assert _valid(result)
+    assert result.pdf is not None
+    assert [text.strip() for text in pdfium_text(result.pdf)] == ["Zwei", "Drei"]
+    assert result.check("page_count")["passed"]
+
+
+def test_layers_that_all_show_are_dropped_and_hidden_ones_are_rendered(bench: Bench) -> None:
+    for hidden, rung in ((False, "repaired"), (True, "rendered")):
+        pdf = _scan()
+        layer = pdf.make_indirect(Dictionary(Type=Name.OCG, Name="Ebene"))
+        setting = Dictionary(ON=Array([] if hidden else [layer]))
+        if hidden:
+            setting.OFF = Array([layer])
+        pdf.Root.OCProperties = Dictionary(OCGs=Array([layer]), D=setting)
+        result = bench.run(bench.source(_bytes(pdf)), read=False)
+        assert result.composition["rung"] == rung
+        assert _valid(result)
+
+
+def test_a_form_shows_its_values_in_the_copy(bench: Bench) -> None:
+    result = bench.run(bench.source(corpus("pdf_structure/naps2__filled_form_annotated.pdf")))
+    assert _valid(result)
+
+
+REAL = {
+    "pdf_german/corpus__EN16931_Gutschrift.pdf": ("repaired", set()),
+    "pdf_german/corpus__zugferd_2p0_EN16931_SEPA_Prenotification.pdf": ("repaired", set()),
+    "pdf_german/docspell__letter-de.pdf": ("repaired", set()),
+    "pdf_structure/tika__testPDFPackage.pdf": ("repaired", {"portfolio"}),
+    "pdf_structure/pdfjs__xfa_issue14315.pdf": ("rendered", {"xfa", "actions_removed"}),
+    "pdf_structure/ocrmypdf__tagged.pdf": ("repaired", set()),
+    "pdf_structure/format-corpus__fileAttachment.pdf": ("repaired", set()),
+    "signed/dss__certified-no-change-permitted.pdf": ("rendered", {"signature_removed"}),
+    "signed/dss__pades-ltv.pdf": ("repaired", {"signature_removed"}),
+    "signed/dss__pdf-signed-corrupted.pdf": ("rendered", {"signature_removed"}),
+    "pdf_encrypted/format-corpus__encryption_nocopy.pdf": ("repaired", {"restrictions_removed"}),
+    "pdf_broken/format-corpus__T04_008_trailer-no-trailer-keyword.pdf": ("rendered", set()),
+}
+
+
+@pytest.mark.parametrize("name", sorted(REAL))
+def test_real_pdfs_reach_their_rung(bench: Bench, name: str) -> None:
+    rung, codes = REAL[name]
+    result = bench.run(bench.source(corpus(name)), read=False)
+    assert result.composition["rung"] == rung
+    assert codes <= result.codes()
+    assert _valid(result)
+
+
+def test_an_invoice_keeps_its_xml(bench: Bench) -> None:
+    given = corpus("pdf_german/corpus__zugferd_2p0_EN16931_SEPA_Prenotification.pdf")
+    result = bench.run(bench.source(given), read=False)
+    assert result.pdf is not None
+    with pikepdf.open(given) as before, pikepdf.open(result.pdf) as after:
+        names = set(before.attachments)
+        assert names
+        assert set(after.attachments) == names
+        for name in names:
+            kept = after.attachments[name].get_file().read_bytes()
+            assert kept == before.attachments[name].get_file().read_bytes()
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    "folder", ["pdf_structure", "pdf_german", "pdfa", "signed", "pdf_encrypted", "pdf_broken"]
+)
+def test_every_real_pdf_ends_in_valid_pdfa_or_untouched_with_a_finding(
+    tmp_path: Path, folder: str
+) -> None:
+    files = sorted(corpus(folder).rglob("*.pdf"))
+    assert files
+    for number, file in enumerate(files):
+        home = tmp_path / str(number)
+        home.mkdir()
+        bench = Bench(home)
+        try:
+            source = bench.source(file)
+        except ScanstrasseError:
+            continue  # inspection holds it: password, no pages, no PDF at all
+        result = bench.run(source)
+        if result.composition["rung"] == "original":
+            assert result.composition["findings"], file
+            assert result.pdf is None
+        else:
+            assert _valid(result), file
