@@ -19,15 +19,14 @@ from bench.running import Run, until
 
 
 def _bare(path: Path, numbers: list[int]) -> None:
-    from PIL import Image
-
+    from ingest.content.raster import open_frame
+    from ingest.document import SourceKind
     from workers.recognition.engine import open_engine
 
     engine = open_engine(("deu", "eng"))
-    with Image.open(path) as image:
-        for number in numbers:
-            image.seek(number)
-            engine.recognise_image(image.convert("L"), 300)
+    for number in numbers:
+        frame = open_frame(path, SourceKind.TIFF, number, max_pixels=150_000_000)
+        engine.read(frame.pixels, 300)
 
 
 def bare(path: Path, pages: int, processes: int) -> float:

@@ -1,0 +1,1 @@
+"""Everything that brings bytes in: one module or package a channel."""

@@ -17,6 +17,7 @@ import click
 from ingest.cli.app import App, configure_logs
 from ingest.cli.deciding import erase, reject, release, retry, shift
 from ingest.cli.keeping import backup, restore
+from ingest.cli.printing import sheets
 from ingest.cli.proving import check, export, verify
 from ingest.cli.reading import list_, show, status
 from ingest.cli.receiving import receive
@@ -64,6 +65,7 @@ for _command in (
     retry,
     erase,
     shift,
+    sheets,
     export,
     verify,
     check,

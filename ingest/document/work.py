@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from ingest.document.kinds import PageRole
 from ingest.document.plan import Step, UnitKind
-from ingest.document.records import Batch, Document, Page, Rendition, Source
+from ingest.document.records import Batch, Document, Envelope, Page, Rendition, Source
 from ingest.document.terms import Facts
+
+#: What a separator sheet may say of the envelope.
+_ON_SHEETS: Final = ("operator", "device", "storage_place")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,15 @@ class Assignment:
     pages: tuple[Page, ...] = ()
     document: Document | None = None
     released: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def envelope(self) -> Envelope:
+        """What is known about the arrival: what the document's sheet said, else the batch's."""
+        if self.document is None:
+            return self.batch.envelope
+        said = self.document.facts.get("separation", {})
+        named = {name: str(said[name]) for name in _ON_SHEETS if said.get(name)}
+        return replace(self.batch.envelope, **named)  # type: ignore[arg-type]  # all are text
 
     @property
     def page(self) -> Page:

@@ -21,6 +21,7 @@ from ingest.ledger import schema
 Row = sa.Row[Any]
 _batch, _source, _document = schema.batch, schema.batch_source, schema.document
 _claim, _rendition, _unaccepted = schema.claim, schema.rendition, schema.unaccepted
+_consignment = schema.consignment
 
 _PIECE: Final = 200
 _FETCH: Final = 500
@@ -66,7 +67,8 @@ def _batches(connection: sa.Connection, tenant: str | None, after: str) -> list[
 
 def _documents(connection: sa.Connection, around: _Surroundings) -> Iterator[Facts]:
     query = (
-        sa.select(_document)
+        sa.select(_document, _consignment.c.received_at, _consignment.c.received_at_source)
+        .join(_consignment, _consignment.c.id == _document.c.consignment_id)
         .where(_document.c.batch_id.in_(around.ids))
         .order_by(_document.c.batch_id, _document.c.ordinal, _document.c.id)
     )
@@ -163,8 +165,8 @@ class _Surroundings:
             "ordinal": row.ordinal,
             "revision": row.revision,
             "profile": batch.profile,
-            "received_at": moment(batch.received_at),
-            "received_at_source": batch.received_at_source,
+            "received_at": moment(row.received_at),
+            "received_at_source": row.received_at_source,
             "registered_at": moment(batch.registered_at),
             "department": row.facts.get(Step.ROUTING, {}).get("department"),
             "pages": len(row.pages),

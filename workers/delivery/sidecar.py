@@ -24,7 +24,7 @@ def sidecar(
     zone: dt.tzinfo,
 ) -> bytes:
     """Return the sidecar as UTF-8 JSON; `outputs` are name and digest of each file by kind."""
-    batch, envelope = assignment.batch, assignment.batch.envelope
+    batch, envelope = assignment.batch, assignment.envelope
     note = document.facts.get("note", {})
     routing = document.facts.get("routing", {})
     source = batch.source(document.source)

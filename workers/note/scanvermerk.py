@@ -160,7 +160,7 @@ def _heading(
 def _capture(
     root: ET.Element, assignment: Assignment, document: Document, content: NoteContent
 ) -> None:
-    envelope = assignment.batch.envelope
+    envelope = assignment.envelope
     never_paper = is_electronic(assignment, document)
     capture = ET.SubElement(root, "Erfassung")
     _text(capture, "Organisation", content.organisation)

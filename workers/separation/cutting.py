@@ -27,7 +27,14 @@ from workers.separation import DETECTOR
 #: Facts that make a source evidence as a whole.
 _WHOLE: Final = ("signed", "attachments", "portfolio", "acroform", "xfa", "as_is")
 #: What a sheet's payload says about the document behind it.
-_HINTS: Final = {"DEP": "department", "REC": "received_at", "CASE": "case_reference"}
+_HINTS: Final = {
+    "DEP": "department",
+    "REC": "received_at",
+    "CASE": "case_reference",
+    "OP": "operator",
+    "DEV": "device",
+    "LOC": "storage_place",
+}
 
 
 @dataclass(kw_only=True)

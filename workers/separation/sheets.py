@@ -29,6 +29,9 @@ KEYS: Final = {
     "DEP": "zuständige Stelle",
     "REC": "Eingangsdatum JJJJ-MM-TT",
     "CASE": "Aktenzeichen",
+    "OP": "Kürzel der scannenden Person",
+    "DEV": "Scanner",
+    "LOC": "Aufbewahrungsort",
     "NO": "Nummer des Trennblatts",
 }
 _KEY: Final = re.compile(r"[A-Z]{1,12}")

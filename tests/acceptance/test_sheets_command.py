@@ -1,0 +1,46 @@
+"""A printed separator sheet is read again as what was said on the command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from ingest.content.raster import open_frame
+from ingest.document import SourceKind
+from workers.separation.examination import examine
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ingest", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_a_sheet_carries_what_was_said(tmp_path: Path) -> None:
+    sheet = tmp_path / "trennblatt.pdf"
+    said = ["--department", "kasse", "--operator", "op17", "--received-at", "2026-11-20"]
+    done = _run("--data", str(tmp_path / "data"), "sheets", "-o", str(sheet), *said)
+    assert done.returncode == 0, done.stderr
+    frame = open_frame(sheet, SourceKind.PDF, 0, max_pixels=50_000_000)
+    payload = examine(frame, asn=False)["separator"]["payload"]
+    assert {key: payload[key] for key in ("DEP", "OP", "REC")} == {
+        "DEP": "kasse",
+        "OP": "op17",
+        "REC": "2026-11-20",
+    }
+
+
+def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
+    sheet = tmp_path / "trennblatt.pdf"
+    sheet.write_bytes(b"something else")
+    done = _run("--data", str(tmp_path / "data"), "sheets", "-o", str(sheet))
+    assert done.returncode == 2
+    assert sheet.read_bytes() == b"something else"
+
+
+def test_a_wrong_date_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    arguments = ["sheets", "-o", str(tmp_path / "t.pdf"), "--received-at", "20.11.2026"]
+    done = _run("--data", str(tmp_path / "data"), *arguments)
+    assert done.returncode == 2
+    assert "JJJJ-MM-TT" in done.stderr
