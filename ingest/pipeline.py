@@ -25,9 +25,10 @@ from ingest.errors import (
     Misconfigured,
     Outage,
     ScanstrasseError,
+    ToolFailed,
     Unclear,
 )
-from ingest.ledger import Claim, Ledger
+from ingest.ledger import Claim, ClaimLost, Ledger
 from ingest.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -123,16 +124,32 @@ class Pipeline:
         return True
 
     def _take(self, claim: Claim) -> None:
-        assignment = self.ledger.assignment(claim)
         try:
+            assignment = self.ledger.assignment(claim)
+        except ClaimLost:
+            return
+        try:
+            self._require_attempt(claim)
             outcome = self.perform(assignment, self._budget(assignment), self._heartbeat(claim))
+            self.breaker.reset()
+            self._record(claim, outcome)
+        except LedgerUnavailable:
+            raise
         except ScanstrasseError as error:
             self._fail(claim, assignment, error)
         except Exception as error:  # noqa: BLE001 - the one place where a bug becomes an event
             self._fail(claim, assignment, _bug(error))
-        else:
-            self.breaker.reset()
-            self._record(claim, outcome)
+
+    def _require_attempt(self, claim: Claim) -> None:
+        """Refuse a unit whose every attempt took its whole worker with it."""
+        if claim.attempt > self._attempts(claim):
+            message = f"{claim.attempt - 1} attempts ended without a word from their worker"
+            text = "Die Verarbeitung wurde mehrmals ohne Ergebnis abgebrochen."
+            raise ToolFailed(message, operator_text=text, code="worker_lost")
+
+    def _attempts(self, claim: Claim) -> int:
+        limit = self.settings.workers.attempts
+        return min(limit, _PAGE_ATTEMPTS) if claim.unit_kind is UnitKind.PAGE else limit
 
     def _budget(self, assignment: Assignment) -> float:
         plan = PLAN[assignment.unit_kind, assignment.step]
@@ -207,10 +224,7 @@ class Pipeline:
             self._retry_or_end(claim, assignment, error)
 
     def _retry_or_end(self, claim: Claim, assignment: Assignment, error: ScanstrasseError) -> None:
-        attempts = self.settings.workers.attempts
-        if claim.unit_kind is UnitKind.PAGE:
-            attempts = min(attempts, _PAGE_ATTEMPTS)
-        if claim.attempt < attempts:
+        if claim.attempt < self._attempts(claim):
             base = dt.timedelta(seconds=self.settings.workers.backoff_seconds)
             consumes = not isinstance(error, Deferrable) or error.consumes_try
             self._defer(claim, error, self._pause(claim.attempt, base), consumes_try=consumes)

@@ -66,6 +66,10 @@ def require_ready(app: App, *, sealing: bool = True) -> None:
         Misconfigured: Names every failed check; nothing was started.
     """
     problems = [f"{name}: {text}" for name, text in findings(app, sealing=sealing) if text]
+    if not problems and sealing:
+        from workers.sealing import ensure_installation_key
+
+        ensure_installation_key(app.settings.keys)
     if problems:
         message = "start-up checks failed"
         raise Misconfigured(message, operator_text="\n  ".join(["Start verweigert.", *problems]))
@@ -111,9 +115,12 @@ def _check_folders(app: App) -> None:
 
 
 def _check_key(app: App) -> None:
-    from workers.sealing import ensure_installation_key
+    """Check the key where there is one; the first start makes it, a check does not."""
+    from workers.sealing.keys import KEY_FILE, load_key
 
-    ensure_installation_key(app.settings.keys)
+    path = app.settings.keys / KEY_FILE
+    if path.exists():
+        load_key(path)
 
 
 @click.command()

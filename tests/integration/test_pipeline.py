@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ingest.document import Assignment, Outcome, Queue, Standing, Step
+from ingest.document import Assignment, Outcome, Part, Queue, Standing, Step
 from ingest.errors import (
     AuthorityUnavailable,
     DecompressionBomb,
@@ -208,3 +208,38 @@ def test_an_outcome_that_comes_too_late_is_fenced_out(ledger: Ledger) -> None:
     with ledger.reading() as connection:
         (token,) = connection.exec_driver_sql("SELECT token FROM claim").one()
     assert [token] == taken
+
+
+def test_a_unit_that_takes_its_worker_with_it_every_time_is_held(ledger: Ledger) -> None:
+    receipt = ledger.accept(ledgers.arrival())
+    for _ in range(3):
+        assert ledger.claim(tuple(Queue), "dies", ledgers.NO_LEASE) is not None
+        ledger.sweep()
+    drain(make(ledger, ledgers.outcome))
+    found = record(ledger, receipt.batch_id)
+    assert (found["standing"], found["reason_code"]) == ("held", "worker_lost")
+
+
+def test_a_claim_lost_before_work_begins_is_left_to_its_new_holder(ledger: Ledger) -> None:
+    ledger.accept(ledgers.arrival())
+    pipeline = make(ledger, ledgers.outcome)
+    lost = ledger.claim(tuple(Queue), "slow", ledgers.NO_LEASE)
+    ledger.sweep()
+    assert lost is not None
+    pipeline._take(lost)
+    assert ledger.backlog()[Queue.INSPECTION] == 1
+
+
+def test_an_outcome_the_ledger_refuses_is_a_bug_of_its_step_not_of_the_worker(
+    ledger: Ledger,
+) -> None:
+    receipt = ledger.accept(ledgers.arrival())
+
+    def act(assignment: Assignment) -> Outcome:
+        if assignment.step is Step.SEPARATION:
+            return Outcome(parts=(Part(pages=(99,), source=1),))
+        return ledgers.outcome(assignment)
+
+    drain(make(ledger, act))
+    found = record(ledger, receipt.batch_id)
+    assert (found["standing"], found["reason_code"]) == ("held", "bug")

@@ -170,3 +170,20 @@ def test_any_name_can_be_shown_and_recovered(raw: bytes) -> None:
     name = os.fsdecode(raw)
     assert base64.b64decode(name_base64(name)) == raw
     display_name(name).encode("utf-8")
+
+
+def test_bytes_erased_between_storing_and_recording_are_stored_again(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "brief.pdf"
+    path.write_bytes(pdf("Brief"))
+    accept = house.ledger.accept
+
+    def while_somebody_erases(arrival: Any) -> Any:
+        receipt = accept(arrival)
+        house.store.erase(DEFAULT_TENANT, sha256(path.read_bytes()))
+        return receipt
+
+    monkeypatch.setattr(house.ledger, "accept", while_somebody_erases)
+    receive(house.ledger, house.store, _request(path))
+    assert house.store.holds(DEFAULT_TENANT, sha256(path.read_bytes()))
