@@ -32,7 +32,7 @@ _UNIFORM: Final = 2
 _TOLERANCE: Final = 0.02
 _FLAVOUR: Final = "3b"
 #: Pages looked at before the file is opened anew; bounds the memory.
-_AT_ONCE: Final = 32
+_AT_ONCE: Final = 16
 #: Documents with more pages are looked at by every second, third … page; bounds the time.
 _ALL_SHOWN: Final = 1000
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pikepdf
 import pytest
+from ocrmypdf.exceptions import MissingDependencyError
 from pikepdf import Array, Dictionary, Name, pdfa
 
 from ingest.errors import ScanstrasseError
 from tests.plugins.scanning import LINES, Bench, Result, corpus, letter, pdfium_text, saved
+from workers.recognition import ladder
 
 
 @pytest.fixture
@@ -150,6 +152,20 @@ def test_what_no_rung_can_show_goes_on_untouched_with_the_finding(bench: Bench) 
     assert result.pdf is None
     assert "no_copy" in result.codes()
     assert "/tmp" not in str(result.composition["findings"])
+
+
+def test_ocrmypdf_converts_or_is_refused_for_good(bench: Bench, tmp_path: Path) -> None:
+    """Which of both depends on the Ghostscript of the machine; its own words are remembered."""
+    plain, target = tmp_path / "plain.pdf", tmp_path / "made.pdf"
+    plain.write_bytes(_bytes(_scan()))
+    try:
+        ladder._converted(plain, target, tmp_path / "candidate.pdf")
+    except (MissingDependencyError, ValueError):
+        (known,) = ladder._refused()
+        assert "OCRmyPDF" in known
+        assert not target.exists()
+    else:
+        assert pdfa.validate_written(target, "3b").passed
 
 
 def test_one_document_may_have_pages_of_an_image_and_of_a_pdf(bench: Bench) -> None:

@@ -154,7 +154,7 @@ class LibraryEngine:
         """
         try:
             self._api.SetVariable("thresholding_method", _SAUVOLA if local else _OTSU)
-            self._api.SetImage(Image.fromarray(pixels))
+            _show(self._api, pixels)
             self._api.SetSourceResolution(dpi)
             if not self._api.Recognize():
                 message = "tesseract could not recognise the page"
@@ -198,12 +198,20 @@ class LibraryEngine:
                 return None
             self._compass = self._load("osd", tesserocr.PSM.OSD_ONLY, tesserocr.OEM.TESSERACT_ONLY)
         try:
-            self._compass.SetImage(Image.fromarray(pixels))
+            _show(self._compass, pixels)
             self._compass.SetSourceResolution(dpi)
             found = self._compass.DetectOrientationScript()
         finally:
             self._compass.Clear()
         return None if found is None else -int(found["orient_deg"]) % _CIRCLE
+
+
+def _show(api: Any, pixels: Pixels) -> None:
+    """Hand over raw pixels; by way of a Pillow image they would be packed and unpacked again."""
+    plain = np.ascontiguousarray(pixels)
+    height, width = plain.shape[:2]
+    channels = plain.size // (height * width)
+    api.SetImageBytes(plain.tobytes(), width, height, channels, channels * width)
 
 
 def _word_at(iterator: Any, level: int) -> Word | None:
