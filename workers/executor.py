@@ -11,10 +11,8 @@ import os
 import queue
 import shutil
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from ingest.pipeline import Pipeline
 from ingest.sandbox import Child, Limits
 from ingest.settings import Settings
 from workers.exhaustion import EXHAUSTED
+from workers.scratch import Scratch
 
 log = structlog.get_logger(__name__)
 
@@ -67,11 +66,12 @@ class Slot:
         settings: Settings,
         ledger: Ledger,
         name: str,
+        scratch: Scratch,
         hint: Callable[[Queue], None],
         wanted: Callable[[], bool],
     ) -> None:
         """Prepare the slot; its child starts with the first unit."""
-        self._spool = settings.data / "spool"
+        self._scratch = scratch
         self._child = Child(
             "workers.execution:prepare",
             {"settings": settings.for_children()},
@@ -108,12 +108,11 @@ class Slot:
 
     def _workspace(self) -> Path:
         try:
-            self._spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self._spool))
+            return self._scratch.folder()
         except OSError as error:
-            message = f"no scratch folder below {self._spool}: {error}"
+            message = f"no scratch folder: {error}"
             raise StoreUnavailable(
-                message, operator_text=f"Kein Platz im Arbeitsordner {self._spool}: {error}"
+                message, operator_text=f"Kein Platz im Arbeitsordner (spool): {error}"
             ) from error
 
     def close(self) -> None:
@@ -140,6 +139,7 @@ class Executor:
         self._ledger = ledger
         self._lanes = lanes
         self._outward = hint
+        self._scratch = Scratch(settings.data / "spool")
         self._stop = threading.Event()
         self._bells: list[threading.Event] = []
         self._idle: dict[str, queue.SimpleQueue[Slot]] = {}
@@ -148,7 +148,8 @@ class Executor:
         for lane in lanes:
             self._idle[lane.name] = queue.SimpleQueue()
             for number in range(lane.slots):
-                slot = Slot(settings, ledger, f"{lane.name}-{number}", self._hint, self.is_wanted)
+                name = f"{lane.name}-{number}"
+                slot = Slot(settings, ledger, name, self._scratch, self._hint, self.is_wanted)
                 self._slots.append(slot)
                 self._idle[lane.name].put(slot)
 
@@ -158,7 +159,7 @@ class Executor:
 
     def start(self, *, own: bool = True) -> None:
         """Start the sweep and, with `own`, a thread for each slot."""
-        clear_spool(self._settings.data / "spool")
+        self._scratch.clear_abandoned()
         if own:
             for lane in self._lanes:
                 for _ in range(lane.slots):
@@ -193,6 +194,7 @@ class Executor:
             thread.join(timeout=seconds)
         for slot in self._slots:
             slot.close()
+        self._scratch.close()
 
     def _hint(self, wanted: Queue) -> None:
         self.wake()
@@ -222,7 +224,8 @@ class Executor:
                 if swept.expired or swept.promoted:
                     self.wake()
                 self._repeat_hints()
-            except LedgerUnavailable as error:
+                self._scratch.clear_abandoned()
+            except (LedgerUnavailable, OSError) as error:
                 log.warning("sweep_failed", error=str(error))
             self._stop.wait(self._settings.workers.sweep_seconds)
 
@@ -233,22 +236,3 @@ class Executor:
             for wanted in lane.queues:
                 if self._ledger.due(wanted):
                     self._outward(wanted)
-
-
-def clear_spool(spool: Path) -> None:
-    """Remove scratch folders whose process is gone: a crash leaves nothing of a letter behind."""
-    if not spool.is_dir():
-        return
-    for folder in spool.iterdir():
-        owner = folder.name.partition("-")[0]
-        if not owner.isdigit() or not _lives(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _lives(pid: int) -> bool:
-    with suppress(PermissionError):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-    return True
