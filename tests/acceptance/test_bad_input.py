@@ -43,10 +43,10 @@ GOOD = {
 #: What a person has to look at: standing, and a word of the remedy.
 SET_ASIDE = {
     "leer.pdf": (b"", "held", "leer"),
-    "abgeschnitten.pdf": (papers.pdf("Abgeschnitten")[:3000], "held", "unvollständig"),
-    "abgeschnitten.jpg": (papers.jpeg("Abgeschnitten")[:3000], "held", "unvollständig"),
+    "abgeschnitten.pdf": (papers.pdf("Abgeschnitten")[:3000], "held", "bricht"),
+    "abgeschnitten.jpg": (papers.jpeg("Abgeschnitten")[:3000], "held", "bricht"),
     "kennwort.pdf": (papers.locked_pdf("Geheim", "geheim"), "held", "Kennwort"),
-    "bombe.png": (papers.bomb(), "quarantined", "Pixel"),
+    "bombe.png": (papers.bomb(), "quarantined", "Bildpunkten"),
 }
 
 

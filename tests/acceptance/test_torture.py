@@ -18,10 +18,11 @@ from typing import Any
 
 import pytest
 
+from ingest.document import Step
 from tests.plugins import papers
 from tests.plugins.accounting import account, batches, documents
 from tests.plugins.disks import fill, small_disk
-from tests.plugins.installation import SETTLED, Installation, Running
+from tests.plugins.installation import SETTLED, Installation, Running, crash_at
 from tests.plugins.servers import PostgresServer, RedisServer
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(7200)]
@@ -135,6 +136,19 @@ def _proof(torment: Torment, inbox_rows: int) -> None:
     assert len(batches(rows)) == len(house.dropped) >= inbox_rows
     finished = house.call("verify")
     assert finished.returncode == 0, finished.stdout
+
+
+def test_a_crash_before_and_after_every_single_record(installation: Installation) -> None:
+    points = [f"record:{step}:{when}" for step in Step for when in ("before", "after")]
+    points += [f"perform:{step}:during" for step in Step] + ["claim:after"] * 5
+    for number, point in enumerate(points, start=1):
+        installation.drop(f"brief-{number}.png", papers.png(f"Schreiben Nummer {number}"))
+        crash_at(installation, point)
+    installation.start()
+    installation.wait_settled(120)
+    rows = account(installation)
+    assert len(documents(rows)) == len(points)
+    assert all(row["standing"] == "done" for row in rows), installation.picture(rows)
 
 
 def test_one_machine_with_sqlite_and_a_disk_that_fills_up(

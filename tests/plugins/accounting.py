@@ -148,8 +148,9 @@ def delivered_files(sidecar: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _leftovers(installation: Installation) -> Iterator[str]:
+    """Nothing of an attempt stays; executors that live keep their empty folder."""
     for data in installation.machines:
-        for path in (*data.glob("spool/*"), *data.glob("store/*/.tmp/*")):
+        for path in (*data.glob("spool/*/*"), *data.glob("store/*/.tmp/*")):
             yield f"left over: {path.relative_to(installation.folder)}"
 
 

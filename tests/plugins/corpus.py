@@ -64,6 +64,7 @@ RULES: tuple[tuple[str, str, Expectation], ...] = (
     ("pdf_encrypted", "opens without password", _ELECTRONIC),
     ("image_tricky", "very large pixel area", _ends(HELD, QUARANTINED, DELIVERED)),
     ("image_tricky", "damaged image", _HUGE),
+    ("image_tricky", "IFD chain loops", _ends(DELIVERED, HELD)),
     ("image_tricky", "decoder must either", _HUGE),
     ("image_tricky", "ZIP in watch folder", _ends(DELIVERED, HELD, UNACCEPTED, original=True)),
     ("image_tricky", "", _PAPER),

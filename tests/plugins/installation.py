@@ -313,6 +313,16 @@ class Installation:
         ]
 
 
+def crash_at(installation: Installation, point: str, number: int = 1) -> None:
+    """Run until `point`, where the process dies."""
+    doomed = installation.start("run", "--json", doomed=("kill", point, str(number)))
+    try:
+        wait_until(lambda: not doomed.is_alive, 60, f"the crash at {point}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{installation.picture(installation.rows())}") from None
+    assert doomed.process.returncode == -signal.SIGKILL, installation.picture([])
+
+
 def write_config(
     path: Path,
     *layers: Mapping[str, Mapping[str, object]] | Mapping[str, str | None],
