@@ -233,7 +233,8 @@ class Installation:
 
     def inbox_files(self) -> list[Path]:
         """Return everything in the inbox that is not a folder, claimed files included."""
-        return [path for path in self.inbox.rglob("*") if path.is_symlink() or not path.is_dir()]
+        # unlike `rglob`, `walk` does not mind folders that vanish meanwhile
+        return [Path(folder, name) for folder, _, names in os.walk(self.inbox) for name in names]
 
     # --- waiting -----------------------------------------------------------------------
 
