@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import click
+import structlog
 
 from ingest.cli.app import App, print_json, with_app
-from ingest.errors import Misconfigured, ScanstrasseError, ToolMissing, UnsafeFolders
+from ingest.errors import Misconfigured, Outage, ScanstrasseError, ToolMissing, UnsafeFolders
+
+log = structlog.get_logger(__name__)
+
+_LONGEST_WAIT = 30.0  #: seconds between two looks at something that is away
 
 
 @click.command()
@@ -38,6 +44,13 @@ def check(app: App, *, as_json: bool) -> int:
 
 def findings(app: App, *, sealing: bool = True) -> list[tuple[str, str | None]]:
     """Return every check by name with its problem in German, or None where all is well."""
+    return [
+        (name, None if error is None else error.operator_text)
+        for name, error in _results(app, sealing=sealing)
+    ]
+
+
+def _results(app: App, *, sealing: bool) -> list[tuple[str, ScanstrasseError | None]]:
     checks: list[tuple[str, Callable[[], object]]] = [
         ("Konfiguration", lambda: app.settings),
         ("Profile", lambda: _check_profiles(app)),
@@ -48,31 +61,48 @@ def findings(app: App, *, sealing: bool = True) -> list[tuple[str, str | None]]:
     ]
     if sealing:
         checks.append(("Installationsschlüssel", lambda: _check_key(app)))
-    found: list[tuple[str, str | None]] = []
+    found: list[tuple[str, ScanstrasseError | None]] = []
     for name, action in checks:
         try:
             action()
         except ScanstrasseError as error:
-            found.append((name, error.operator_text))
+            found.append((name, error))
         else:
             found.append((name, None))
     return found
 
 
-def require_ready(app: App, *, sealing: bool = True) -> None:
-    """Refuse to start with anything wrong.
+def require_ready(app: App, stop: threading.Event, *, sealing: bool = True) -> None:
+    """Refuse to start with anything wrong, and wait for what is only away.
+
+    A machine that is switched on before its database must not need a person, so an outage
+    is waited for; `stop` ends the wait and with it the command.
 
     Raises:
         Misconfigured: Names every failed check; nothing was started.
     """
-    problems = [f"{name}: {text}" for name, text in findings(app, sealing=sealing) if text]
-    if not problems and sealing:
+    pause = 1.0
+    while errors := _failed(app, sealing=sealing):
+        problems = [f"{name}: {error.operator_text}" for name, error in errors]
+        if not all(isinstance(error, Outage) for _, error in errors):
+            message = "start-up checks failed"
+            raise Misconfigured(
+                message, operator_text="\n  ".join(["Start verweigert.", *problems])
+            )
+        log.warning("waiting_for_outage", problems=[str(error) for _, error in errors], pause=pause)
+        click.echo("\n  ".join(["Der Start wartet.", *problems]), err=True)
+        if stop.wait(pause):
+            raise click.exceptions.Exit(0)
+        pause = min(pause * 2, _LONGEST_WAIT)
+    if sealing:
         from workers.sealing import ensure_installation_key
 
         ensure_installation_key(app.settings.keys)
-    if problems:
-        message = "start-up checks failed"
-        raise Misconfigured(message, operator_text="\n  ".join(["Start verweigert.", *problems]))
+
+
+def _failed(app: App, *, sealing: bool) -> list[tuple[str, ScanstrasseError]]:
+    results = _results(app, sealing=sealing)
+    return [(name, error) for name, error in results if error is not None]
 
 
 def _check_profiles(app: App) -> None:

@@ -34,7 +34,7 @@ def run(app: App, *, samples: bool, until_idle: bool, as_json: bool) -> int:
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
         _log_to_file(app, stack)
-        require_ready(app)
+        require_ready(app, stop)
         stack.enter_context(worker_lock(app.settings.data, exclusive=False))
         executor = Executor(app.settings, app.ledger, standard_lanes(app.settings))
         executor.start()
@@ -55,7 +55,7 @@ def watch(app: App) -> int:
     """Überwacht nur die Eingangsordner (für getrennte Maschinen)."""
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
-        require_ready(app, sealing=False)
+        require_ready(app, stop, sealing=False)
         hints = _hints(app)
         _start_channels(app, stop, hints or (lambda _queue: None), stack)
         _start_upkeep(app, stop)
@@ -85,7 +85,7 @@ def work(app: App, queues: tuple[str, ...], processes: int | None) -> int:
         settings = settings.model_copy(update={"workers": limits})
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
-        require_ready(app, sealing=Queue.SEALING in wanted)
+        require_ready(app, stop, sealing=Queue.SEALING in wanted)
         stack.enter_context(worker_lock(settings.data, exclusive=False))
         lanes = standard_lanes(settings, wanted)
         hints = _hints(app)

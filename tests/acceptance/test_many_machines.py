@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import signal
 import time
+import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from moto.server import ThreadedMotoServer
 
 from tests.plugins import papers
 from tests.plugins.accounting import account, batches, documents
-from tests.plugins.installation import Installation, wait_until
+from tests.plugins.installation import Installation, Running, wait_until
 from tests.plugins.servers import PostgresServer, RedisServer
 
 _READING = ("work", "--queue", "inspection", "--queue", "recognition", "--processes", "1")
@@ -40,9 +42,10 @@ def bucket() -> Iterator[dict[str, Any]]:
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    client.create_bucket(Bucket="briefe", CreateBucketConfiguration={"LocationConstraint": region})
+    name = f"briefe-{uuid.uuid4()}"
+    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
     client.close()
-    yield {"kind": "s3", "bucket": "briefe", "endpoint_url": url, "region": region, **_KEYS}
+    yield {"kind": "s3", "bucket": name, "endpoint_url": url, "region": region, **_KEYS}
     server.stop()
 
 
@@ -75,10 +78,10 @@ def test_t04_t06_t26_four_machines_survive_whatever_falls_between_them(
     doomed = house.start(
         *_READING, machine="read-1", doomed=("kill", "record:separation:after", "1")
     )
-    wait_until(lambda: "läuft" in doomed.errors.read_text("utf-8"), 30, "the first reader")
+    wait_until(partial(_says, doomed, "läuft"), 60, "the first reader")
     _drop(house, "vor-dem-absturz")
     # T4: power cut right after the split, and the broker forgets everything at that moment
-    wait_until(lambda: not doomed.is_alive, 30, "the power cut")
+    house.wait_for(lambda _rows: not doomed.is_alive, 60, "the power cut")
     assert doomed.process.returncode == -signal.SIGKILL
     redis_server.flush()
     house.start(*_READING, machine="read-2")
@@ -100,6 +103,29 @@ def test_t04_t06_t26_four_machines_survive_whatever_falls_between_them(
     rows = account(house)
     assert all(row["standing"] == "done" for row in rows), house.picture(rows)
     assert len(documents(rows)) == 8
+
+
+def test_a_machine_switched_on_before_its_database_waits_for_it(
+    house: Installation, postgres_server: PostgresServer
+) -> None:
+    postgres_server.stop()
+    try:
+        machines = [house.start("watch", machine="watch"), house.start("work", machine="all")]
+        for machine in machines:
+            wait_until(partial(_says, machine, "Der Start wartet"), 30, "the wait")
+        ended = house.start("work", machine="other")
+        wait_until(partial(_says, ended, "Der Start wartet"), 30, "the wait")
+        assert ended.stop() == 0
+    finally:
+        postgres_server.start()
+    house.drop("brief.png", papers.png("Kein Mensch hat etwas neu gestartet"))
+    house.wait_settled(60)
+    assert all(machine.is_alive for machine in machines)
+    assert len(documents(account(house))) == 1
+
+
+def _says(running: Running, words: str) -> bool:
+    return words in running.errors.read_text("utf-8")
 
 
 def _drop(house: Installation, name: str) -> None:
