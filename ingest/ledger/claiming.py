@@ -8,9 +8,10 @@ however much work is open. A claim is committed, attempt counted, before anybody
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import uuid
 from collections.abc import Collection
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -28,7 +29,13 @@ _LOCKS: Final = {queue: 7226_2800 + place for place, queue in enumerate(Queue)}
 READY: Final[sa.ColumnElement[str]] = sa.literal_column("'ready'")
 CLAIMED: Final[sa.ColumnElement[str]] = sa.literal_column("'claimed'")
 
-_LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("lock", type_=sa.BigInteger)))
+
+@functools.cache
+def _locks(queues: tuple[Queue, ...]) -> sa.Select[Any]:
+    """Return the statement that locks some queues, from left to right."""
+    return sa.select(
+        *(sa.func.pg_advisory_xact_lock(sa.literal_column(str(_LOCKS[queue]))) for queue in queues)
+    )
 
 
 def _choice() -> sa.ScalarSelect[int]:
@@ -113,8 +120,8 @@ def claim(
 ) -> Claim | None:
     """Take the next work of `queues`, or None; the caller's commit makes it theirs."""
     if connection.dialect.name == "postgresql":
-        for queue in sorted(queues):  # one order for everybody, so nobody waits crosswise
-            connection.execute(_LOCK, {"lock": _LOCKS[queue]})
+        # one order for everybody, so nobody waits crosswise
+        connection.execute(_locks(tuple(sorted(queues))))
     token = uuid.uuid4().hex
     values = {"queues": list(queues), "new_token": token, "new_worker": worker}
     row = connection.execute(CLAIM_NEXT, {**values, "lease": _microseconds(lease)}).first()

@@ -23,6 +23,7 @@ from ingest.clock import UTC, require_aware
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def to_microseconds(moment: dt.datetime) -> int:
@@ -41,7 +42,7 @@ def canonical(value: object) -> str:
     Raises:
         ValueError: The value has NaN or infinity, which JSON does not know.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def clean_text(text: str) -> str:

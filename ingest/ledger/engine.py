@@ -4,11 +4,17 @@ SQLite runs with a write-ahead log and `synchronous=FULL`: a commit that returne
 a power cut. Writing transactions begin IMMEDIATE, so two processes queue up instead of
 failing half-way. PostgreSQL keeps its defaults, which promise the same; a connection that
 died with the server is noticed before it is used.
+
+A document's way is some thirty transactions, so what every one of them costs counts:
+connections are looked at locally before they are asked, and readers end so that the driver
+keeps its prepared statements.
 """
 
 from __future__ import annotations
 
+import select
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +26,8 @@ from sqlalchemy import exc
 from ingest.errors import LedgerUnavailable
 
 BUSY_SECONDS: Final = 30
+#: A network may cut a silent connection off without a word; younger ones are not asked.
+_IDLE_SECONDS: Final = 30.0
 _OUTAGES: Final = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
 
 
@@ -36,9 +44,39 @@ def open_engine(url: str) -> sa.Engine:
         address = address.set(drivername="postgresql+psycopg")
     # where there is an index it is used, whatever the statistics of a young table say
     options = {} if "options" in address.query else {"options": "-c enable_seqscan=off"}
-    return sa.create_engine(
-        address, connect_args=options, pool_pre_ping=True, pool_size=5, max_overflow=45
-    )
+    engine = sa.create_engine(address, connect_args=options, pool_size=5, max_overflow=45)
+    sa.event.listen(engine, "checkout", _require_alive)
+    sa.event.listen(engine, "checkin", _note_rest)
+    return engine
+
+
+def _note_rest(_connection: Any, record: Any) -> None:
+    record.info["rests_since"] = time.monotonic()
+
+
+def _require_alive(connection: Any, record: Any, _proxy: Any) -> None:
+    """Notice a connection that died while it rested; the pool then makes new ones.
+
+    A server that ends says so on the connection, or the kernel does: there is something to
+    read, which nothing else causes while a connection rests. Only then, or after a long
+    rest, is it worth the round trip of asking.
+    """
+    rested = time.monotonic() - record.info.get("rests_since", time.monotonic())
+    if rested < _IDLE_SECONDS and not _is_readable(connection):
+        return
+    from psycopg import OperationalError
+
+    try:
+        connection.execute("SELECT 1")
+        connection.commit()
+    except OperationalError as error:
+        raise exc.InvalidatePoolError from error
+
+
+def _is_readable(connection: Any) -> bool:
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _open_sqlite(address: sa.URL) -> sa.Engine:
@@ -99,7 +137,7 @@ def outages() -> Iterator[None]:
 
 @contextmanager
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Yield a connection in a transaction that is rolled back at the end: one snapshot.
+    """Yield a connection in a transaction that writes nothing: one snapshot.
 
     Raises:
         LedgerUnavailable: The database does not answer.
@@ -110,6 +148,8 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
         yield connection
+        # after a rollback the driver forgets all statements it has prepared
+        connection.commit()
 
 
 @contextmanager
