@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 
 from tests.plugins import corpus
-from tests.plugins.accounting import account, batches, documents, sha256
+from tests.plugins.accounting import account, batches, documents, sha256, sidecars
 from tests.plugins.corpus import DELIVERED, UNACCEPTED, Sample
 from tests.plugins.installation import Dropped, Installation
+from workers.sealing.keys import CERTIFICATE_FILE
+from workers.verification import verify_pdf
 
 #: Small files of each kind, for every test run.
 QUICK = (
@@ -85,11 +88,24 @@ def _drive(installation: Installation, chosen: Sequence[Sample], seconds: float)
     rows = _settled(installation, perhaps, seconds)
     left = [file for file in perhaps if (installation.inbox / file.path).exists()]
     assert running.is_alive
-    problems = list(_judged(chosen, rows))
+    problems = [*_judged(chosen, rows), *_unsaid(chosen, rows, installation)]
     assert not problems, "\n".join(problems)
+    trust = installation.data / "keys" / CERTIFICATE_FILE
+    damaged = [text for row in documents(rows) for text in _weak(row, trust)]
+    assert not damaged, "\n".join(damaged)
     account(installation, remaining=left)
     verified = installation.call("verify")
     assert verified.returncode == 0, verified.stdout
+
+
+def _weak(row: Mapping[str, Any], trust: Path) -> list[str]:
+    """Return what does not hold of a delivered PDF: PDF/A-3b, note, seal, sidecar."""
+    path = row["outputs"].get("pdf", {}).get("path")
+    if path is None:
+        return []
+    checks = verify_pdf(Path(path), trust).checks
+    bad = [check for check in checks if check.required and not check.passed]
+    return [f"{row['source_name']}: {check.name}: {check.text}" for check in bad]
 
 
 def _drop(installation: Installation, sample: Sample) -> Dropped:
@@ -129,6 +145,20 @@ def _judged(chosen: Iterable[Sample], rows: Sequence[Mapping[str, Any]]) -> Iter
         print(f"{'FEHLER' if problem else 'ok':6} {sample.name}: {wanted} -> {end} {reason}")  # noqa: T201 - the table is what people read
         if problem:
             yield f"{sample.name}: {problem} ({reason})"
+
+
+def _unsaid(
+    chosen: Iterable[Sample], rows: Sequence[Mapping[str, Any]], installation: Installation
+) -> Iterable[str]:
+    """Yield what ought to be told with a delivery and is not."""
+    said: dict[str, str] = {}
+    for path in sidecars(installation.outbox):
+        content = json.loads(path.read_text("utf-8"))
+        said[content["source"]["sha256"]] = " ".join(content["findings"])
+    delivered = {row["sha256"] for row in documents(rows) if row["stage"] == DELIVERED}
+    for sample in chosen:
+        if sample.sha256 in delivered and sample.expectation.says not in said[sample.sha256]:
+            yield f"{sample.name}: no word of {sample.expectation.says}: {said[sample.sha256]}"
 
 
 def _end(arrival: Mapping[str, Any] | None, own: Sequence[Mapping[str, Any]]) -> str:

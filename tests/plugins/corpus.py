@@ -26,12 +26,14 @@ class Expectation:
         original: Where it is delivered, the untouched original lies beside it.
         documents: The pages of each document, None where nobody said.
         profile: What it is handed in under.
+        says: Words that have to stand in the findings of the sidecar.
     """
 
     ends: frozenset[str]
     original: bool = False
     documents: Pages | None = None
     profile: str = "posteingang"
+    says: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,8 @@ RULES: tuple[tuple[str, str, Expectation], ...] = (
     ("pdf_broken", "", _DAMAGED),
     ("pdf_encrypted", "password needed", _SET_ASIDE),
     ("pdf_encrypted", "opens without password", _ELECTRONIC),
-    ("image_tricky", "very large pixel area", _ends(HELD, QUARANTINED, DELIVERED)),
+    ("image_tricky", "20000 x 20000", _ends(QUARANTINED)),
+    ("image_tricky", "very large pixel area", _SET_ASIDE),
     ("image_tricky", "damaged image", _HUGE),
     ("image_tricky", "IFD chain loops", _ends(DELIVERED, HELD)),
     ("image_tricky", "decoder must either", _HUGE),
@@ -99,8 +102,23 @@ DOCUMENTS: dict[str, Pages] = {
     "barcode-128-asn-too-large.pdf": ((1,),),
     "patch-code-t-middle-unreadable.pdf": ((1, 2, 3),),
 }
-#: Nothing but a separator sheet, and a sheet that does not decode: a person may have to look.
-PERHAPS_HELD = ("naps2__patcht.jpg", "patch-code-t.pdf", "middle-unreadable.pdf")
+#: Nothing but a separator sheet: a person looks whether a letter was forgotten.
+SHEETS = ("naps2__patcht.jpg", "naps2__skewed.jpg", "patch-code-t.pdf")
+#: What must be told with the delivery, by the end of the file's name.
+SAYS = {
+    "javascript.pdf": "JavaScript",
+    "livecycle.pdf": "XFA",
+    "xfa_issue14315.pdf": "XFA",
+    "258578.pdf": "XFA",
+    "fileAttachment.pdf": "KSBASE.WQ2",
+    "pdfjs__attachment.pdf": "foo.txt",
+    "SEPA_Prenotification.pdf": "zugferd-invoice.xml",
+    "testPDFPackage.pdf": "Portfolio",
+    "nocopy.pdf": "eingeschränkt",
+    "form_dd0293.pdf": "eingeschränkt",
+    "OneByteMissing.pdf": "Beschädigt",
+    "bad_page_303226.pdf": "Beschädigt",
+}
 ASN = ("asn-1.pdf", "asn-123.pdf", "asn-too-large.pdf", "C_asn_barcodes.pdf")
 
 
@@ -137,15 +155,18 @@ def _expectation(path: Path, kind: str, words: str) -> Expectation:
         return _stack(path)
     for wanted, fragment, expectation in RULES:
         if kind == wanted and fragment in words:
-            return _with_pages(path.name, expectation)
+            return _special(path.name, kind, expectation)
     raise LookupError(f"{path.name}: no rule for kind {kind}: {words}")
 
 
-def _with_pages(name: str, expectation: Expectation) -> Expectation:
+def _special(name: str, kind: str, expectation: Expectation) -> Expectation:
     pages = next((found for end, found in DOCUMENTS.items() if name.endswith(end)), None)
     profile = "stapel-asn" if name.endswith(ASN) else expectation.profile
-    ends = expectation.ends | ({HELD} if name.endswith(PERHAPS_HELD) else set())
-    return replace(expectation, documents=pages, profile=profile, ends=ends)
+    ends = frozenset({HELD}) if name.endswith(SHEETS) else expectation.ends
+    says = next((words for end, words in SAYS.items() if name.endswith(end)), "")
+    if kind == "signed" and name.endswith(".pdf") and "pades-5-signatures" not in name:
+        says = "signiert"
+    return replace(expectation, documents=pages, profile=profile, ends=ends, says=says)
 
 
 def _stack(path: Path) -> Expectation:
