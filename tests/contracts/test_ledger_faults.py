@@ -110,6 +110,25 @@ def test_work_goes_on_after_a_restart_of_the_server(
     ledger.close()
 
 
+@pytest.mark.parametrize("immediately", [True, False])
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_connection_that_died_at_rest_is_replaced_before_it_is_used(
+    stopping_server: PostgresServer,
+    fresh_postgres_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    immediately: bool,
+    seen: bool,
+) -> None:
+    ledger = open_ledger(fresh_postgres_url)
+    ledger.accept(arrival())
+    stopping_server.restart(immediately=immediately)
+    if not seen:  # as after a long rest behind a network that forgets connections
+        monkeypatch.setattr(engine, "_is_readable", lambda _connection: False)
+        monkeypatch.setattr(engine, "_IDLE_SECONDS", 0.0)
+    assert ledger.accept(arrival()).created
+    ledger.close()
+
+
 def test_a_connection_lost_within_a_transaction_commits_nothing(
     stopping_server: PostgresServer, fresh_postgres_url: str
 ) -> None:

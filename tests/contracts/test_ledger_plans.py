@@ -105,6 +105,33 @@ def test_setbacks_and_sweeps_read_no_table_from_end_to_end(filled: Ledger) -> No
     _again(lambda: claim_at(filled, Step.SEALING, ((1, 2),)))
 
 
+def test_statements_stay_prepared_and_their_general_plans_use_indexes(
+    fresh_postgres_url: str,
+) -> None:
+    ledger = open_ledger(fresh_postgres_url)
+    for _ in range(8):  # the driver prepares what it has sent five times
+        ledger.accept(arrival())
+        work(ledger, ((1,), (2,)))
+    with ledger.reading() as connection:  # one thread has one connection
+        connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+        known = connection.exec_driver_sql(
+            "SELECT name, statement, cardinality(parameter_types) FROM pg_prepared_statements"
+        ).all()
+        plans = [
+            (statement, connection.exec_driver_sql(_explained(name, count)).scalars().all())
+            for name, statement, count in known
+        ]
+    ledger.close()
+    _assert_indexed([(statement, "\n".join(plan)) for statement, plan in plans])
+    for beginning in ("UPDATE claim SET standing", "SELECT batch.id", "INSERT INTO event"):
+        assert any(statement.startswith(beginning) for statement, _ in plans)
+
+
+def _explained(name: str, count: int) -> str:
+    values = f"({', '.join(['NULL'] * count)})" if count else ""
+    return f'EXPLAIN EXECUTE "{name}"{values}'
+
+
 def test_a_large_batch_is_assigned_in_portions(ledger: Ledger) -> None:
     count = 1203
     cut = [list(range(count, 0, -1))]
