@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from types import FrameType
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +13,7 @@ import click
 from ingest.cli.app import App, configure_logs, with_app
 from ingest.cli.proving import require_ready
 from ingest.cli.receiving import worker_lock
+from ingest.cli.stopping import stopping
 from ingest.document import Queue
 
 if TYPE_CHECKING:
@@ -45,8 +44,9 @@ def run(app: App, *, samples: bool, until_idle: bool, as_json: bool) -> int:
             drop_samples(app.settings.inbox("default"))
         _start_channels(app, stop, lambda _queue: executor.wake(), stack)
         _start_upkeep(app, stop)
+        stack.callback(stop.set)
         follow(app.ledger, app.settings, stop, as_json=as_json, until_idle=until_idle)
-    return 0
+    return stop.exit_code
 
 
 @click.command()
@@ -61,7 +61,7 @@ def watch(app: App) -> int:
         _start_upkeep(app, stop)
         click.echo("Eingangsordner werden überwacht. Ende mit Strg-C.", err=True)
         stop.wait()
-    return 0
+    return stop.exit_code
 
 
 @click.command()
@@ -103,7 +103,7 @@ def work(app: App, queues: tuple[str, ...], processes: int | None) -> int:
             stack.callback(executor.stop)
         click.echo(f"Verarbeitung läuft ({', '.join(wanted)}). Ende mit Strg-C.", err=True)
         stop.wait()
-    return 0
+    return stop.exit_code
 
 
 def _hints(app: App) -> Hints | None:
@@ -135,26 +135,6 @@ def _start_upkeep(app: App, stop: threading.Event) -> None:
 
     upkeep = Upkeep(app.ledger, app.store, tuple(app.settings.tenants))
     threading.Thread(target=upkeep.run, args=(stop,), name="upkeep", daemon=True).start()
-
-
-@contextmanager
-def stopping() -> Iterator[threading.Event]:
-    """Yield an event that SIGINT and SIGTERM set; a second signal ends at once."""
-    stop = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        stop.set()
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _log_to_file(app: App, stack: ExitStack) -> None:

@@ -1,0 +1,65 @@
+"""When a long-running command ends: a signal, or a thread that died.
+
+A process whose sweep or channel is dead looks alive to every service manager and takes no
+more letters. So a thread that ends with an exception ends the process with exit code 70,
+and systemd or compose start it anew; the ledger knows what was going on.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+EXIT_BUG: Final = 70
+
+
+class Stop(threading.Event):
+    """Set when the command has to end; knows whether that is a failure."""
+
+    def __init__(self) -> None:
+        """Start unset."""
+        super().__init__()
+        self.has_failed = False
+
+    @property
+    def exit_code(self) -> int:
+        """Zero, or the code for a bug."""
+        return EXIT_BUG if self.has_failed else 0
+
+
+@contextmanager
+def stopping() -> Iterator[Stop]:
+    """Yield a `Stop` that SIGINT, SIGTERM and a dying thread set; a second signal ends at once."""
+    stop = Stop()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    def died(arguments: threading.ExceptHookArgs) -> None:
+        name = arguments.thread.name if arguments.thread else "?"
+        exception = arguments.exc_value
+        log.error("thread_died", thread=name, error=repr(exception), exc_info=exception)
+        stop.has_failed = True
+        stop.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    hook = threading.excepthook
+    threading.excepthook = died
+    try:
+        yield stop
+    finally:
+        stop.set()
+        threading.excepthook = hook
+        for number, handler in before.items():
+            signal.signal(number, handler)
