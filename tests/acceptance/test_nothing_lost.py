@@ -21,6 +21,7 @@ import pytest
 
 from tests.plugins import papers
 from tests.plugins.accounting import account, batches, documents
+from tests.plugins.desks import Desk
 from tests.plugins.disks import fill, small_disk
 from tests.plugins.installation import Installation, Running, crash_at, wait_until
 
@@ -60,12 +61,16 @@ DELIVERY = (
 def test_t04_t05_a_crash_at_every_boundary_loses_nothing_and_doubles_nothing(
     installation: Installation, points: tuple[str | tuple[str, int], ...]
 ) -> None:
+    desk = Desk(installation.outbox, installation.folder / "desk")
     installation.drop("stapel.tif", papers.tiff("Brief eins", papers.separator(), "Brief zwei"))
     for number, point in enumerate(points, start=1):
         installation.drop(f"brief-{number}.png", papers.png(f"Schreiben Nummer {number}"))
         crash_at(installation, *(point if isinstance(point, tuple) else (point, 1)))
+        desk.take()
     installation.start()
     installation.wait_settled(90)
+    desk.take()
+    desk.give_back()
     rows = account(installation)
     assert all(row["standing"] == "done" for row in rows), installation.picture(rows)
     assert len(documents(rows)) == 2 + len(points)
