@@ -141,8 +141,12 @@ class Pipeline:
             self._fail(claim, assignment, _bug(error))
 
     def _require_attempt(self, claim: Claim) -> None:
-        """Refuse a unit whose every attempt took its whole worker with it."""
-        if claim.attempt > self._attempts(claim):
+        """Refuse a unit whose every attempt took its whole worker with it.
+
+        Twice the tries: foreign bytes are read in a child, so the end of the worker itself,
+        a reboot or an update, is hardly ever the unit's doing.
+        """
+        if claim.attempt > 2 * self.settings.workers.attempts:
             message = f"{claim.attempt - 1} attempts ended without a word from their worker"
             text = "Die Verarbeitung wurde mehrmals ohne Ergebnis abgebrochen."
             raise ToolFailed(message, operator_text=text, code="worker_lost")

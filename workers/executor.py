@@ -19,7 +19,7 @@ from pathlib import Path
 import structlog
 
 from ingest.document import Assignment, Outcome, Queue
-from ingest.errors import LedgerUnavailable, StoreUnavailable
+from ingest.errors import LedgerUnavailable, ScanstrasseError, StoreUnavailable
 from ingest.ledger import Ledger
 from ingest.pipeline import Pipeline
 from ingest.sandbox import Child, Limits
@@ -91,7 +91,8 @@ class Slot:
         """Run the step in the child, in a scratch folder that is gone afterwards.
 
         Raises:
-            StoreUnavailable: No space for the scratch folder; nothing was done.
+            StoreUnavailable: No space in the scratch folder; the attempt says nothing about
+                the unit.
         """
         from workers.execution import ASSIGNMENT, OUTCOME
 
@@ -102,6 +103,10 @@ class Slot:
                 "workspace": str(workspace),
             }
             answer = self._child.call(request, seconds, tick)
+        except ScanstrasseError as error:
+            if self._scratch.has_room():
+                raise
+            raise _no_room(error) from error
         finally:
             shutil.rmtree(workspace, ignore_errors=True)
         return OUTCOME.validate_python(answer)
@@ -110,10 +115,7 @@ class Slot:
         try:
             return self._scratch.folder()
         except OSError as error:
-            message = f"no scratch folder: {error}"
-            raise StoreUnavailable(
-                message, operator_text=f"Kein Platz im Arbeitsordner (spool): {error}"
-            ) from error
+            raise _no_room(error) from error
 
     def close(self) -> None:
         """Kill the child."""
@@ -236,3 +238,11 @@ class Executor:
             for wanted in lane.queues:
                 if self._ledger.due(wanted):
                     self._outward(wanted)
+
+
+def _no_room(error: Exception) -> StoreUnavailable:
+    text = (
+        "Kein Platz im Arbeitsordner (spool) des Datenordners. Bitte Platz schaffen; die Arbeit "
+        "geht danach von selbst weiter."
+    )
+    return StoreUnavailable(f"no room for scratch: {error}", operator_text=text)

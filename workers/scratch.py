@@ -8,6 +8,7 @@ container that shares the spool.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -19,6 +20,9 @@ from pathlib import Path
 from typing import Final
 
 _LOCK: Final = ".lock"
+#: With less room than this no attempt begins, and one that failed was not at fault itself:
+#: libraries report a full disk as anything, some only write a poorer result.
+ROOM_BYTES: Final = 64 * 1024**2
 
 
 class Scratch:
@@ -40,8 +44,17 @@ class Scratch:
             if self._own is None:
                 self._own = self._occupy()
             own, _ = self._own
+        if not self.has_room():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._spool))
         own.mkdir(mode=0o700, exist_ok=True)
         return Path(tempfile.mkdtemp(dir=own))
+
+    def has_room(self) -> bool:
+        """Tell whether an attempt has the room it needs at least."""
+        try:
+            return shutil.disk_usage(self._spool).free >= ROOM_BYTES
+        except FileNotFoundError:
+            return True
 
     def clear_abandoned(self) -> int:
         """Remove what executors left that are gone; return how many."""

@@ -179,7 +179,7 @@ def test_t27_a_full_disk_stops_nothing_for_good(install: Any, tmp_path: Path) ->
     inbox.mkdir(mode=0o770)
     house = install(sections={"tenants.default": {"inbox": str(inbox)}})
     house.inbox = inbox
-    with small_disk(house.data, megabytes=48):
+    with small_disk(house.data, megabytes=192):
         filler = house.data / "filler"
         house.start()
         house.wait_for(lambda rows: True, 30, "the ledger")

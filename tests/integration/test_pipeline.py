@@ -212,7 +212,7 @@ def test_an_outcome_that_comes_too_late_is_fenced_out(ledger: Ledger) -> None:
 
 def test_a_unit_that_takes_its_worker_with_it_every_time_is_held(ledger: Ledger) -> None:
     receipt = ledger.accept(ledgers.arrival())
-    for _ in range(3):
+    for _ in range(6):
         assert ledger.claim(tuple(Queue), "dies", ledgers.NO_LEASE) is not None
         ledger.sweep()
     drain(make(ledger, ledgers.outcome))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from workers.scratch import Scratch
+import pytest
+
+from workers.scratch import ROOM_BYTES, Scratch
 
 _HOLDER = """
 import sys, time
@@ -66,3 +69,13 @@ def test_closing_leaves_nothing_and_may_be_repeated(tmp_path: Path) -> None:
 
 def test_a_spool_that_does_not_exist_is_clean(tmp_path: Path) -> None:
     assert Scratch(tmp_path / "none").clear_abandoned() == 0
+
+
+def test_without_room_no_attempt_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = shutil.disk_usage(tmp_path)._replace(free=ROOM_BYTES - 1)
+    scratch = Scratch(tmp_path / "spool")
+    scratch.folder()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: full)
+    assert not scratch.has_room()
+    with pytest.raises(OSError, match="No space"):
+        scratch.folder()
