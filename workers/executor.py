@@ -12,7 +12,9 @@ import queue
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,14 +147,12 @@ class Executor:
         self._stop = threading.Event()
         self._bells: list[threading.Event] = []
         self._idle: dict[str, queue.SimpleQueue[Slot]] = {}
-        self._slots: list[Slot] = []
         self._threads: list[threading.Thread] = []
         for lane in lanes:
             self._idle[lane.name] = queue.SimpleQueue()
             for number in range(lane.slots):
                 name = f"{lane.name}-{number}"
                 slot = Slot(settings, ledger, name, self._scratch, self._hint, self.is_wanted)
-                self._slots.append(slot)
                 self._idle[lane.name].put(slot)
 
     def is_wanted(self) -> bool:
@@ -192,11 +192,28 @@ class Executor:
         """End work at once: units in progress are given back without losing a try."""
         self._stop.set()
         self.wake()
+        deadline = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(timeout=seconds)
-        for slot in self._slots:
-            slot.close()
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
+        for lane in self._lanes:
+            self._close_idle(lane, deadline)
         self._scratch.close()
+
+    def _close_idle(self, lane: Lane, deadline: float) -> None:
+        """Close the children of slots that nobody uses any more, whoever drove them.
+
+        A child must not be closed under a thread that still reads from it; what does not end
+        in time dies with this process.
+        """
+        closed = []
+        with suppress(queue.Empty):
+            for _ in range(lane.slots):
+                left = max(0.0, deadline - time.monotonic())
+                slot = self._idle[lane.name].get(timeout=left)
+                slot.close()
+                closed.append(slot)
+        for slot in closed:  # whoever waits for a slot finds that no work is wanted
+            self._idle[lane.name].put(slot)
 
     def _hint(self, wanted: Queue) -> None:
         self.wake()
@@ -212,10 +229,13 @@ class Executor:
         bell = threading.Event()
         self._bells.append(bell)
         slot = self._idle[lane.name].get()
-        while self.is_wanted():
-            bell.clear()
-            if not slot.pipeline.advance(lane.queues):
-                bell.wait(timeout=self._settings.workers.sweep_seconds)
+        try:
+            while self.is_wanted():
+                bell.clear()
+                if not slot.pipeline.advance(lane.queues):
+                    bell.wait(timeout=self._settings.workers.sweep_seconds)
+        finally:
+            self._idle[lane.name].put(slot)
 
     def _sweep(self) -> None:
         while self.is_wanted():
