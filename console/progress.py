@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from console.texts import STAGES, STANDINGS
-from ingest.document import DEFAULT_TENANT, ENDS, Standing
+from ingest.document import DEFAULT_TENANT
 from ingest.errors import LedgerUnavailable
-from ingest.ledger.extracts import newest_rows
+from ingest.ledger.extracts import is_moving, newest_rows
 
 if TYPE_CHECKING:
     from ingest.ledger import Ledger
@@ -28,7 +28,6 @@ _LOOK_SECONDS = 0.7
 _SHOWN = 12
 _WATCHED = 100  #: arrivals
 _IDLE_LOOKS = 6  #: this many quiet looks in a row count as idle
-_SETTLED = ENDS | {Standing.HELD, Standing.QUARANTINED}
 
 
 class Follower:
@@ -41,6 +40,7 @@ class Follower:
         self.recent: deque[dict[str, Any]] = deque(maxlen=_SHOWN)
         self.rows: dict[str, dict[str, Any]] = {}
         self.ledger_answers = True
+        self._moving = True
 
     def look(self) -> list[dict[str, Any]]:
         """Return the rows whose stage or standing changed.
@@ -51,6 +51,7 @@ class Follower:
         try:
             with self._ledger.reading() as connection:
                 rows = list(newest_rows(connection, _WATCHED))
+                self._moving = is_moving(connection)
         except LedgerUnavailable:
             self.ledger_answers = False
             return []
@@ -70,8 +71,7 @@ class Follower:
     @property
     def is_settled(self) -> bool:
         """Whether nothing is left that the machine would do by itself."""
-        moving = (row for row in self.rows.values() if row["message_type"] != "unaccepted")
-        return all(row["standing"] in _SETTLED for row in moving)
+        return not self._moving
 
 
 def follow(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from ingest.document import NOT_RECORDED
@@ -52,3 +52,23 @@ def local_time(text: str | None, zone: str) -> str:
         return NOT_RECORDED
     moment = dt.datetime.fromisoformat(text)
     return moment.astimezone(ZoneInfo(zone)).strftime("%d.%m.%Y %H:%M")
+
+
+def in_zone(record: Any, zone: str) -> Any:
+    """Return a record with its times in the zone of the house: a date is a date there."""
+    if isinstance(record, list):
+        return [in_zone(part, zone) for part in record]
+    if not isinstance(record, dict):
+        return record
+    return {
+        key: _moved(value, zone) if key == "at" or key.endswith("_at") else in_zone(value, zone)
+        for key, value in record.items()
+    }
+
+
+def _moved(value: Any, zone: str) -> Any:
+    try:
+        moment = dt.datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return value
+    return moment.astimezone(ZoneInfo(zone)).isoformat() if moment.tzinfo else value

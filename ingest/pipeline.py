@@ -206,13 +206,15 @@ class Pipeline:
             self.hint(Queue.RECOGNITION)
 
     def _fail(self, claim: Claim, assignment: Assignment, error: ScanstrasseError) -> None:
+        # What a person has to decide stands in the ledger with names; logs have none.
+        about = None if isinstance(error, (Unclear, Dangerous)) else str(error)
         log.warning(
             "step_failed",
             unit=claim.unit_id,
             step=claim.step,
             attempt=claim.attempt,
             code=error.code,
-            error=str(error),
+            error=about,
         )
         if isinstance(error, (Unclear, Dangerous)):
             self._set_aside(claim, error.standing, error)

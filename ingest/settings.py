@@ -8,18 +8,33 @@ and `…_redis_url`; they appear in no log and no process list.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
 from ingest.document import DEFAULT_TENANT
 from ingest.errors import Misconfigured
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 _SECRETS = Path("/run/secrets")
+
+#: Names a folder, a part of a blob's key and a column: nothing that could lead elsewhere.
+_TENANT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class _Section(BaseModel):
@@ -74,7 +89,23 @@ class SealingSettings(_Section):
     key_folder: Path | None = None  #: default: `keys` below the data folder
     tsa_url: str | None = None
     tsa_roots: Path | None = None  #: PEM file with the roots that the TSA's token must chain to
-    tsa_timeout_seconds: float = 10.0
+    tsa_timeout_seconds: float = Field(10.0, gt=0)
+
+    @field_validator("tsa_url")
+    @classmethod
+    def _is_url(cls, url: str | None) -> str | None:
+        if url is not None and not re.match(r"https?://[^/\s]+", url):
+            message = f"„{url}“ ist keine Adresse mit http:// oder https://"
+            raise ValueError(message)
+        return url
+
+    @field_validator("tsa_roots")
+    @classmethod
+    def _is_file(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            message = f"die Datei {path} gibt es nicht"
+            raise ValueError(message)
+        return path
 
 
 class HouseSettings(_Section):
@@ -82,6 +113,16 @@ class HouseSettings(_Section):
 
     organisation: str = "nicht erfasst"
     zone: str = "Europe/Berlin"
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            message = f"„{zone}“ ist keine Zeitzone, z. B. Europe/Berlin"
+            raise ValueError(message) from error
+        return zone
 
 
 class Settings(BaseSettings):
@@ -107,6 +148,19 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     workers: WorkerSettings = WorkerSettings()
     sealing: SealingSettings = SealingSettings()
+
+    @field_validator("tenants")
+    @classmethod
+    def _with_default(cls, tenants: dict[str, TenantSettings]) -> dict[str, TenantSettings]:
+        """Naming other tenants takes nothing away from the default one, whose inbox is in use."""
+        wrong = [name for name in tenants if not _TENANT.fullmatch(name)]
+        if wrong:
+            message = (
+                f"„{wrong[0]}“ ist kein Mandantenname: erlaubt sind kleine Buchstaben, Ziffern "
+                "und Bindestrich, höchstens 63 Zeichen"
+            )
+            raise ValueError(message)
+        return {DEFAULT_TENANT: TenantSettings()} | tenants
 
     @override
     @classmethod
@@ -182,10 +236,32 @@ def load(data: Path | None, config: Path | None) -> Settings:
 
 def _explain(error: ValidationError) -> str:
     lines = [
-        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        f"{'.'.join(str(part) for part in problem['loc'])}: {_german(problem)}"
         for problem in error.errors(include_input=False)
     ]
     return (
         "Konfiguration abgelehnt – bitte diese Schlüssel berichtigen oder entfernen: "
         + "; ".join(lines)
     )
+
+
+def _german(problem: ErrorDetails) -> str:
+    """Return what is wrong with a value, in the words of whoever runs the installation."""
+    context = problem.get("ctx", {})
+    if problem["type"] == "value_error":
+        return str(context.get("error", problem["msg"]))
+    known = {
+        "extra_forbidden": "unbekannter Schlüssel",
+        "missing": "fehlt",
+        "bool_parsing": "muss true oder false sein",
+        "float_parsing": "muss eine Zahl sein",
+        "int_parsing": "muss eine ganze Zahl sein",
+        "int_type": "muss eine ganze Zahl sein",
+        "float_type": "muss eine Zahl sein",
+        "string_type": "muss ein Text sein",
+        "path_type": "muss ein Pfad sein",
+        "literal_error": f"erlaubt ist nur {context.get('expected')}",
+        "greater_than": f"muss größer als {context.get('gt')} sein",
+        "greater_than_equal": f"muss mindestens {context.get('ge')} sein",
+    }
+    return known.get(problem["type"], problem["msg"])

@@ -45,7 +45,7 @@ def test_every_queue_has_its_workers_and_only_sealing_has_the_key(compose: dict[
         for name, service in compose["services"].items()
         if any("keys:" in volume for volume in service.get("volumes", []))
     }
-    assert with_key == {"prepare", "sealing"}
+    assert with_key == {"sealing"}
 
 
 def test_what_a_service_waits_for_can_become_true(compose: dict[str, Any]) -> None:

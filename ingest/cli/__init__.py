@@ -1,8 +1,9 @@
 """The command line: arguments, wiring and exit codes. The only module that knows everybody.
 
 Exit codes: 0 all done, 2 usage, 3 something needs a person, 9 configuration, 70 bug,
-130 interrupted. An unknown code is a failure. With `--json`, standard output carries one
-JSON object a line and nothing else; logs go to standard error.
+75 something outside is away (try again), 130 interrupted. An unknown code is a failure.
+With `--json`, standard output carries one JSON object a line and nothing else; logs go to
+standard error.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ EXIT_USAGE = 2
 EXIT_NEEDS_PERSON = 3
 EXIT_CONFIGURATION = 9
 EXIT_BUG = 70
+EXIT_TRY_AGAIN = 75
 EXIT_INTERRUPTED = 130
 
 
@@ -112,5 +114,5 @@ def _code_of(error: ScanstrasseError) -> int:
     if isinstance(error, Misconfigured):
         return EXIT_CONFIGURATION
     if isinstance(error, Outage):
-        return EXIT_CONFIGURATION
+        return EXIT_TRY_AGAIN
     return EXIT_NEEDS_PERSON

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from ingest.cli.app import App, print_json, with_app
+from ingest.cli.options import operator_option
+from ingest.document import NOT_RECORDED
+from ingest.document import RELEASE_KEYS
 
-_OPERATOR = click.option(
-    "--operator", required=True, metavar="KÜRZEL", help="Kürzel der handelnden Person, kein Name."
-)
+_OPERATOR = operator_option(required=True)
 _REASON = click.option("--reason", required=True, help="Grund; er steht im Protokoll.")
 
 
@@ -21,6 +22,10 @@ def _pairs(
         key, equals, content = text.partition("=")
         if not equals or not key:
             message = f"--set erwartet SCHLÜSSEL=WERT, nicht „{text}“."
+            raise click.BadParameter(message)
+        if key.strip() not in RELEASE_KEYS:
+            known = "; ".join(f"{name} ({what})" for name, what in RELEASE_KEYS.items())
+            message = f"„{key}“ ist keine Angabe zu einem Klärfall. Möglich sind: {known}."
             raise click.BadParameter(message)
         pairs[key.strip()] = content
     return pairs
@@ -62,12 +67,12 @@ def reject(app: App, identifier: str, operator: str, reason: str) -> int:
 
 @click.command()
 @click.argument("identifier", metavar="ID")
-@click.option("--operator", metavar="KÜRZEL", default="nicht erfasst", help="Kürzel der Person.")
+@operator_option()
 @with_app
-def retry(app: App, identifier: str, operator: str) -> int:
+def retry(app: App, identifier: str, operator: str | None) -> int:
     """Versucht einen zurückgestellten Vorgang sofort noch einmal."""
     unit = app.unit(identifier)
-    app.ledger.retry(unit, by=operator)
+    app.ledger.retry(unit, by=operator or NOT_RECORDED)
     click.echo(f"{unit} wird erneut versucht.")
     return 0
 

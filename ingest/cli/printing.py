@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ingest.cli.app import App, with_app
+from ingest.cli.options import operator_option
 
 
 @click.command()
@@ -20,7 +21,7 @@ from ingest.cli.app import App, with_app
 @click.option("--department", help="Zuständige Stelle für den Brief hinter dem Blatt.")
 @click.option("--received-at", metavar="DATUM", help="Eingangsdatum JJJJ-MM-TT.")
 @click.option("--case-reference", help="Aktenzeichen.")
-@click.option("--operator", metavar="KÜRZEL", help="Kürzel der scannenden Person, kein Name.")
+@operator_option()
 @click.option("--device", help="Scanner, z. B. Inventarnummer.")
 @click.option("--storage-place", help="Aufbewahrungsort des Papiers.")
 @with_app

@@ -67,6 +67,8 @@ def _results(app: App, *, sealing: bool) -> list[tuple[str, ScanstrasseError | N
             action()
         except ScanstrasseError as error:
             found.append((name, error))
+            if "settings" not in app.__dict__:
+                break  # nothing else can be checked without a configuration
         else:
             found.append((name, None))
     return found

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from console.texts import in_zone
 from ingest import clock
 from ingest.cli.app import App, print_json, with_app
 
@@ -27,7 +28,7 @@ def list_(app: App, tenant: str | None, *, as_json: bool) -> int:
             print_rows(found)
             return 0
         for row in found:
-            print_json(row)
+            print_json(in_zone(row, app.settings.house.zone))
     return 0
 
 
@@ -43,7 +44,7 @@ def show(app: App, identifier: str, *, as_json: bool) -> int:
     with app.ledger.reading() as connection:
         record = showing.show(connection, identifier)
     if as_json:
-        print_json(record)
+        print_json(in_zone(record, app.settings.house.zone))
     else:
         print_record(record, app.settings.house.zone)
     return 0

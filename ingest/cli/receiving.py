@@ -13,8 +13,11 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from console.texts import in_zone
 from ingest.cli.app import App, print_json, with_app
+from ingest.cli.options import operator_option
 from ingest.document import ENDS, Standing, new_id
+from ingest.errors import ScanstrasseError
 
 _PERSON = frozenset({Standing.HELD, Standing.QUARANTINED})
 _SETTLED = ENDS | _PERSON
@@ -26,7 +29,7 @@ _SETTLED = ENDS | _PERSON
 )
 @click.option("--profile", default="posteingang", show_default=True, help="Scanprofil.")
 @click.option("--received-at", metavar="DATUM", help="Eingangsdatum JJJJ-MM-TT, auch mit Uhrzeit.")
-@click.option("--operator", metavar="KÜRZEL", help="Kürzel der scannenden Person.")
+@operator_option()
 @click.option("--tenant", help="Mandant.")
 @click.option("--wait", is_flag=True, help="Bis zum Ende warten; arbeitet selbst, wenn niemand da.")
 @click.option("--json", "as_json", is_flag=True, help="Ein JSON-Objekt je Zeile.")
@@ -52,7 +55,12 @@ def receive(  # noqa: PLR0913 - one parameter per option of the command
     batches: list[str] = []
     refused = 0
     for path in files:
-        batch = _accept(app, path, name, profile, moment, operator)
+        try:
+            batch = _accept(app, path, name, profile, moment, operator)
+        except ScanstrasseError:
+            # What was received before stays received: whoever repeats the command must know.
+            _report(app, batches, as_json=as_json, final=False)
+            raise
         if batch is None:
             refused += 1
             _report_refusal(path, as_json=as_json)
@@ -199,7 +207,7 @@ def _report(app: App, batches: list[str], *, as_json: bool, final: bool) -> int:
         for row in _rows(app, batch):
             needs_person |= row["standing"] in _PERSON
             if as_json:
-                print_json(row)
+                print_json(in_zone(row, app.settings.house.zone))
             else:
                 click.echo(_line(row))
     return 3 if final and needs_person else 0

@@ -19,6 +19,7 @@ import structlog
 log = structlog.get_logger(__name__)
 
 EXIT_BUG: Final = 70
+EXIT_INTERRUPTED: Final = 130
 
 
 class Stop(threading.Event):
@@ -28,11 +29,14 @@ class Stop(threading.Event):
         """Start unset."""
         super().__init__()
         self.has_failed = False
+        self.is_interrupted = False
 
     @property
     def exit_code(self) -> int:
-        """Zero, or the code for a bug."""
-        return EXIT_BUG if self.has_failed else 0
+        """Zero after SIGTERM, 130 after Ctrl-C, or the code for a bug."""
+        if self.has_failed:
+            return EXIT_BUG
+        return EXIT_INTERRUPTED if self.is_interrupted else 0
 
 
 @contextmanager
@@ -41,9 +45,10 @@ def stopping() -> Iterator[Stop]:
     stop = Stop()
 
     def end(number: int, frame: FrameType | None) -> None:
-        del number, frame
+        del frame
         if stop.is_set():
             raise KeyboardInterrupt
+        stop.is_interrupted = number == signal.SIGINT
         stop.set()
 
     def died(arguments: threading.ExceptHookArgs) -> None:

@@ -9,8 +9,16 @@ from ingest.document.kinds import PageRole, Priority, RenditionKind, SourceKind
 from ingest.document.plan import PLAN, Queue, Step, StepPlan, UnitKind
 from ingest.document.records import Batch, Blob, Document, Envelope, Page, Rendition, Source
 from ingest.document.standing import ENDS, MOVES, BatchStage, Stage, Standing
-from ingest.document.terms import DEFAULT_TENANT, NOT_APPLICABLE, NOT_RECORDED, Facts, new_id
-from ingest.document.work import Assignment, FoundPage, Outcome, Part, Wait
+from ingest.document.terms import (
+    DEFAULT_TENANT,
+    NOT_APPLICABLE,
+    NOT_RECORDED,
+    OPERATOR_CODE_RULE,
+    Facts,
+    is_operator_code,
+    new_id,
+)
+from ingest.document.work import RELEASE_KEYS, Assignment, FoundPage, Outcome, Part, Wait
 
 __all__ = [
     "DEFAULT_TENANT",
@@ -18,7 +26,9 @@ __all__ = [
     "MOVES",
     "NOT_APPLICABLE",
     "NOT_RECORDED",
+    "OPERATOR_CODE_RULE",
     "PLAN",
+    "RELEASE_KEYS",
     "Assignment",
     "Batch",
     "BatchStage",
@@ -43,5 +53,6 @@ __all__ = [
     "StepPlan",
     "UnitKind",
     "Wait",
+    "is_operator_code",
     "new_id",
 ]

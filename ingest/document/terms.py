@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import uuid
 from typing import Any, Final
@@ -14,6 +15,18 @@ DEFAULT_TENANT: Final = "default"
 #: What is written where a fact was not captured. Nothing is ever guessed in its place.
 NOT_RECORDED: Final = "nicht erfasst"
 NOT_APPLICABLE: Final = "entfällt"
+#: What a person's code may look like, as people are told.
+OPERATOR_CODE_RULE: Final = "1 bis 16 Buchstaben, Ziffern, Punkt, Binde- oder Unterstrich"
+_OPERATOR_CODE: Final = re.compile(r"[A-Za-zÄÖÜäöüß0-9_.-]{1,16}")
+
+
+def is_operator_code(text: str) -> bool:
+    """Tell whether `text` can be a person's code: no full name, no address, no login@host.
+
+    Codes stand in chains of events and in notes that nobody can erase, so what may be a name is
+    turned away before it gets there.
+    """
+    return _OPERATOR_CODE.fullmatch(text) is not None
 
 
 def new_id() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final
 
 from ingest.document.kinds import PageRole
@@ -11,6 +12,18 @@ from ingest.document.plan import Step, UnitKind
 from ingest.document.records import Batch, Document, Envelope, Page, Rendition, Source
 from ingest.document.terms import Facts
 
+#: What a person may set when releasing a unit, and what it means.
+RELEASE_KEYS: Final = MappingProxyType(
+    {
+        "as_is": "yes: Datei unverändert zustellen",
+        "blank": "keep: leere Seiten behalten",
+        "count": "accepted: Zählung stimmt so",
+        "department": "zuständige Stelle",
+        "not_a_separator": "yes: die Seite ist kein Trennblatt",
+        "received_at": "Eingangsdatum JJJJ-MM-TT",
+        "skip_unreadable": "yes: ohne die unlesbaren Seiten",
+    }
+)
 #: What a separator sheet may say of the envelope.
 _ON_SHEETS: Final = ("operator", "device", "storage_place")
 

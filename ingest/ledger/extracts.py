@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from ingest.document import Facts
+from ingest.document import Facts, Standing
 from ingest.ledger import schema
 from ingest.ledger.reading import describe, not_accepted
 
-_batch = schema.batch
+_batch, _claim = schema.batch, schema.claim
+#: A waiting unit waits for its pages, which are in these standings, or for a person.
+_MOVING = (Standing.READY, Standing.CLAIMED, Standing.DEFERRED)
 
 
 def rows_of(connection: sa.Connection, batch_id: str) -> Iterator[Facts]:
@@ -18,6 +20,12 @@ def rows_of(connection: sa.Connection, batch_id: str) -> Iterator[Facts]:
     yield from describe(
         connection, connection.execute(sa.select(_batch).where(_batch.c.id == batch_id)).all()
     )
+
+
+def is_moving(connection: sa.Connection) -> bool:
+    """Tell whether the machine has anything left to do, now or by itself later."""
+    open_work = sa.select(_claim.c.id).where(_claim.c.standing.in_(_MOVING)).limit(1)
+    return connection.execute(open_work).first() is not None
 
 
 def newest_rows(connection: sa.Connection, batches: int) -> Iterator[Facts]:

@@ -1,0 +1,32 @@
+"""Options that several commands share, checked in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ingest.document import OPERATOR_CODE_RULE, is_operator_code
+
+
+def _code(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    del context, option
+    if value is not None and not is_operator_code(value):
+        message = (
+            f"„{value}“ ist kein Kürzel. Bitte ein Kürzel statt eines Namens angeben: "
+            f"{OPERATOR_CODE_RULE}."
+        )
+        raise click.BadParameter(message)
+    return value
+
+
+def operator_option(*, required: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Return the option `--operator`: a code, because it can never be erased again."""
+    return click.option(
+        "--operator",
+        required=required,
+        metavar="KÜRZEL",
+        callback=_code,
+        help=f"Kürzel der handelnden Person, kein Name: {OPERATOR_CODE_RULE}.",
+    )

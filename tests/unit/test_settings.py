@@ -1,0 +1,62 @@
+"""A wrong configuration is refused at once, with the key and the remedy in German."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ingest.document import DEFAULT_TENANT
+from ingest.errors import Misconfigured
+from ingest.settings import Settings, load
+
+
+def _load(tmp_path: Path, text: str) -> Settings:
+    file = tmp_path / "config.toml"
+    file.write_text(text, "utf-8")
+    return load(None, file)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[foo]\n", "foo: unbekannter Schlüssel"),
+        ('[folder]\nsettle_seconds = "bald"\n', "folder.settle_seconds: muss eine Zahl sein"),
+        ("[workers]\nattempts = 0\n", "workers.attempts: muss mindestens 1 sein"),
+        ('[house]\nzone = "Mars/Phobos"\n', "keine Zeitzone"),
+        ('[sealing]\ntsa_url = "gibts nicht"\n', "keine Adresse"),
+        ('[sealing]\ntsa_roots = "/gibt/es/nicht.pem"\n', "gibt es nicht"),
+        ('[tenants."../weg"]\n', "kein Mandantenname"),
+        ("kaputt = = 1\n", "nicht lesbar"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_key(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        _load(tmp_path, text)
+    assert said in caught.value.operator_text
+
+
+def test_naming_a_tenant_takes_nothing_away_from_the_default_one(tmp_path: Path) -> None:
+    settings = _load(tmp_path, "[tenants.bezirk]\n")
+    assert set(settings.tenants) == {DEFAULT_TENANT, "bezirk"}
+    assert settings.inbox(DEFAULT_TENANT) == settings.data / "inbox"
+    assert settings.inbox("bezirk") == settings.data / "tenants" / "bezirk" / "inbox"
+
+
+def test_an_environment_variable_wins_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCANSTRASSE_FOLDER__SETTLE_SECONDS", "7")
+    assert _load(tmp_path, "[folder]\nsettle_seconds = 3\n").folder.settle_seconds == 7
+
+
+def test_children_get_neither_database_nor_broker(tmp_path: Path) -> None:
+    settings = _load(
+        tmp_path,
+        'ledger_url = "postgresql://u:geheim@h/d"\nredis_url = "redis://:geheim@h"\n'
+        '[store]\nsecret_key = "schluessel"\n',
+    )
+    passed = settings.for_children()
+    assert "geheim" not in str(passed)
+    assert passed["store"]["secret_key"] == "schluessel"
+    assert "schluessel" not in repr(settings)
