@@ -6,8 +6,7 @@ import click
 
 from ingest.cli.app import App, print_json, with_app
 from ingest.cli.options import operator_option
-from ingest.document import NOT_RECORDED
-from ingest.document import RELEASE_KEYS
+from ingest.document import NOT_RECORDED, RELEASE_KEYS
 
 _OPERATOR = operator_option(required=True)
 _REASON = click.option("--reason", required=True, help="Grund; er steht im Protokoll.")
