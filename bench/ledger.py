@@ -28,7 +28,7 @@ from ingest.ledger import Ledger, open_ledger
 _LEASE = dt.timedelta(seconds=30)
 _ALL = tuple(Queue)
 _STEPS = 10
-_BYTES_A_DOCUMENT = {"sqlite": 25_000, "postgresql": 35_000}
+_BYTES_A_DOCUMENT = {"sqlite": 25_000, "postgresql": 40_000}
 _HELD = ("incomplete", "Die Datei ist unvollständig. Bitte erneut scannen.")
 
 
