@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
 from ingest.content import completeness, kind_of, tiff
 from ingest.content.frame import check_size
@@ -84,7 +85,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         Incomplete: A file is empty or ends early.
         DecompressionBomb: A file claims more pixels than any page has.
     """
-    facts = _receipt(assignment)
+    facts = _receipt(assignment, ZoneInfo(context.settings.house.zone))
     as_is = assignment.released.get("as_is") == "yes"
     limit = context.settings.workers.max_pixels
     sources: list[Source] = []
@@ -100,16 +101,17 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     )
 
 
-def _receipt(assignment: Assignment) -> Facts:
-    """Return the date of receipt where a person has supplied it."""
+def _receipt(assignment: Assignment, zone: ZoneInfo) -> Facts:
+    """Return the date of receipt where a person has supplied it: that day's midnight at home."""
     given = assignment.released.get("received_at")
     if given is not None:
         try:
-            dt.date.fromisoformat(given)
+            day = dt.date.fromisoformat(given)
         except ValueError as error:
             text = f"received_at: '{given}' ist kein Datum. Erwartet wird JJJJ-MM-TT."
             raise ReceivedDateMissing(f"no date: {given!r}", operator_text=text) from error
-        return {"received_at": given, "received_at_source": "operator"}
+        received_at = dt.datetime.combine(day, dt.time.min, zone).isoformat()
+        return {"received_at": received_at, "received_at_source": "operator"}
     rule = Profile.model_validate(assignment.profile).intake.received_at
     if rule == "required" and assignment.batch.envelope.received_at is None:
         raise ReceivedDateMissing(

@@ -130,7 +130,7 @@ def _consignment(batch: Row, hints: Facts, consignment_id: str) -> Facts:
     """Take what sheets said about a consignment; what they did not say, from the envelope."""
     received_at, source = batch.received_at, batch.received_at_source
     if hints.get("received_at"):
-        received_at = _moment(hints["received_at"])
+        received_at = moment_of(hints["received_at"])
         source = hints.get("received_at_source", "separator")
     return {
         "id": consignment_id,
@@ -148,7 +148,7 @@ def _consignment(batch: Row, hints: Facts, consignment_id: str) -> Facts:
     }
 
 
-def _moment(text: str) -> dt.datetime:
+def moment_of(text: str) -> dt.datetime:
     """Read an ISO time; one without a zone is a bare date, the same day in UTC as at home."""
     moment = dt.datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

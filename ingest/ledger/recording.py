@@ -38,6 +38,10 @@ _UNIT_FACTS: Final = {
         _page.c.id == sa.bindparam("unit")
     ),
 }
+#: What the envelope said stays; a person is asked only where it said nothing.
+_RECEIVED = sa.update(_batch).where(
+    _batch.c.id == sa.bindparam("unit"), _batch.c.received_at.is_(None)
+)
 _PAGE_DONE = sa.update(_page).where(_page.c.id == sa.bindparam("unit"))
 _SOURCE_FOUND = sa.update(schema.batch_source).where(
     schema.batch_source.c.batch_id == sa.bindparam("of_batch"),
@@ -167,7 +171,19 @@ def _inspection(connection: sa.Connection, row: Row, outcome: Outcome, moment: d
     )
     _pages_found(connection, row, outcome.pages, moment)
     said = {**_account(row, outcome), "pages": len(outcome.pages)}
+    said |= _received(connection, row.batch_id, outcome.facts)
     chains.append(connection, row.batch_id, moment, chains.Entry("inspected", said))
+
+
+def _received(connection: sa.Connection, batch_id: str, facts: Facts) -> Facts:
+    """Give the batch the date of receipt that a person supplied; return what was set."""
+    if not facts.get("received_at"):
+        return {}
+    received_at = cutting.moment_of(facts["received_at"])
+    source = facts.get("received_at_source", "operator")
+    fields = {"received_at": received_at, "received_at_source": source}
+    changed = connection.execute(_RECEIVED, {"unit": batch_id, **fields}).rowcount
+    return {**fields, "received_at": received_at.isoformat()} if changed else {}
 
 
 def _sources_found(connection: sa.Connection, batch_id: str, found: tuple[Source, ...]) -> None:

@@ -181,6 +181,34 @@ def test_a_consignment_takes_what_its_sheet_said(ledger: Ledger) -> None:
     assert first.registered_at == second.registered_at == batch.registered_at
 
 
+def test_a_date_of_receipt_supplied_at_inspection_is_the_batchs_and_its_consignments(
+    ledger: Ledger,
+) -> None:
+    ledger.accept(arrival())
+    claim = claim_at(ledger, Step.INSPECTION)
+    supplied = {"received_at": "2026-11-20T00:00:00+01:00", "received_at_source": "operator"}
+    given = outcome(ledger.assignment(claim))
+    ledger.record(claim, dataclasses.replace(given, facts=supplied))
+    came = (dt.datetime(2026, 11, 19, 23, tzinfo=UTC), "operator")
+    work(ledger)
+    for table in (schema.batch, schema.consignment):
+        (row,) = rows(ledger, table)
+        assert (row.received_at, row.received_at_source) == came
+    said = [row.payload for row in rows(ledger, schema.event_payload)]
+    (inspected,) = (one for one in said if one.get("step") == Step.INSPECTION)
+    assert inspected["received_at"] == supplied["received_at"]
+    assert inspected["received_at_source"] == "operator"
+
+
+def test_a_date_of_receipt_on_the_envelope_is_not_overwritten(ledger: Ledger) -> None:
+    came = dt.datetime(2024, 5, 2, tzinfo=UTC)
+    ledger.accept(arrival(received_at=came, received_at_source="batch.json"))
+    claim = claim_at(ledger, Step.INSPECTION)
+    ledger.record(claim, Outcome(facts={"received_at": "2026-11-20T00:00:00+01:00"}))
+    (batch,) = rows(ledger, schema.batch)
+    assert (batch.received_at, batch.received_at_source) == (came, "batch.json")
+
+
 def test_what_is_not_recorded_stays_unknown(ledger: Ledger) -> None:
     ledger.accept(arrival())
     work(ledger)

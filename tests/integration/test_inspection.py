@@ -200,7 +200,7 @@ def test_a_missing_date_of_receipt_holds_where_the_profile_needs_it(arrive: Arri
         arrive(papers.png("x"), released={"received_at": "gestern"}, **needed)
     assert "JJJJ-MM-TT" in raised.value.operator_text
     released = arrive(papers.png("x"), released={"received_at": "2026-11-20"}, **needed)
-    assert released.facts["received_at"] == "2026-11-20"
+    assert released.facts["received_at"] == "2026-11-20T00:00:00+01:00"
     stamped = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
     assert "received_at" not in arrive(papers.png("x"), received_at=stamped, **needed).facts
 
