@@ -335,6 +335,9 @@ def _pdf_findings(found: PdfFindings) -> Iterable[Facts]:
         and "XFA-Formular: der Inhalt ist nur in dafür gemachten Programmen vollständig zu sehen."
         " Bitte das Original ansehen.",
         "acroform": found.acroform and "Enthält ausfüllbare Formularfelder.",
+        "jbig2": found.jbig2
+        and not found.jbig2_symbol
+        and "Bilder sind mit JBIG2 gepackt (ohne gemeinsame Zeichenmuster).",
         "jbig2_symbol": found.jbig2_symbol
         and "JBIG2 mit gemeinsamen Zeichenmustern: das Gerät kann Zeichen vertauscht haben.",
         "repaired": found.repaired and "Beschädigt; beim Lesen waren Reparaturen nötig.",

@@ -44,7 +44,8 @@ _DAMAGE: Final = (
 _BYTE_RANGE: Final = re.compile(rb"/ByteRange\s*\[")
 _PART: Final = re.compile(rb"pdfaid:part\s*(?:=\s*[\"']|>)\s*(\d)")
 _CONFORMANCE: Final = re.compile(rb"pdfaid:conformance\s*(?:=\s*[\"']|>)\s*([A-Za-z])")
-_SYMBOL_DICTIONARY: Final = 0
+#: Segments of an alphabet and of text drawn from it (ITU-T T.88, 7.3).
+_SYMBOL_SEGMENTS: Final = (0, 4, 6, 7)
 _JBIG2_HEADER: Final = 11
 _JBIG2_SHORT: Final = 4
 _JBIG2_LARGE: Final = 0x40
@@ -61,6 +62,7 @@ class PdfFindings:
         owner_password: Encrypted, but opens without a password (restrictions only).
         attachments: Names of embedded files, each once.
         pdfa_claim: Such as `2b`, what the file says of itself, unchecked.
+        jbig2: Images packed as JBIG2, of whatever kind.
         jbig2_symbol: Images whose letters are drawn from a shared alphabet, which may have been
             substituted for one another by the device.
         warnings: What qpdf had to mend while reading, English.
@@ -77,6 +79,7 @@ class PdfFindings:
     acroform: bool = False
     usage_rights: bool = False
     pdfa_claim: str | None = None
+    jbig2: bool = False
     jbig2_symbol: bool = False
     structure_readable: bool = True
     warnings: tuple[str, ...] = ()
@@ -117,6 +120,7 @@ class PdfFindings:
             "portfolio": self.portfolio,
             "repaired": self.repaired,
             "pdfa_claim": self.pdfa_claim,
+            "jbig2": self.jbig2,
             "jbig2_symbol": self.jbig2_symbol,
         }
 
@@ -212,8 +216,9 @@ def _look(item: Any, findings: PdfFindings) -> None:
         findings.signatures += 1
     if b"/EF " in text:
         findings.attachments += _embedded(dictionary)
-    if b"/JBIG2Decode" in text and not findings.jbig2_symbol:
-        findings.jbig2_symbol = _has_symbols(item)
+    if b"/JBIG2Decode" in text:
+        findings.jbig2 = True
+        findings.jbig2_symbol = findings.jbig2_symbol or _has_symbols(item)
 
 
 def _dictionary(item: Any) -> tuple[bytes, Any] | None:
@@ -243,19 +248,22 @@ def _embedded(place: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _has_symbols(stream: Any) -> bool:
-    """Tell whether a JBIG2 image draws from an alphabet, by its segments' types."""
+    """Tell whether a JBIG2 image draws from an alphabet, by its segments' types.
+
+    What cannot be told counts as symbols: a swapped letter must not go unnoticed.
+    """
     parameters = stream.get("/DecodeParms")
     if parameters is not None and b"/JBIG2Globals" in parameters.unparse(resolved=True):
         return True
+    if stream.Filter not in (pikepdf.Name.JBIG2Decode, pikepdf.Array([pikepdf.Name.JBIG2Decode])):
+        return True  # packed once more: the segments cannot be read here
     content = stream.read_raw_bytes()
     at = 0
     while at + _JBIG2_HEADER <= len(content):
         kind = content[at + 4] & 0x3F
-        if kind == _SYMBOL_DICTIONARY:
-            return True
         referred = content[at + 5] >> 5
-        if referred > _JBIG2_SHORT or content[at + 4] & _JBIG2_LARGE:
-            return False  # many references or pages: embedded images have neither
+        if kind in _SYMBOL_SEGMENTS or referred > _JBIG2_SHORT or content[at + 4] & _JBIG2_LARGE:
+            return True  # many references or pages: embedded images have neither
         at += 6 + referred + 1
         at += 4 + int.from_bytes(content[at : at + 4], "big")
     return False

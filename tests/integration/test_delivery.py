@@ -18,7 +18,7 @@ import jsonschema
 import pytest
 from typing_extensions import override
 
-from ingest.document import Assignment, Facts, Outcome, RenditionKind, Step
+from ingest.document import Assignment, Facts, Outcome, RenditionKind, SourceKind, Step
 from ingest.errors import Outage, StoreUnavailable, UnsafeFolders
 from tests.plugins.letters import Desk, after, image_pdf, of, with_facts
 from workers import note, routing, sealing
@@ -147,6 +147,60 @@ def test_an_electronic_original_lies_beside_its_pdf(desk: Desk) -> None:
     assert original.name.endswith(".original.pdf")
     assert original.read_bytes() == b"%PDF-1.4"
     assert sidecar(desk, outcome)["findings"] == ["Das Original ist keine PDF/A."]
+
+
+JBIG2 = {"code": "jbig2_symbol", "text": "JBIG2 mit gemeinsamen Zeichenmustern."}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"electronic": False, "class": "scan", "findings": [JBIG2]},
+        {"electronic": False, "class": "mixed", "findings": []},
+    ],
+)
+def test_a_scan_that_is_more_than_pictures_lies_beside_its_copy(desk: Desk, facts: Facts) -> None:
+    assignment = ready(desk, source_name="scan.pdf", source=b"%PDF-1.7", source_facts=facts)
+    outcome = perform(assignment, desk.context())
+    (original,) = (path for name, path in visible(desk).items() if ".original." in name)
+    assert original.read_bytes() == b"%PDF-1.7"
+    assert sidecar(desk, outcome)["outputs"]["original"]["name"] == original.name
+
+
+def test_a_pdf_that_composition_had_to_change_lies_beside_its_copy(desk: Desk) -> None:
+    plain = {"electronic": False, "class": "scan", "findings": []}
+    assignment = ready(desk, source_name="scan.pdf", source_facts=plain)
+    source = dataclasses.replace(assignment.batch.sources[0], kind=SourceKind.PDF)
+    batch = dataclasses.replace(assignment.batch, sources=(source,))
+    removed = [{"code": "javascript_removed", "text": "JavaScript fehlt in der Kopie."}]
+    composition = {**of(assignment).facts["composition"], "findings": removed}
+    changed = with_facts(dataclasses.replace(assignment, batch=batch), composition=composition)
+    perform(changed, desk.context())
+    assert any(name.endswith(".original.pdf") for name in visible(desk))
+
+
+def test_every_source_of_a_stack_with_a_finding_lies_beside_the_copy(desk: Desk) -> None:
+    plain = {"electronic": False, "class": "scan", "findings": []}
+    assignment = ready(desk, texts=("eins", "zwei", "drei"), source_facts=plain)
+    (first,) = assignment.batch.sources
+    others = tuple(
+        dataclasses.replace(
+            first,
+            ordinal=number,
+            name=f"{number}.pdf",
+            sha256=desk.put(b"%d" % number),
+            facts={**plain, "findings": [JBIG2]},
+        )
+        for number in (2, 3)
+    )
+    batch = dataclasses.replace(assignment.batch, sources=(first, *others))
+    pages = tuple(dataclasses.replace(page, source=page.number) for page in assignment.pages)
+    outcome = perform(dataclasses.replace(assignment, batch=batch, pages=pages), desk.context())
+    stem = f"brief-{of(assignment).id}"
+    files = visible(desk)
+    assert files[f"{stem}.original.pdf"].read_bytes() == b"2"
+    assert files[f"{stem}.original-2.pdf"].read_bytes() == b"3"
+    assert set(sidecar(desk, outcome)["outputs"]) == {"pdf", "original", "original-2"}
 
 
 def test_an_original_without_pdf_comes_with_its_note(desk: Desk) -> None:

@@ -293,6 +293,28 @@ def test_a_scan_whose_letters_may_be_swapped_is_named(arrive: Arrive) -> None:
     assert not facts(outcome)["electronic"]
 
 
+@pytest.mark.parametrize(
+    ("segments", "code"),
+    [
+        (bytes([0, 0, 0, 0, 38, 0, 1, 0, 0, 0, 0]), "jbig2"),
+        (bytes([0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]), "jbig2_symbol"),
+        (bytes([0, 0, 0, 0, 6, 0, 1, 0, 0, 0, 0]), "jbig2_symbol"),
+        (bytes([0, 0, 0, 0, 38, 0xE0, 1, 0, 0, 0, 0]), "jbig2_symbol"),
+    ],
+)
+def test_jbig2_is_named_and_what_cannot_be_told_counts_as_symbols(
+    arrive: Arrive, segments: bytes, code: str
+) -> None:
+    def pack(document: pikepdf.Pdf) -> None:
+        image = document.make_stream(segments, Filter=pikepdf.Name.JBIG2Decode)
+        document.Root.Extra = document.make_indirect(image)
+
+    outcome = arrive(pdf_with(pack))
+    assert code in codes(outcome)
+    assert facts(outcome)["jbig2"]
+    assert any("JBIG2" in finding["text"] for finding in facts(outcome)["findings"])
+
+
 @needs_corpus
 @pytest.mark.corpus
 @pytest.mark.parametrize("group", ["signed", "pdf_structure", "pdfa", "mail", "xml_gov", "names"])

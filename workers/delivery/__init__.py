@@ -1,9 +1,9 @@
 """Delivery: the document's files appear in its department's folder, exactly once.
 
-A document is a group of files with one stem: the PDF, the original where it came
-electronically or no PDF could be made, the note where it is not inside the PDF, and the
-sidecar. The group is complete when `<stem>.ready` appears; from then on the consumer may
-take it away. What happens when an attempt is interrupted stands in `publication`.
+A document is a group of files with one stem: the PDF, the originals that came electronically,
+in which anything was found or of which no PDF could be made, the note where it is not inside
+the PDF, and the sidecar. The group is complete when `<stem>.ready` appears; from then on the
+consumer may take it away. What happens when an attempt is interrupted stands in `publication`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,23 @@ import datetime as dt
 import errno
 import re
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from ingest import clock
 from ingest.context import StepContext
-from ingest.document import Assignment, Document, Facts, Outcome, Rendition, RenditionKind
+from ingest.document import (
+    Assignment,
+    Document,
+    Facts,
+    Outcome,
+    Rendition,
+    RenditionKind,
+    Source,
+    SourceKind,
+)
 from ingest.errors import ScanstrasseError, StoreUnavailable, UnsafeFolders
 from profiles import is_department
 from workers.delivery.filesystem import FileSystem
@@ -149,11 +159,12 @@ def _files(
     """Return content by name, and name and digest by kind of output."""
     chosen: dict[str, tuple[str, str]] = {}
     pdf = _pdf(document)
-    source = assignment.batch.source(document.source)
     if pdf is not None:
         chosen["pdf"] = (f"{stem}.pdf", pdf.sha256)
-    if pdf is None or source.facts.get("electronic"):
-        chosen["original"] = (f"{stem}.original{_extension(source.name)}", source.sha256)
+    for number, original in enumerate(_originals(assignment, document, pdf), 1):
+        named = "original" if number == 1 else f"original-{number}"
+        name = f"{stem}.{named}{_extension(original.name)}"
+        chosen[named] = (name, original.sha256)
     note = document.renditions.get(RenditionKind.NOTE)
     inside = document.facts.get("note", {}).get("attached", False)
     if note is not None and not inside:
@@ -163,6 +174,24 @@ def _files(
     }
     outputs = {kind: {"name": name, "sha256": sha256} for kind, (name, sha256) in chosen.items()}
     return files, outputs
+
+
+def _originals(
+    assignment: Assignment, document: Document, pdf: Rendition | None
+) -> Iterator[Source]:
+    """Yield the sources that go along untouched: all that are more than a plain picture of paper.
+
+    A copy leaves out or changes what inspection or composition found (scripts, enclosures,
+    doubtful packing, damage); whoever has the copy must be able to look at what came.
+    """
+    mended = document.facts.get("composition", {}).get("findings")
+    for ordinal in sorted({document.source, *(page.source for page in assignment.pages)}):
+        source = assignment.batch.source(ordinal)
+        plain = source.facts.get("class", "scan") == "scan" and not source.facts.get("electronic")
+        touched = mended and source.kind is SourceKind.PDF
+        alone = pdf is None and ordinal == document.source
+        if alone or not plain or source.facts.get("findings") or touched:
+            yield source
 
 
 def _pdf(document: Document) -> Rendition | None:
