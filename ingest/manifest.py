@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from ingest.document import OPERATOR_CODE_RULE, is_operator_code
 from ingest.errors import ManifestInvalid
 
 if TYPE_CHECKING:
@@ -57,6 +58,14 @@ def _plain_name(name: str) -> str:
     return name
 
 
+def _code(text: str) -> str:
+    # Not repeated in the message: what may be a name belongs into no record.
+    if text and not is_operator_code(text):
+        message = f"ist kein Kürzel, bitte keinen Namen angeben ({OPERATOR_CODE_RULE})"
+        raise ValueError(message)
+    return text
+
+
 Moment = Annotated[dt.datetime | None, BeforeValidator(_moment)]
 Short = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -80,7 +89,7 @@ class Manifest(_Strict):
     """
 
     profile: Short | None = None
-    operator: Short | None = None
+    operator: Annotated[Short, AfterValidator(_code)] | None = None
     received_at: Moment = None
     scanned_at: Moment = None
     device: Short | None = None

@@ -17,6 +17,7 @@ from ingest.errors import UsageError
 from ingest.ledger import accepting, chains, openwork, schema
 from ingest.ledger.columns import clean_text
 from ingest.ledger.moves import move
+from ingest.ledger.persons import require_code
 
 Row = sa.Row[Any]
 
@@ -50,7 +51,8 @@ def release(
     """Let held work go on with `settings` and all its tries; move quarantined work to held.
 
     Raises:
-        UsageError: The unit is unknown, or neither held nor quarantined; nothing changed.
+        UsageError: The unit is unknown, or neither held nor quarantined, or `by` is no operator
+            code; nothing changed.
     """
     _require(unit_id, by, reason)
     moment = accepting.now(connection)
@@ -74,9 +76,11 @@ def retry(connection: sa.Connection, unit_id: str, by: str = NOT_RECORDED) -> No
     """Let deferred, waiting or held work run now, with all its tries.
 
     Raises:
-        UsageError: The unit is unknown, or waits for nothing that a person could hasten;
-            nothing changed.
+        UsageError: The unit is unknown, or waits for nothing that a person could hasten, or
+            `by` is neither an operator code nor "not recorded"; nothing changed.
     """
+    if by != NOT_RECORDED:
+        require_code(by, unit_id)
     moment = accepting.now(connection)
     allowed = {Standing.DEFERRED, Standing.HELD, Standing.WAITING}
     for row in _chosen(connection, unit_id, allowed, "wiederholt")[1]:
@@ -90,7 +94,8 @@ def reject(connection: sa.Connection, unit_id: str, by: str, reason: str) -> Non
     """End a held batch or document for good; its bytes and its history stay.
 
     Raises:
-        UsageError: The unit is unknown, is a page, or is not held; nothing changed.
+        UsageError: The unit is unknown, is a page, or is not held, or `by` is no operator
+            code; nothing changed.
     """
     _require(unit_id, by, reason)
     moment = accepting.now(connection)
@@ -128,10 +133,10 @@ def _let_go_on(connection: sa.Connection, row: Row, moment: dt.datetime, **field
 
 
 def _require(unit_id: str, by: str, reason: str) -> None:
-    for value, field in ((by, "--operator (Kürzel)"), (reason, "--reason (Grund)")):
-        if not value.strip():
-            text = f"{unit_id}: Für diese Entscheidung fehlt die Angabe {field}."
-            raise UsageError(f"{field} is missing for {unit_id}", operator_text=text)
+    require_code(by, unit_id)
+    if not reason.strip():
+        text = f"{unit_id}: Für diese Entscheidung fehlt die Angabe --reason (Grund)."
+        raise UsageError(f"no reason for {unit_id}", operator_text=text)
 
 
 def _shown(settings: Mapping[str, str]) -> Facts:

@@ -19,6 +19,7 @@ from ingest.errors import UsageError
 from ingest.ledger import accepting, chains, schema
 from ingest.ledger.integrity import ERASED
 from ingest.ledger.moves import move
+from ingest.ledger.persons import require_code
 from ingest.ledger.showing import Unit, find
 
 Row = sa.Row[Any]
@@ -56,8 +57,8 @@ def erase(connection: sa.Connection, id_: str, by: str, reason: str) -> list[str
         The digests that no other batch or document of the tenant refers to any more.
 
     Raises:
-        UsageError: Unknown id, erased before, being worked on, or nobody is named; nothing
-            changed.
+        UsageError: Unknown id, erased before, being worked on, or no operator code or reason
+            given; nothing changed.
     """
     _require(by, reason)
     unit = find(connection, id_)
@@ -78,9 +79,10 @@ def erase(connection: sa.Connection, id_: str, by: str, reason: str) -> list[str
 
 
 def _require(by: str, reason: str) -> None:
-    if not by.strip() or not reason.strip():
-        text = "Löschen braucht Bedienerkürzel und Grund: --operator und --reason angeben."
-        raise UsageError("erasing needs operator and reason", operator_text=text)
+    require_code(by, "Löschen")
+    if not reason.strip():
+        text = "Löschen: Es fehlt die Angabe --reason (Grund)."
+        raise UsageError("erasing needs a reason", operator_text=text)
 
 
 def _refuse(connection: sa.Connection, unit: Unit, batch: Row, chosen: list[Row]) -> None:

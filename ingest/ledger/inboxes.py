@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from ingest.errors import UsageError
 from ingest.ledger import accepting, schema
+from ingest.ledger.persons import require_code
 from ingest.ledger.terms import Shift, Unaccepted
 
 _unaccepted, _shift = schema.unaccepted, schema.shift
@@ -79,11 +79,9 @@ def begin_shift(
     """Note that `operator` (a code) stands at the inbox from now on; ends the shift before.
 
     Raises:
-        UsageError: The code is empty; nothing changed.
+        UsageError: It is no code; nothing changed.
     """
-    if not operator.strip():
-        text = f"Eingang {inbox}: Für die Anmeldung fehlt das Kürzel (--operator)."
-        raise UsageError(f"no operator for {inbox}", operator_text=text)
+    require_code(operator, f"Anmeldung am Eingang {inbox}".rstrip())
     moment = accepting.now(connection)
     connection.execute(_END, {"of_tenant": tenant, "of_inbox": inbox, "moment": moment})
     row = {"tenant": tenant, "inbox": inbox, "operator": operator, "device": device}

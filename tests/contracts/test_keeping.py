@@ -280,7 +280,9 @@ def test_what_is_claimed_or_erased_is_refused(
     assert everything(ledger) == before
 
 
-@pytest.mark.parametrize(("by", "reason"), [("", "Irrläufer"), ("op17", " ")])
+@pytest.mark.parametrize(
+    ("by", "reason"), [("", "Irrläufer"), ("op17", " "), ("Erika Muster", "Irrläufer")]
+)
 def test_erasing_needs_a_person_and_a_reason(ledger: Ledger, by: str, reason: str) -> None:
     receipt = ledger.accept(arrival())
     with pytest.raises(UsageError):

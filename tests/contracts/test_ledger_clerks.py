@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 
 import pytest
 
@@ -106,6 +107,24 @@ def test_a_decision_needs_a_person_and_a_reason(ledger: Ledger) -> None:
         with pytest.raises(UsageError):
             ledger.release(batch_id, by, reason)
     assert events(ledger, batch_id) == ["received", "held"]
+
+
+@pytest.mark.parametrize("name", ["Erika Muster", "e.muster@stadt", "op17\n"])
+def test_a_name_never_gets_into_a_chain_or_a_shift(ledger: Ledger, name: str) -> None:
+    batch_id = _held_batch(ledger)
+    decisions: list[Callable[[], object]] = [
+        lambda: ledger.release(batch_id, name, "Grund"),
+        lambda: ledger.reject(batch_id, name, "Grund"),
+        lambda: ledger.retry(batch_id, name),
+        lambda: ledger.begin_shift("default", "inbox", name),
+    ]
+    for decide in decisions:
+        with pytest.raises(UsageError) as refused:
+            decide()
+        assert "Kürzel" in refused.value.operator_text
+        assert name not in refused.value.operator_text
+    assert events(ledger, batch_id) == ["received", "held"]
+    assert ledger.current_shift("default", "inbox") is None
 
 
 def test_an_unknown_unit_is_named(ledger: Ledger) -> None:

@@ -60,6 +60,21 @@ def test_a_stack_is_cut_at_its_sheets(stacked: Stacked) -> None:
     assert outcome.roles == {2: PageRole.SEPARATOR, 5: PageRole.SEPARATOR}
 
 
+def test_a_name_on_a_sheet_is_not_taken_and_the_rest_of_the_sheet_is(stacked: Stacked) -> None:
+    named = papers.separator({"DEP": "bauamt", "OP": "Erika Muster"})
+    coded = papers.separator({"OP": "op17"})
+    outcome = stacked(papers.tiff(named, "zwei", coded, "vier")).cut()
+    [first, second] = [part.hints for part in outcome.parts]
+    assert first["department"] == "bauamt"
+    assert "operator" not in first
+    assert "Muster" not in json.dumps(first)
+    assert [(told["code"], told["page"]) for told in first["anomalies"]] == [
+        ("operator_refused", 1)
+    ]
+    assert second["operator"] == "op17"
+    assert "anomalies" not in second
+
+
 def test_sheets_at_the_ends_and_side_by_side_make_no_empty_document(stacked: Stacked) -> None:
     sheet = papers.separator()
     outcome = stacked(papers.tiff(sheet, "eins", sheet, sheet, "zwei", sheet)).cut()

@@ -55,6 +55,8 @@ def test_a_date_without_time_is_midnight_in_the_zone_of_the_house(
         ({"scanned_at": "2026-02-30"}, "scanned_at"),
         ({"operator": 7}, "operator"),
         ({"operator": ""}, "operator"),
+        ({"operator": "Erika Muster"}, "operator: ist kein Kürzel"),
+        ({"operator": "e.muster@stadt"}, "operator: ist kein Kürzel"),
         ({"expected_sheets": "3"}, "expected_sheets"),
         ({"expected_sheets": True}, "expected_sheets"),
         ({"expected_sheets": -1}, "expected_sheets"),

@@ -25,10 +25,7 @@ def anomalies(assignment: Assignment, document: Document) -> list[str]:
     if "checking" not in facts:
         # Checking says these in its own words, page ranges drawn together.
         found += [text for page in assignment.pages for text in _unchecked(page)]
-    found += [
-        f"Abbild {left_out['page']}: ausgelassen, {left_out['text']}"
-        for left_out in facts.get("separation", {}).get("anomalies", [])
-    ]
+    found += map(_of_separation, facts.get("separation", {}).get("anomalies", []))
     found += sentences(facts.get("checking", {}).get("anomalies", []))
     return unique(found)
 
@@ -55,6 +52,11 @@ def sentences(entries: Iterable[Any]) -> Iterator[str]:
 def unique(texts: Iterable[str]) -> list[str]:
     """Return `texts` without repetitions, order kept."""
     return list(dict.fromkeys(texts))
+
+
+def _of_separation(anomaly: Facts) -> str:
+    left_out = "ausgelassen, " if anomaly["code"] == "unreadable_page" else ""
+    return f"Abbild {anomaly['page']}: {left_out}{anomaly['text']}"
 
 
 def _of_page(page: Page) -> Iterator[str]:

@@ -18,7 +18,17 @@ from itertools import groupby
 from typing import Final
 
 from ingest.context import StepContext
-from ingest.document import Assignment, Batch, Facts, Outcome, Page, PageRole, Part, Source
+from ingest.document import (
+    Assignment,
+    Batch,
+    Facts,
+    Outcome,
+    Page,
+    PageRole,
+    Part,
+    Source,
+    is_operator_code,
+)
 from ingest.errors import CountMismatch, SeparatorUnreadable, Unclear, Unreadable
 from profiles import Profile
 from profiles.model import SeparationRules
@@ -151,7 +161,7 @@ def _cut_stack(pages: Iterable[Page], rules: SeparationRules, cuts: Cuts) -> Non
         is_back, back_of_sheet = back_of_sheet and _is_blank(page), False
         if "sheet" in rules.by and facts.get("separator"):
             _close(current, hints, cuts)
-            current, hints = [], _sheet_hints(facts["separator"])
+            current, hints = [], _sheet_hints(page.number, facts["separator"])
             cuts.omit(page, "separator", PageRole.SEPARATOR)
             back_of_sheet = True
             continue
@@ -178,7 +188,7 @@ def _close(pages: list[Page], hints: Facts, cuts: Cuts) -> None:
             cuts.omit(page, "unreadable")
     if not pages:
         return
-    if anomalies := _anomalies(pages):
+    if anomalies := [*hints.get("anomalies", ()), *_anomalies(pages)]:
         hints = {**hints, "anomalies": anomalies}
     numbers = tuple(page.number for page in legible)
     cuts.parts.append(Part(pages=numbers, source=pages[0].source, hints=hints))
@@ -192,10 +202,17 @@ def _anomalies(pages: Iterable[Page]) -> list[Facts]:
     ]
 
 
-def _sheet_hints(separator: Facts) -> Facts:
-    payload = separator.get("payload") or {}
+def _sheet_hints(number: int, separator: Facts) -> Facts:
+    """Return what the sheet on page `number` says, without what may be somebody's name."""
+    payload = dict(separator.get("payload") or {})
+    anomalies = []
+    if payload.get("OP") and not is_operator_code(payload["OP"]):
+        del payload["OP"]
+        text = "Trennblatt nennt kein Kürzel der scannenden Person; die Angabe ist nicht übernommen"
+        anomalies.append({"code": "operator_refused", "page": number, "text": text})
     hints = {name: payload[key] for key, name in _HINTS.items() if payload.get(key)}
-    return {**hints, "sheet": payload} if payload else {}
+    found: Facts = {**hints, "sheet": payload} if payload else {}
+    return {**found, "anomalies": anomalies} if anomalies else found
 
 
 def _examined(page: Page) -> Facts:
