@@ -96,13 +96,23 @@ CLAIM_NEXT: Final = (
         _claim.c.queue,
     )
 )
+
+
+def _later_than_all() -> sa.ColumnElement[int]:
+    """Return now, or just after whoever was served last: SQLite's clock counts milliseconds."""
+    other = _turn.alias("other")
+    last = sa.select(sa.func.max(other.c.served_at, type_=sa.BigInteger))
+    newest = last.where(other.c.queue.in_(list(Queue))).scalar_subquery()
+    return sa.case((database_now() > newest, database_now()), else_=newest + 1)
+
+
 _SERVED = (
     sa.update(_turn)
     .where(
         _turn.c.queue == sa.bindparam("of_queue"),
         _turn.c.tenant == sa.bindparam("of_tenant"),
     )
-    .values(served_at=sa.type_coerce(database_now(), sa.BigInteger))
+    .values(served_at=sa.type_coerce(_later_than_all(), sa.BigInteger))
 )
 _EXTEND = (
     sa.update(_claim)

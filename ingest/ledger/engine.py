@@ -29,6 +29,34 @@ BUSY_SECONDS: Final = 30
 #: A network may cut a silent connection off without a word; younger ones are not asked.
 _IDLE_SECONDS: Final = 30.0
 _OUTAGES: Final = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
+#: Classes of SQLSTATE that say nothing about the statement: connection, state of the
+#: transaction (a standby is read-only), deadlock, resources, intervention, system.
+_OUTAGE_STATES: Final = frozenset({"08", "25", "40", "53", "57", "58"})
+_HELD_UP: Final = "55P03"
+#: A dead network is noticed within seconds, not after the two hours of a kernel's default.
+_CONNECTION: Final = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+#: Where there is an index it is used, whatever the statistics of a young table say. A
+#: process that freezes or a machine that vanishes keeps no lock for longer than this.
+_SESSION: Final = {
+    "enable_seqscan": "off",
+    "idle_in_transaction_session_timeout": "15s",
+    "lock_timeout": "10s",
+    "statement_timeout": "60s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+_PATIENCE: Final = sa.select(
+    sa.func.set_config("statement_timeout", "0", sa.true()),
+    sa.func.set_config("idle_in_transaction_session_timeout", "0", sa.true()),
+)
 
 
 def open_engine(url: str) -> sa.Engine:
@@ -42,12 +70,23 @@ def open_engine(url: str) -> sa.Engine:
         return _open_sqlite(address)
     if address.drivername in {"postgresql", "postgres"}:
         address = address.set(drivername="postgresql+psycopg")
-    # where there is an index it is used, whatever the statistics of a young table say
-    options = {} if "options" in address.query else {"options": "-c enable_seqscan=off"}
+    # where there is an index it is used, whatever the statistics of a young table say; where
+    # there is none, the switched-off scan must not look dear enough to be compiled
+    planning = "-c enable_seqscan=off -c jit=off"
+    options = {} if "options" in address.query else {"options": planning}
     engine = sa.create_engine(address, connect_args=options, pool_size=5, max_overflow=45)
     sa.event.listen(engine, "checkout", _require_alive)
     sa.event.listen(engine, "checkin", _note_rest)
     return engine
+
+
+def _manners(address: sa.URL) -> dict[str, Any]:
+    """Return how connections behave; what the URL says about the same is stronger."""
+    asked = address.query.get("options", ())
+    theirs = (asked,) if isinstance(asked, str) else tuple(asked)
+    session = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+    own = {name: value for name, value in _CONNECTION.items() if name not in address.query}
+    return {**own, "options": " ".join((session, *theirs))}
 
 
 def _note_rest(_connection: Any, record: Any) -> None:
@@ -86,7 +125,11 @@ def _open_sqlite(address: sa.URL) -> sa.Engine:
         except OSError as error:
             raise unavailable(error) from error
     engine = sa.create_engine(
-        address, connect_args={"timeout": BUSY_SECONDS}, pool_size=5, max_overflow=45
+        address,
+        connect_args={"timeout": BUSY_SECONDS},
+        pool_size=5,
+        max_overflow=45,
+        hide_parameters=True,
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
@@ -99,6 +142,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten
     cursor.execute("PRAGMA cache_size=-16384")  # KiB: the upper levels of every index
     cursor.close()
 
@@ -130,14 +174,35 @@ def outages() -> Iterator[None]:
     except _OUTAGES as error:
         raise unavailable(error) from error
     except exc.DBAPIError as error:
-        if error.connection_invalidated:
+        if error.connection_invalidated or _state(error)[:2] in _OUTAGE_STATES:
             raise unavailable(error) from error
         raise
 
 
+def _state(error: exc.DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def is_held_up(error: LedgerUnavailable) -> bool:
+    """Tell whether the outage is a lock that somebody else did not give up in time."""
+    cause = error.__cause__
+    return isinstance(cause, exc.DBAPIError) and _state(cause) == _HELD_UP
+
+
+def be_patient(connection: sa.Connection) -> None:
+    """Let this transaction take its time: it streams much, or waits for the store."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_PATIENCE)
+
+
 @contextmanager
-def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+def reading(engine: sa.Engine, *, patient: bool = True) -> Iterator[sa.Connection]:
     """Yield a connection in a transaction that writes nothing: one snapshot.
+
+    Args:
+        engine: Of the ledger.
+        patient: A backup reads for hours and pauses between; False for a quick look, which
+            spares the statement that allows it.
 
     Raises:
         LedgerUnavailable: The database does not answer.
@@ -147,6 +212,8 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
             connection.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
+        if patient:
+            be_patient(connection)
         yield connection
         # after a rollback the driver forgets all statements it has prepared
         connection.commit()

@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 
+from ingest import clock
 from ingest.document import Outcome, Queue, Standing, Step
 from ingest.ledger import Claim, ClaimLost, Ledger, schema
 from tests.plugins.ledgers import (
@@ -166,6 +167,16 @@ def test_a_tenant_with_much_work_does_not_starve_the_others(ledger: Ledger) -> N
     served = [_claim(ledger).tenant for _ in range(10)]
     assert Counter(served[:6]) == {"archiv": 2, "amt-a": 2, "amt-b": 2}
     assert served[6:] == ["archiv"] * 4
+
+
+def test_tenants_take_turns_even_when_the_clock_was_put_back(ledger: Ledger) -> None:
+    for tenant in ("amt-a", "amt-b"):
+        for _ in range(3):
+            ledger.accept(arrival(tenant=tenant))
+    with ledger.writing() as connection:
+        connection.execute(schema.turn.update().values(served_at=clock.now() + LEASE * 100))
+    served = [_claim(ledger).tenant for _ in range(6)]
+    assert served == ["amt-a", "amt-b"] * 3
 
 
 def test_urgency_is_stronger_than_fairness(ledger: Ledger) -> None:
