@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import json
 import os
-import shutil
 import socket
 import time
 import uuid
@@ -21,11 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 from ingest.document import new_id
 from scanners.folder.listing import Entry
 from scanners.folder.moving import move, sync_folder
 from scanners.folder.naming import CLAIMED
 
+log = structlog.get_logger(__name__)
 _NOTE: Final = ".owner"
 _NOTE_DRAFT: Final = ".owner.new"
 _TOUCH_SECONDS: Final = 5.0
@@ -72,6 +75,11 @@ def _started(pid: int) -> int | None:
     return None if fields[0] in {"Z", "X"} else int(fields[19])
 
 
+def _raised(error: OSError) -> None:
+    """Make `os.walk` say what it would pass over."""
+    raise error
+
+
 class Claim:
     """One claim on disk.
 
@@ -89,11 +97,18 @@ class Claim:
         self._touched = 0.0
 
     def files(self) -> list[Path]:
-        """Return what is claimed, in order of name."""
+        """Return what is claimed, in order of name; nothing if the claim is gone.
+
+        Raises:
+            OSError: It cannot be listed, so nobody knows what is in it.
+        """
+        if not os.path.lexists(self.path):
+            return []
         found = []
-        for folder, folders, names in os.walk(self.path):
+        for folder, folders, names in os.walk(self.path, onerror=_raised):
             folders.sort()
-            found += [Path(folder, name) for name in sorted(names)]
+            links = [name for name in folders if Path(folder, name).is_symlink()]
+            found += [Path(folder, name) for name in sorted([*names, *links])]
         own = {self.path / _NOTE, self.path / _NOTE_DRAFT}
         return [path for path in found if path not in own]
 
@@ -139,10 +154,28 @@ class Claim:
                 return target
 
     def close(self) -> bool:
-        """Remove the claim when nothing is left in it; False when something is."""
+        """Remove the claim when nothing is left in it; False when something is.
+
+        Only our own notes and empty folders are removed, so what a listing did not show stays.
+
+        Raises:
+            OSError: It cannot be listed or removed; what was in it is still there.
+        """
         if self.files():
             return False
-        shutil.rmtree(self.path, ignore_errors=True)
+        walked = os.walk(self.path, topdown=False, onerror=_raised)
+        try:
+            for folder in [Path(folder) for folder, _, _ in walked]:
+                if folder == self.path:
+                    for name in (_NOTE_DRAFT, _NOTE):
+                        (self.path / name).unlink(missing_ok=True)
+                folder.rmdir()
+        except FileNotFoundError:  # another watcher has removed it
+            return True
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+            return False
         return True
 
     def write_note(self, owner: Owner, plan: Sequence[str] | None = None) -> None:
@@ -168,7 +201,11 @@ class Claim:
             sync_folder(self.path)
 
     def owner(self) -> Owner | None:
-        """Return who wrote the note, None if it cannot be read."""
+        """Return who wrote the note, None if there is none that can be understood.
+
+        Raises:
+            OSError: The note is out of reach.
+        """
         values = self._note()
         try:
             return Owner(str(values["place"]), int(values["pid"]), int(values["started"]))
@@ -189,7 +226,7 @@ class Claim:
     def _note(self) -> dict[str, Any]:
         try:
             values = json.loads((self.path / _NOTE).read_text("ascii"))
-        except (OSError, ValueError):
+        except (FileNotFoundError, ValueError):
             return {}
         return values if isinstance(values, dict) else {}
 
@@ -240,9 +277,12 @@ class Claims:
             keys = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
         for key in keys:
             claim = Claim(self._inbox, key)
-            if key not in self._mine and self._is_abandoned(claim):
-                claim.write_note(self._owner)
-                self._mine.add(key)
+            try:
+                if key not in self._mine and self._is_abandoned(claim):
+                    claim.write_note(self._owner)
+                    self._mine.add(key)
+            except OSError as error:  # with a note out of reach its plan would be forgotten
+                log.warning("claim_out_of_reach", claim=key, error=str(error))
             if key in self._mine:
                 claim.touch()
                 found.append(claim)

@@ -197,9 +197,7 @@ class FolderChannel:
                 if isinstance(outcome, bool):
                     received += outcome
                     continue
-                stuck += [
-                    Refused(relative=claim.relative(path), reason=outcome) for path in claim.files()
-                ]
+                stuck += [Refused(relative=path, reason=outcome) for path in _lying(claim)]
         return received
 
     def _report(self, entries: list[Refused]) -> None:
@@ -242,6 +240,14 @@ class FolderChannel:
         while not stop.is_set() and (left := end - time.monotonic()) > 0:
             if wake.wait(min(left, _GLANCE)):
                 return
+
+
+def _lying(claim: Claim) -> list[Path]:
+    """Return where the files of `claim` came from, or where it is itself if nobody can tell."""
+    try:
+        return [claim.relative(path) for path in claim.files()]
+    except OSError:
+        return [Path(CLAIMED, claim.key)]
 
 
 def _is_outage(stuck: list[Refused]) -> bool:

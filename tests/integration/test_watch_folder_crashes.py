@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import errno
 import json
 import os
 import signal
@@ -291,6 +293,95 @@ def test_a_note_half_written_at_a_crash_is_no_document(house: House) -> None:
     assert house.pass_after(0).accepted == 1
     assert house.digests() == [sha256(pdf())]
     assert house.claims() == []
+
+
+class _Unlistable:
+    """Stands before `os.scandir` and fails as a network file system does now and then."""
+
+    def __init__(self, folder: Path, number: int, times: int) -> None:
+        self._real = os.scandir
+        self._folder = folder
+        self._number = number
+        self.left = times
+
+    def __call__(self, path: Any = ".") -> Any:
+        if not isinstance(path, int) and Path(path) == self._folder and self.left:
+            self.left -= 1
+            raise OSError(self._number, os.strerror(self._number), str(path))
+        return self._real(path)
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.EMFILE])
+@pytest.mark.parametrize("times", [1, 2, 100])
+def test_a_claim_that_cannot_be_listed_keeps_its_file_and_stops_nobody(
+    house: House, monkeypatch: pytest.MonkeyPatch, number: int, times: int
+) -> None:
+    house.drop("a.pdf", pdf("claimed"))
+    here = Owner.current()
+    claim = _claimed(house, Owner(here.place, here.pid, here.started - 1))
+    house.drop("b.pdf", pdf("other"))
+    failing = _Unlistable(claim.path, number, times)
+    monkeypatch.setattr(os, "scandir", failing)
+    house.settle()
+    if times == 100:
+        assert f".claimed/{claim.key}" in house.unaccepted()
+        assert house.digests() == [sha256(pdf("other"))]
+    failing.left = 0
+    house.pass_after(5)
+    assert house.digests() == sorted([sha256(pdf("claimed")), sha256(pdf("other"))])
+    assert house.lying() == []
+    assert house.claims() == []
+
+
+def test_closing_a_claim_removes_nothing_that_appears_meanwhile(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = Claim(house.inbox, "01234567-89ab-7def-8123-456789abcdef")
+    (claim.path / "archiv").mkdir(parents=True)
+    claim.write_note(Owner("x", 1, 1), ["YQ=="])
+    real = os.rmdir
+
+    def rmdir(path: Any, *args: Any, **named: Any) -> None:
+        (claim.path / "archiv" / "spaet.pdf").write_bytes(pdf())
+        real(path, *args, **named)
+
+    monkeypatch.setattr(os, "rmdir", rmdir)
+    assert not claim.close()
+    assert house.lying() == [sha256(pdf())]
+    assert claim.owner() == Owner("x", 1, 1)
+
+
+def test_a_plan_out_of_reach_is_not_forgotten(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = {f"{number}.jpg": image(shade=number) for number in (1, 2)}
+    for name, content in pages.items():
+        house.drop(name, content)
+    sources = [{"name": name} for name in pages]
+    claim = Claim(house.inbox, "01234567-89ab-7def-8123-456789abcdef")
+    claim.path.mkdir(parents=True)
+    plan = [base64.b64encode(name.encode()).decode() for name in ("batch.json", *pages)]
+    claim.write_note(Owner("x", 1, 1), plan)
+    (claim.path / "batch.json").write_text(json.dumps({"sources": sources}))
+    (house.inbox / "1.jpg").rename(claim.path / "1.jpg")
+    real, is_down = Path.read_text, True
+
+    def read_text(self: Path, *args: Any, **named: Any) -> str:
+        if self.name == ".owner" and is_down:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(self, *args, **named)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    (house.inbox / "2.jpg").rename(house.settings.data / "2.jpg")
+    house.pass_after(0)
+    house.pass_after(60)
+    is_down = False
+    (house.settings.data / "2.jpg").rename(house.inbox / "2.jpg")
+    house.pass_after(0)
+    house.pass_after(60)
+    [arrival] = house.arrivals()
+    assert house.digests() == sorted(map(sha256, pages.values()))
+    assert arrival["standing"] == "ready"
 
 
 def test_an_empty_claim_is_cleared_away(house: House) -> None:
