@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import threading
 import time
 import traceback
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -47,29 +49,65 @@ _RECORDING_TRIES = 5
 
 @dataclass
 class Breaker:
-    """Stops claiming for a while after an outage, so that a dead store is not hammered.
+    """Stops claiming for a while after outages, so that what is dead is not hammered.
+
+    One outage is one unit's affair and costs that unit a pause; several in a row, with no
+    success between them, are everybody's.
 
     Attributes:
-        pause: Seconds of the present pause; doubles with each outage up to a minute.
+        tolerated: Outages in a row that do not open the breaker yet.
+        longest: Seconds of the longest pause.
     """
 
-    pause: float = 0.0
+    tolerated: int = 2
+    longest: float = 5.0
+    in_a_row: int = 0
     until: float = 0.0
 
     def trip(self) -> None:
         """Count an outage."""
-        self.pause = min(max(1.0, self.pause * 2), 60.0)
-        self.until = time.monotonic() + self.pause
+        self.in_a_row += 1
+        excess = self.in_a_row - self.tolerated
+        if excess > 0:
+            self.until = time.monotonic() + min(2.0 ** (excess - 1), self.longest)
 
     def reset(self) -> None:
         """Count a success."""
-        self.pause = 0.0
+        self.in_a_row = 0
         self.until = 0.0
 
     @property
     def is_open(self) -> bool:
         """Whether claiming has to wait."""
         return time.monotonic() < self.until
+
+
+class Outages:
+    """How often each unit met an outage, so that its pauses grow; shared by all threads.
+
+    An outage consumes no try, therefore the ledger does not count it. Forgetting the
+    counts with the process is harmless.
+    """
+
+    def __init__(self, most: int = 10_000) -> None:
+        """Remember at most `most` units, the newest."""
+        self._most = most
+        self._counts: OrderedDict[tuple[str, Step], int] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def count(self, claim: Claim) -> int:
+        """Count one more for the unit of `claim` and return how many that makes."""
+        key = (claim.unit_id, claim.step)
+        with self._guard:
+            self._counts[key] = self._counts.pop(key, 0) + 1
+            if len(self._counts) > self._most:
+                self._counts.popitem(last=False)
+            return self._counts[key]
+
+    def forget(self, claim: Claim) -> None:
+        """The unit went on."""
+        with self._guard:
+            self._counts.pop((claim.unit_id, claim.step), None)
 
 
 @dataclass
@@ -91,7 +129,11 @@ class Pipeline:
     exhausted: Mapping[Step, Exhausted] = field(default_factory=dict)
     hint: Callable[[Queue], None] = lambda _queue: None
     wanted: Callable[[], bool] = lambda: True
-    breaker: Breaker = field(default_factory=Breaker)
+    outages: Outages = field(default_factory=Outages)
+    ledger_breaker: Breaker = field(default_factory=lambda: Breaker(tolerated=0, longest=60.0))
+    breakers: Mapping[Queue, Breaker] = field(
+        default_factory=lambda: {queue: Breaker() for queue in Queue}
+    )
 
     @property
     def lease(self) -> dt.timedelta:
@@ -105,21 +147,23 @@ class Pipeline:
             Whether there was a unit. False also while the ledger is out of reach or an
             outage makes it sensible to wait.
         """
-        if self.breaker.is_open:
+        open_for = [queue for queue in queues if not self.breakers[queue].is_open]
+        if self.ledger_breaker.is_open or not open_for:
             return False
         try:
-            claim = self.ledger.claim(queues, self.worker, self.lease)
+            claim = self.ledger.claim(open_for, self.worker, self.lease)
         except LedgerUnavailable as error:
-            self.breaker.trip()
-            log.warning("ledger_unavailable", error=str(error), pause=self.breaker.pause)
+            self.ledger_breaker.trip()
+            log.warning("ledger_unavailable", error=str(error))
             return False
+        self.ledger_breaker.reset()
         if claim is None:
             return False
         try:
             self._take(claim)
         except LedgerUnavailable as error:
             # The claim's lease ends by itself; whoever sweeps next gives the unit back.
-            self.breaker.trip()
+            self.ledger_breaker.trip()
             log.warning("ledger_lost", unit=claim.unit_id, error=str(error))
         return True
 
@@ -131,7 +175,8 @@ class Pipeline:
         try:
             self._require_attempt(claim)
             outcome = self.perform(assignment, self._budget(assignment), self._heartbeat(claim))
-            self.breaker.reset()
+            self._breaker(claim).reset()
+            self.outages.forget(claim)
             self._record(claim, outcome)
         except LedgerUnavailable:
             raise
@@ -150,6 +195,9 @@ class Pipeline:
             message = f"{claim.attempt - 1} attempts ended without a word from their worker"
             text = "Die Verarbeitung wurde mehrmals ohne Ergebnis abgebrochen."
             raise ToolFailed(message, operator_text=text, code="worker_lost")
+
+    def _breaker(self, claim: Claim) -> Breaker:
+        return self.breakers[PLAN[claim.unit_kind, claim.step].queue]
 
     def _attempts(self, claim: Claim) -> int:
         limit = self.settings.workers.attempts
@@ -221,8 +269,9 @@ class Pipeline:
         elif not self.wanted():
             self._defer(claim, error, dt.timedelta(0), consumes_try=False)
         elif isinstance(error, Outage):
-            self.breaker.trip()
-            self._defer(claim, error, self._pause(claim.attempt, _OUTAGE_PAUSE), consumes_try=False)
+            self._breaker(claim).trip()
+            pause = self._pause(self.outages.count(claim), _OUTAGE_PAUSE)
+            self._defer(claim, error, pause, consumes_try=False)
         elif isinstance(error, Misconfigured):
             log.error("alarm_misconfigured", unit=claim.unit_id, error=str(error))
             self._defer(claim, error, _LONGEST_PAUSE, consumes_try=False)

@@ -197,8 +197,10 @@ class Settings(BaseSettings):
     def for_children(self) -> dict[str, Any]:
         """Return the settings a child process needs, as JSON values.
 
-        The ledger's and the broker's addresses are left out: a process that reads foreign
-        bytes can reach neither. Store keys are included and travel through a pipe only.
+        The ledger's and the broker's addresses are left out: whoever reads foreign bytes is
+        not handed them. (A child that was taken over still has the rights of the service's
+        user; keeping those apart takes a user of its own for reading workers.) Store keys
+        are included and travel through a pipe only.
         """
         plain = self.model_dump(mode="json", exclude={"ledger_url", "redis_url"})
         for name in ("access_key", "secret_key"):
@@ -211,6 +213,29 @@ class Settings(BaseSettings):
         if self.ledger_url is not None:
             return self.ledger_url.get_secret_value()
         return f"sqlite:///{self.data / 'ledger.sqlite'}"
+
+
+class _Passed(Settings):
+    """Settings that came through a pipe; environment and secret files are not looked at."""
+
+    @override
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only what was passed."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
+def in_child(plain: dict[str, Any]) -> Settings:
+    """Return the settings that `Settings.for_children` made."""
+    return _Passed(**plain)
 
 
 def load(data: Path | None, config: Path | None) -> Settings:

@@ -8,6 +8,7 @@ limit and no time limit in the broker, because leases and the ledger have them.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection
 
 import dramatiq
@@ -20,7 +21,10 @@ from workers.executor import Executor, Lane
 
 log = structlog.get_logger(__name__)
 
-_ENOUGH_HINTS = 8  #: a queue with this many unread hints needs no further one
+_ENOUGH_HINTS = 64  #: a queue with this many unread hints needs no further one
+_SOCKET_SECONDS = 3.0  #: Redis answers within this or counts as away
+_AWAY_SECONDS = 5.0  #: an unreachable Redis is not asked again for this long
+_POLL_SECONDS = 10.0  #: every slot looks into the ledger this often, hints or none
 
 
 def _queue_name(wanted: Queue) -> str:
@@ -29,7 +33,10 @@ def _queue_name(wanted: Queue) -> str:
 
 def open_broker(url: str) -> RedisBroker:
     """Return a broker without middleware; nothing is connected before the first message."""
-    return RedisBroker(url=url, middleware=[])
+    client = redis.Redis.from_url(
+        url, socket_timeout=_SOCKET_SECONDS, socket_connect_timeout=_SOCKET_SECONDS
+    )
+    return RedisBroker(client=client, middleware=[])
 
 
 class Hints:
@@ -38,42 +45,41 @@ class Hints:
     def __init__(self, url: str) -> None:
         """Declare one queue for each kind of work; `url` may carry a password."""
         self.broker = open_broker(url)
-        self.reachable = True
+        self._away_until = 0.0
         for wanted in Queue:
             self.broker.declare_queue(_queue_name(wanted))
 
     def __call__(self, wanted: Queue) -> None:
         """Tell all workers of `wanted` that there may be work."""
+        if time.monotonic() < self._away_until:
+            return
         name = _queue_name(wanted)
         message: dramatiq.Message[None] = dramatiq.Message(
             queue_name=name, actor_name=name, args=(), kwargs={}, options={}
         )
         try:
-            if self.broker.do_qsize(name) < _ENOUGH_HINTS:
+            unread = self.broker.client.llen(f"{self.broker.namespace}:{name}")
+            if unread < _ENOUGH_HINTS:
                 self.broker.enqueue(message)
         except (redis.RedisError, dramatiq.errors.BrokerError, OSError) as error:
-            if self.reachable:
-                log.warning("hints_unreachable", error=type(error).__name__)
-            self.reachable = False
-        else:
-            self.reachable = True
+            log.warning("hints_unreachable", error=type(error).__name__)
+            self._away_until = time.monotonic() + _AWAY_SECONDS
 
 
 class BrokerWorkers:
-    """Consumes hints and drains the queues they name; without Redis it drains by itself."""
+    """Drains what hints name, and looks by itself now and then: a hint is never needed."""
 
     def __init__(self, hints: Hints, executor: Executor, lanes: Collection[Lane]) -> None:
         """Declare an actor for each queue of `lanes`; `start` starts consuming."""
         broker = hints.broker
         self._executor = executor
         self._workers = []
-        self._queues = [wanted for lane in lanes for wanted in lane.queues]
+        self._lanes = lanes
         for lane in lanes:
             for wanted in lane.queues:
                 self._declare(broker, wanted)
             names = {_queue_name(wanted) for wanted in lane.queues}
             self._workers.append(dramatiq.Worker(broker, queues=names, worker_threads=lane.slots))
-        self._hints = hints
         self._stop = threading.Event()
 
     def _declare(self, broker: RedisBroker, wanted: Queue) -> None:
@@ -86,18 +92,20 @@ class BrokerWorkers:
         )
 
     def start(self) -> None:
-        """Start consuming, and watching for a Redis that does not answer."""
+        """Start consuming, and a thread for each slot that looks without any hint."""
         for worker in self._workers:
             worker.start()
-        threading.Thread(target=self._without_redis, name="without-redis", daemon=True).start()
+        for lane in self._lanes:
+            for _ in range(lane.slots):
+                poll = threading.Thread(
+                    target=self._poll, args=(lane.queues[0],), name=f"poll-{lane.name}"
+                )
+                poll.daemon = True
+                poll.start()
 
-    def _without_redis(self) -> None:
-        """Drain the queues in this thread while hints cannot travel."""
-        while not self._stop.wait(2.0):
-            if self._hints.reachable:
-                continue
-            for wanted in self._queues:
-                self._executor.drain(wanted)
+    def _poll(self, wanted: Queue) -> None:
+        while not self._stop.wait(_POLL_SECONDS):
+            self._executor.drain(wanted)
 
     def stop(self) -> None:
         """Stop consuming; call `Executor.stop` first so that running work ends."""

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from ingest.context import StepContext
 from ingest.document import Assignment, Facts, Outcome
-from ingest.settings import Settings
+from ingest.settings import in_child
 from ingest.store import open_store
 from workers import STEPS
 
@@ -25,7 +25,7 @@ def prepare(setup: Facts) -> Callable[[Facts], Facts]:
     Args:
         setup: `{"settings": Settings.for_children()}`.
     """
-    settings = Settings(**setup["settings"])
+    settings = in_child(setup["settings"])
     store = open_store(settings)
 
     def serve(request: Facts) -> Facts:

@@ -21,9 +21,15 @@ from pathlib import Path
 import structlog
 
 from ingest.document import Assignment, Outcome, Queue
-from ingest.errors import LedgerUnavailable, ScanstrasseError, StoreUnavailable
+from ingest.errors import (
+    Dangerous,
+    LedgerUnavailable,
+    ScanstrasseError,
+    StoreUnavailable,
+    Unclear,
+)
 from ingest.ledger import Ledger
-from ingest.pipeline import Pipeline
+from ingest.pipeline import Outages, Pipeline
 from ingest.sandbox import Child, Limits
 from ingest.settings import Settings
 from workers.exhaustion import EXHAUSTED
@@ -60,33 +66,39 @@ def _among(wanted: tuple[Queue, ...], allowed: Collection[Queue]) -> tuple[Queue
     return tuple(queue for queue in wanted if queue in allowed)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """What all slots of an executor have in common."""
+
+    settings: Settings
+    ledger: Ledger
+    scratch: Scratch
+    hint: Callable[[Queue], None]
+    wanted: Callable[[], bool]
+    outages: Outages
+
+
 class Slot:
     """One child process and the pipeline that feeds it. Used by one thread at a time."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        ledger: Ledger,
-        name: str,
-        scratch: Scratch,
-        hint: Callable[[Queue], None],
-        wanted: Callable[[], bool],
-    ) -> None:
+    def __init__(self, shared: Shared, name: str) -> None:
         """Prepare the slot; its child starts with the first unit."""
-        self._scratch = scratch
+        settings = shared.settings
+        self._scratch = shared.scratch
         self._child = Child(
             "workers.execution:prepare",
             {"settings": settings.for_children()},
             Limits(memory_bytes=settings.workers.memory_bytes),
         )
         self.pipeline = Pipeline(
-            ledger=ledger,
+            ledger=shared.ledger,
             perform=self.perform,
             settings=settings,
             worker=f"{socket.gethostname()}:{os.getpid()}:{name}",
             exhausted=EXHAUSTED,
-            hint=hint,
-            wanted=wanted,
+            hint=shared.hint,
+            wanted=shared.wanted,
+            outages=shared.outages,
         )
 
     def perform(self, assignment: Assignment, seconds: float, tick: Callable[[], bool]) -> Outcome:
@@ -105,9 +117,12 @@ class Slot:
                 "workspace": str(workspace),
             }
             answer = self._child.call(request, seconds, tick)
+        except (Unclear, Dangerous):
+            raise
         except ScanstrasseError as error:
+            shutil.rmtree(workspace, ignore_errors=True)
             if self._scratch.has_room():
-                raise
+                raise  # it fits when nothing of this attempt lies there: the unit's own doing
             raise _no_room(error) from error
         finally:
             shutil.rmtree(workspace, ignore_errors=True)
@@ -148,11 +163,18 @@ class Executor:
         self._bells: list[threading.Event] = []
         self._idle: dict[str, queue.SimpleQueue[Slot]] = {}
         self._threads: list[threading.Thread] = []
+        shared = Shared(
+            settings=settings,
+            ledger=ledger,
+            scratch=self._scratch,
+            hint=self._hint,
+            wanted=self.is_wanted,
+            outages=Outages(),
+        )
         for lane in lanes:
             self._idle[lane.name] = queue.SimpleQueue()
             for number in range(lane.slots):
-                name = f"{lane.name}-{number}"
-                slot = Slot(settings, ledger, name, self._scratch, self._hint, self.is_wanted)
+                slot = Slot(shared, f"{lane.name}-{number}")
                 self._idle[lane.name].put(slot)
 
     def is_wanted(self) -> bool:
@@ -174,15 +196,16 @@ class Executor:
             bell.set()
 
     def drain(self, wanted: Queue) -> int:
-        """Advance units of one queue until there are none; return how many.
+        """Advance units of the lane of `wanted` until there are none; return how many.
 
-        Blocks until a slot of the queue's lane is free.
+        All queues of the lane, because the ledger chooses by priority: a letter with a
+        deadline does not wait for the archive's pages. Blocks until a slot is free.
         """
         lane = next(lane for lane in self._lanes if wanted in lane.queues)
         slot = self._idle[lane.name].get()
         count = 0
         try:
-            while self.is_wanted() and slot.pipeline.advance([wanted]):
+            while self.is_wanted() and slot.pipeline.advance(lane.queues):
                 count += 1
         finally:
             self._idle[lane.name].put(slot)

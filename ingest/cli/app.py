@@ -6,10 +6,11 @@ import json
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
 import click
 import structlog
@@ -107,9 +108,28 @@ def with_app(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.pass_obj(function)
 
 
+class _Forgiving:
+    """A text stream on which writing never fails: a full disk must not stop the work."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return bool(self._stream.isatty())
+
+
 def configure_logs(*, verbose: bool, stream: Any = None) -> None:
     """Send logs to standard error: readable on a terminal, JSON elsewhere."""
-    target = stream or sys.stderr
+    target = _Forgiving(stream or sys.stderr)
     renderer: Any = (
         structlog.dev.ConsoleRenderer()
         if target.isatty()
@@ -125,7 +145,7 @@ def configure_logs(*, verbose: bool, stream: Any = None) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.DEBUG if verbose else logging.WARNING
         ),
-        logger_factory=structlog.PrintLoggerFactory(file=target),
+        logger_factory=structlog.PrintLoggerFactory(file=cast("TextIO", target)),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=logging.ERROR, stream=target)
+    logging.basicConfig(level=logging.ERROR, stream=cast("TextIO", target))

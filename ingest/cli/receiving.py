@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -16,11 +12,9 @@ import click
 from console.texts import in_zone
 from ingest.cli.app import App, print_json, with_app
 from ingest.cli.options import operator_option
-from ingest.document import ENDS, Standing, new_id
+from ingest.cli.waiting import PERSON, await_end, rows_of_batch
+from ingest.document import new_id
 from ingest.errors import ScanstrasseError
-
-_PERSON = frozenset({Standing.HELD, Standing.QUARANTINED})
-_SETTLED = ENDS | _PERSON
 
 
 @click.command()
@@ -67,8 +61,7 @@ def receive(  # noqa: PLR0913 - one parameter per option of the command
         else:
             batches.append(batch)
     if wait:
-        with _own_workers(app):
-            _await_end(app, batches)
+        await_end(app, batches)
     return _report(app, batches, as_json=as_json, final=wait) or (3 if refused else 0)
 
 
@@ -138,74 +131,11 @@ def _report_refusal(path: Path, *, as_json: bool) -> None:
         click.echo(text, err=True)
 
 
-@contextmanager
-def _own_workers(app: App) -> Iterator[None]:
-    """Work in this process if no worker of this installation lives."""
-    from workers.executor import Executor, standard_lanes
-
-    with worker_lock(app.settings.data, exclusive=True) as free:
-        if free is None:
-            yield
-            return
-        _prepare_key(app)
-        executor = Executor(app.settings, app.ledger, standard_lanes(app.settings))
-        executor.start()
-        try:
-            yield
-        finally:
-            executor.stop()
-
-
-def _prepare_key(app: App) -> None:
-    from workers.sealing import ensure_installation_key
-
-    ensure_installation_key(app.settings.keys)
-
-
-@contextmanager
-def worker_lock(folder: Path, *, exclusive: bool) -> Iterator[IO[bytes] | None]:
-    """Hold the sign that workers live here: shared by workers, exclusive to ask.
-
-    Yields:
-        The lock, or None when `exclusive` was wanted and workers live.
-    """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-    with (folder / ".workers.lock").open("ab") as lock:
-        kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-        try:
-            fcntl.flock(lock, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not exclusive:
-                fcntl.flock(lock, kind)
-                yield lock
-            else:
-                yield None
-        else:
-            yield lock
-
-
-def _await_end(app: App, batches: list[str]) -> None:
-    waiting = set(batches)
-    while waiting:
-        for batch in list(waiting):
-            if all(row["standing"] in _SETTLED for row in _rows(app, batch)):
-                waiting.discard(batch)
-        if waiting:
-            time.sleep(0.2)
-
-
-def _rows(app: App, batch: str) -> list[dict[str, Any]]:
-    from ingest.ledger.extracts import rows_of
-
-    with app.ledger.reading() as connection:
-        return list(rows_of(connection, batch))
-
-
 def _report(app: App, batches: list[str], *, as_json: bool, final: bool) -> int:
     needs_person = False
     for batch in batches:
-        for row in _rows(app, batch):
-            needs_person |= row["standing"] in _PERSON
+        for row in rows_of_batch(app, batch):
+            needs_person |= row["standing"] in PERSON
             if as_json:
                 print_json(in_zone(row, app.settings.house.zone))
             else:

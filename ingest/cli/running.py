@@ -12,8 +12,8 @@ import click
 
 from ingest.cli.app import App, configure_logs, with_app
 from ingest.cli.proving import require_ready
-from ingest.cli.receiving import worker_lock
 from ingest.cli.stopping import stopping
+from ingest.cli.waiting import living_workers
 from ingest.document import Queue
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def run(app: App, *, samples: bool, until_idle: bool, as_json: bool) -> int:
         stop = stack.enter_context(stopping())
         _log_to_file(app, stack)
         require_ready(app, stop)
-        stack.enter_context(worker_lock(app.settings.data, exclusive=False))
+        stack.enter_context(living_workers(app.settings.data, stop))
         executor = Executor(app.settings, app.ledger, standard_lanes(app.settings))
         executor.start()
         stack.callback(executor.stop)
@@ -86,7 +86,7 @@ def work(app: App, queues: tuple[str, ...], processes: int | None) -> int:
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
         require_ready(app, stop, sealing=Queue.SEALING in wanted)
-        stack.enter_context(worker_lock(settings.data, exclusive=False))
+        stack.enter_context(living_workers(settings.data, stop))
         lanes = standard_lanes(settings, wanted)
         hints = _hints(app)
         executor = Executor(settings, app.ledger, lanes, hints)

@@ -54,9 +54,9 @@ def stopping() -> Iterator[Stop]:
     def died(arguments: threading.ExceptHookArgs) -> None:
         name = arguments.thread.name if arguments.thread else "?"
         exception = arguments.exc_value
-        log.error("thread_died", thread=name, error=repr(exception), exc_info=exception)
         stop.has_failed = True
         stop.set()
+        log.error("thread_died", thread=name, error=repr(exception), exc_info=exception)
 
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     hook = threading.excepthook

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import signal
 import struct
@@ -25,9 +26,14 @@ from ingest.document import Facts
 from ingest.errors import ScanstrasseError, ToolFailed, ToolTimedOut, from_code
 
 _LENGTH: Final = struct.Struct(">I")
-_LARGEST_ANSWER: Final = 64 * 1024**2  #: bytes; words of a page are far below
+_LARGEST_ANSWER: Final = 16 * 1024**2  #: bytes; a batch of 20,000 pages is below
 _TICK_SECONDS: Final = 1.0
 _START_SECONDS: Final = 60.0
+#: Variables that a child may see; passwords of database and broker are not among them.
+_PASSED: Final = re.compile(
+    r"PATH|HOME|LANG|LC_\w+|TZ|TMPDIR|TESSDATA_PREFIX|OPENBLAS_\w+|PYTHON\w*|VIRTUAL_ENV"
+    r"|LD_LIBRARY_PATH|FONTCONFIG_\w+|XDG_\w+|SSL_CERT_\w+|AWS_\w+"
+)
 _STDERR_TAIL: Final = 2000  #: characters of a dead child's stderr that go into the log
 
 
@@ -81,7 +87,7 @@ class Child:
             ToolFailed: The child died (crash, memory) or answered nonsense.
             ScanstrasseError: What the target raised, rebuilt from its code.
         """
-        self._ready()
+        self._ready(tick)
         process = self._process
         if process is None or process.stdin is None:
             message = "no child process"
@@ -108,11 +114,11 @@ class Child:
             self._stderr.close()
             self._stderr = None
 
-    def _ready(self) -> None:
+    def _ready(self, tick: Callable[[], bool]) -> None:
         if self._process is not None and self._worn_out():
             self.close()
         if self._process is None:
-            self._start()
+            self._start(tick)
         elif self._stderr is not None:
             self._stderr.truncate(0)
 
@@ -124,7 +130,7 @@ class Child:
             resident_bytes(process.pid) > self._limits.resident_bytes
         )
 
-    def _start(self) -> None:
+    def _start(self, tick: Callable[[], bool]) -> None:
         self._stderr = tempfile.TemporaryFile(mode="a+b")  # noqa: SIM115 - closed with the child
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ingest.sandbox.inside"],
@@ -147,13 +153,14 @@ class Child:
             _send(self._process.stdin, setup)
         except OSError as error:
             raise self._died() from error
-        _unwrap(self._answer(_START_SECONDS, lambda: True))
+        _unwrap(self._answer(_START_SECONDS, tick))
 
     def _answer(self, seconds: float, tick: Callable[[], bool]) -> Facts:
         process = self._process
         if process is None or process.stdout is None:
             raise self._died()
         limit = time.monotonic() + seconds
+        ticked = time.monotonic()
         received = bytearray()
         descriptor = process.stdout.fileno()
         while True:
@@ -161,21 +168,27 @@ class Child:
                 return _decode(received)
             left = limit - time.monotonic()
             if left <= 0:
-                self.close()
-                message = f"no answer within {seconds:.0f} s"
-                raise ToolTimedOut(
-                    message, operator_text=f"Zeitgrenze von {seconds:.0f} s überschritten."
-                )
+                raise self._overdue(seconds)
             readable, _, _ = select.select([descriptor], [], [], min(left, _TICK_SECONDS))
             if readable:
                 chunk = os.read(descriptor, 1 << 20)
                 if not chunk or len(received) > _LARGEST_ANSWER:
                     raise self._died()
                 received += chunk
-            elif not tick():
-                self.close()
-                message = "the claim was lost or work was stopped"
-                raise ToolTimedOut(message, code="work_stopped")
+            if time.monotonic() - ticked >= _TICK_SECONDS:
+                ticked = time.monotonic()  # also while an answer trickles in
+                self._go_on(tick)
+
+    def _go_on(self, tick: Callable[[], bool]) -> None:
+        if not tick():
+            self.close()
+            message = "the claim was lost or work was stopped"
+            raise ToolTimedOut(message, code="work_stopped")
+
+    def _overdue(self, seconds: float) -> ToolTimedOut:
+        self.close()
+        text = f"Zeitgrenze von {seconds:.0f} s überschritten."
+        return ToolTimedOut(f"no answer within {seconds:.0f} s", operator_text=text)
 
     def _died(self) -> ToolFailed:
         status, tail = None, ""
@@ -203,8 +216,8 @@ def resident_bytes(pid: int) -> int:
 
 
 def _environment() -> dict[str, str]:
-    """Return the child's environment: no secrets of ours, one thread per native library."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("SCANSTRASSE_")}
+    """Return the child's environment: what tools need, no secrets, one thread per library."""
+    kept = {name: value for name, value in os.environ.items() if _PASSED.fullmatch(name)}
     return kept | {
         "OMP_THREAD_LIMIT": "1",
         "OMP_NUM_THREADS": "1",

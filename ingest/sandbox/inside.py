@@ -19,6 +19,7 @@ from ingest.errors import ScanstrasseError
 
 _LENGTH: Final = struct.Struct(">I")
 _PR_SET_PDEATHSIG: Final = 1
+_LARGEST_FILE: Final = 8 * 1024**3  #: bytes; one file cannot fill the disk
 
 
 def main() -> None:
@@ -80,6 +81,7 @@ def _load(setup: dict[str, Any]) -> Callable[[Any], Any]:
 def _limit(memory_bytes: int, parent: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:

@@ -19,7 +19,7 @@ from ingest.errors import (
 )
 from ingest.ledger import Ledger, open_ledger
 from ingest.ledger.showing import show
-from ingest.pipeline import Pipeline
+from ingest.pipeline import Outages, Pipeline
 from ingest.settings import Settings, WorkerSettings
 from tests.plugins import ledgers
 from workers.exhaustion import EXHAUSTED
@@ -64,7 +64,6 @@ def drain(pipeline: Pipeline, rounds: int = 60) -> None:
     """Work and sweep until nothing moves; outages would make it endless, hence `rounds`."""
     for _ in range(rounds):
         pipeline.ledger.sweep()
-        pipeline.breaker.reset()
         if not pipeline.advance(tuple(Queue)) and not pipeline.ledger.sweep().promoted:
             return
 
@@ -128,28 +127,65 @@ def test_a_bug_keeps_its_traceback_in_the_event_and_a_short_text_for_people(
     assert any("ZeroDivisionError: odd" in str(event) for event in found["events"])
 
 
-def test_an_outage_consumes_no_try_and_opens_the_breaker(ledger: Ledger) -> None:
+def test_an_outage_consumes_no_try_and_its_pauses_grow(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     receipt = ledger.accept(ledgers.arrival())
     attempts: list[int] = []
+    pauses: list[float] = []
 
     def act(assignment: Assignment) -> Outcome:
         attempts.append(assignment.attempt)
-        raise AuthorityUnavailable("store is down")
+        raise AuthorityUnavailable("authority is down")
 
-    pipeline = make(ledger, act)
+    defer = ledger.defer
+
+    def noted(claim: Any, **said: Any) -> bool:
+        pauses.append(said["pause"].total_seconds())
+        return defer(claim, **said)
+
+    monkeypatch.setattr(ledger, "defer", noted)
+    outages = Outages()
     for _ in range(6):
-        ledger.retry(receipt.batch_id) if attempts else None
-        pipeline.breaker.reset()
-        assert pipeline.advance(tuple(Queue))
-        assert pipeline.breaker.is_open
+        if attempts:
+            ledger.retry(receipt.batch_id)
+        assert make(ledger, act, outages=outages).advance(tuple(Queue))
     assert attempts == [1] * 6
+    assert pauses[-1] > 8 * pauses[0]
     assert record(ledger, receipt.batch_id)["standing"] == Standing.DEFERRED
 
 
-def test_an_open_breaker_claims_nothing(ledger: Ledger) -> None:
+def test_several_outages_in_a_row_stop_one_queue_and_not_the_others(ledger: Ledger) -> None:
+    for _ in range(5):
+        ledger.accept(ledgers.arrival())
+    down = make(ledger, fail_at(Step.INSPECTION, AuthorityUnavailable("down")))
+    for _ in range(3):
+        assert down.advance((Queue.INSPECTION,))
+    assert down.advance((Queue.INSPECTION,)) is False
+    assert ledger.backlog()[Queue.INSPECTION] == 2
+    assert not down.breakers[Queue.DELIVERY].is_open
+
+
+def test_a_few_sick_units_do_not_starve_the_healthy_ones(ledger: Ledger) -> None:
+    sick = {ledger.accept(ledgers.arrival()).batch_id for _ in range(2)}
+    healthy = {ledger.accept(ledgers.arrival()).batch_id for _ in range(4)}
+
+    def act(assignment: Assignment) -> Outcome:
+        if assignment.batch.id in sick:
+            raise AuthorityUnavailable("only these")
+        return ledgers.outcome(assignment)
+
+    pipeline = make(ledger, act)
+    while pipeline.advance(tuple(Queue)):
+        pass
+    assert {record(ledger, batch)["standing"] for batch in healthy} == {Standing.DONE}
+    assert {record(ledger, batch)["standing"] for batch in sick} == {Standing.DEFERRED}
+
+
+def test_while_the_ledger_is_away_nothing_is_claimed(ledger: Ledger) -> None:
     ledger.accept(ledgers.arrival())
     pipeline = make(ledger, ledgers.outcome)
-    pipeline.breaker.trip()
+    pipeline.ledger_breaker.trip()
     assert pipeline.advance(tuple(Queue)) is False
     assert ledger.backlog()[Queue.INSPECTION] == 1
 
@@ -160,7 +196,7 @@ def test_misconfiguration_defers_the_work_and_consumes_no_try(ledger: Ledger) ->
     pipeline.advance(tuple(Queue))
     found = record(ledger, receipt.batch_id)
     assert found["standing"] == Standing.DEFERRED
-    assert not pipeline.breaker.is_open
+    assert not pipeline.breakers[Queue.INSPECTION].is_open
 
 
 def test_a_page_that_crashes_the_engine_twice_goes_on_without_text(ledger: Ledger) -> None:

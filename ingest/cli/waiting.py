@@ -1,0 +1,85 @@
+"""Waiting for arrivals to reach their end, and working oneself while nobody else does."""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Final
+
+from ingest.cli.app import App
+from ingest.document import ENDS, Standing
+
+#: What a person has to decide: nothing moves it but that person.
+PERSON: Final = frozenset({Standing.HELD, Standing.QUARANTINED})
+_SETTLED: Final = ENDS | PERSON
+_LOCK: Final = ".workers.lock"
+_LOOK_SECONDS: Final = 0.2
+_ASK_SECONDS: Final = 1.0
+
+
+def rows_of_batch(app: App, batch: str) -> list[dict[str, Any]]:
+    """Return the records of a batch and its documents."""
+    from ingest.ledger.extracts import rows_of
+
+    with app.ledger.reading() as connection:
+        return list(rows_of(connection, batch))
+
+
+def await_end(app: App, batches: list[str]) -> None:
+    """Return when every batch and document is at its end or waits for a person.
+
+    Whenever no worker of this installation lives, this process works itself: also when the
+    one that was there at first dies meanwhile.
+    """
+    waiting, asked = set(batches), 0.0
+    with ExitStack() as stack:
+        works = False
+        while waiting:
+            if not works and time.monotonic() - asked >= _ASK_SECONDS:
+                asked = time.monotonic()
+                works = _work_if_alone(app, stack)
+            for batch in list(waiting):
+                if all(row["standing"] in _SETTLED for row in rows_of_batch(app, batch)):
+                    waiting.discard(batch)
+            if waiting:
+                time.sleep(_LOOK_SECONDS)
+
+
+def _work_if_alone(app: App, stack: ExitStack) -> bool:
+    from workers.executor import Executor, standard_lanes
+    from workers.sealing import ensure_installation_key
+
+    lock = _open(app.settings.data)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return False
+    fcntl.flock(lock, fcntl.LOCK_SH)  # others may come and work as well
+    stack.callback(lock.close)
+    ensure_installation_key(app.settings.keys)
+    executor = Executor(app.settings, app.ledger, standard_lanes(app.settings))
+    executor.start()
+    stack.callback(executor.stop)
+    return True
+
+
+@contextmanager
+def living_workers(folder: Path, stop: threading.Event) -> Iterator[None]:
+    """Show, as long as the block lasts, that workers live on this data folder."""
+    with _open(folder) as lock:
+        while not stop.is_set():
+            with suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                break
+            stop.wait(_LOOK_SECONDS)
+        yield
+
+
+def _open(folder: Path) -> IO[bytes]:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+    return (folder / _LOCK).open("ab")
