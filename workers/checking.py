@@ -3,7 +3,8 @@
 Each check is recorded whether it passed or not, so that a later reader sees what was looked at.
 One's own scan that lost a page, shows a page empty or is no PDF/A goes to a person; foreign
 originals are never stopped for their form, there the same is a finding. What merely asks for a
-second look (resolution, blank suspects, badly readable text) is an anomaly and goes into the note.
+second look (damaged images, resolution, blank suspects, badly readable text) is an anomaly and
+goes into the note.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     checks.extend(_shown(assignment, context))
     resolution, anomalies = _resolution(assignment.pages, profile.checking.minimum_dpi)
     checks.extend(resolution)
+    anomalies.extend(_damaged(assignment.pages))
     anomalies.extend(_blanks(assignment.pages))
     confidence, unreadable = _confidence(assignment.pages)
     checks.extend(confidence)
@@ -219,6 +221,11 @@ def _resolution(pages: tuple[Page, ...], minimum: int) -> tuple[list[Check], lis
     )
     anomalies += _marked(guessed, "resolution_assumed", "Auflösung nicht erfasst, angenommen")
     return [check], anomalies
+
+
+def _damaged(pages: tuple[Page, ...]) -> list[Anomaly]:
+    hurt = tuple(page.number for page in pages if page.facts.get("examination", {}).get("damaged"))
+    return _marked(hurt, "image_damaged", "Bild beschädigt, nur teilweise lesbar")
 
 
 def _blanks(pages: tuple[Page, ...]) -> list[Anomaly]:

@@ -24,12 +24,14 @@ class Frame:
         mode: `1` has only 0 and 255, `L` is grey, `RGB` has three channels.
         dpi: dots per inch, horizontal and vertical, of the upright page.
         dpi_source: `default` where the file gave none that can be believed.
+        damage: What the decoder complained about while it went on, None where it did not.
     """
 
     pixels: Pixels
     mode: Mode
     dpi: tuple[float, float]
     dpi_source: Literal["file", "default"]
+    damage: str | None = None
 
     @property
     def width(self) -> int:
@@ -54,16 +56,15 @@ def check_size(width: int, height: int, index: int, max_pixels: int) -> None:
     Raises:
         DecompressionBomb: `width` times `height` exceeds `max_pixels`.
     """
-    if width * height > max_pixels:
-        raise bomb(index, f"{width} x {height} Bildpunkte", max_pixels)
-
-
-def bomb(index: int, what: str, max_pixels: int) -> DecompressionBomb:
-    """Say that the page at `index` is larger than any page of paper."""
-    return DecompressionBomb(
-        f"page {index + 1}: {what} exceeds {max_pixels} pixels",
+    pixels = width * height
+    if pixels <= max_pixels:
+        return
+    what = f"{width} x {height}" if height > 1 else f"{pixels:,}"  # of a PDF only the sum is known
+    raise DecompressionBomb(
+        f"page {index + 1}: {what} pixels, {max_pixels} are allowed",
         operator_text=(
-            f"Seite {index + 1} ist mit {what} größer als jede Papierseite (erlaubt sind"
-            f" {max_pixels:,} Bildpunkte). Die Datei wird nicht entpackt; bitte Herkunft prüfen."
+            f"Seite {index + 1} ist mit {what} Bildpunkten größer als jede Papierseite (erlaubt"
+            f" sind {max_pixels:,} Bildpunkte). Die Datei wird nicht entpackt; bitte Herkunft"
+            " prüfen."
         ).replace(",", "."),
     )

@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from ingest.content.frame import Frame, Mode, Pixels, bomb, check_size
+from ingest.content.complaints import overheard
+from ingest.content.frame import Frame, Mode, Pixels, check_size
 from ingest.content.pdf_pages import pdf_frame
 from ingest.document import SourceKind
 from ingest.errors import Incomplete, ScanstrasseError, Unreadable
@@ -40,7 +41,6 @@ _BELIEVED: Final = (50.0, 2400.0)
 _GUESSED: Final = (70.0, 600.0)
 _SNAP: Final = 0.06
 _USUAL: Final = (75, 100, 150, 200, 240, 300, 400, 600)
-_PILLOW_LIMIT: Final = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 _SUBFILE_TYPE: Final = 254
 _REDUCED: Final = 1
 _STRIPE: Final = 1024
@@ -55,6 +55,10 @@ _FORMATS: Final = {
     SourceKind.BMP: "BMP",
     SourceKind.HEIC: "HEIF",
 }
+
+#: The limit is the house's (`workers.max_pixels`) and `check_size` keeps it, from the header alone;
+#: Pillow's own would refuse large plans that the house allows, and name another figure.
+Image.MAX_IMAGE_PIXELS = None
 
 
 def open_frame(
@@ -81,10 +85,10 @@ def open_frame(
     if kind not in _FORMATS:
         message = f"{kind} has no raster"
         raise Unreadable(message, operator_text="Die Datei ist kein Bild und kein PDF.")
-    with _pillow(index, max_pixels), _opened(path, kind) as image:
+    with _pillow(index), _opened(path, kind) as image:
         _turn_to(image, index)
         check_size(image.width, image.height, index, max_pixels)
-        return _converted(image)
+        return _converted(image, index)
 
 
 def measure(path: Path, kind: SourceKind) -> tuple[int, int, tuple[float, float] | None, bool]:
@@ -93,15 +97,14 @@ def measure(path: Path, kind: SourceKind) -> tuple[int, int, tuple[float, float]
     Raises:
         Unreadable: The header does not parse.
         Incomplete: The file ends in its header.
-        DecompressionBomb: The header claims a size that Pillow refuses to look at.
     """
-    with _pillow(0, 0), _opened(path, kind) as image:
+    with _pillow(0), _opened(path, kind) as image:
         several = image.format != "JPEG" and bool(getattr(image, "is_animated", False))
         return image.width, image.height, _given_dpi(image), several
 
 
 @contextmanager
-def _pillow(index: int, max_pixels: int) -> Iterator[None]:
+def _pillow(index: int) -> Iterator[None]:
     """Turn whatever Pillow and its codecs raise on hostile files into errors of the project."""
     try:
         with warnings.catch_warnings():
@@ -110,8 +113,6 @@ def _pillow(index: int, max_pixels: int) -> Iterator[None]:
             yield
     except ScanstrasseError:
         raise
-    except Image.DecompressionBombError as error:
-        raise bomb(index, "zu vielen Bildpunkten", max_pixels or _PILLOW_LIMIT) from error
     except Exception as error:  # codecs raise anything on hostile files: TypeError, KeyError …
         raise _undecodable(index, error) from error
 
@@ -164,15 +165,28 @@ def _is_reduced(image: Image.Image) -> bool:
     return isinstance(subfile, int) and bool(subfile & _REDUCED)
 
 
-def _converted(image: Image.Image) -> Frame:
+def _converted(image: Image.Image, index: int) -> Frame:
     given = _given_dpi(image)
     if given is not None and image.getexif().get(_ORIENTATION, 1) in _LYING:
         given = given[1], given[0]
-    image.load()
+    damage = _loaded(image)
     ImageOps.exif_transpose(image, in_place=True)  # without a tag to obey, the other way copies
     dpi, source = _resolution(image.size, given)
     pixels, mode = _plain(image)
-    return Frame(pixels=pixels, mode=mode, dpi=dpi, dpi_source=source)
+    if damage is not None and pixels.min() == pixels.max():
+        text = f"Seite {index + 1}: Das Bild ist beschädigt, nichts davon ist lesbar."
+        raise Unreadable(f"page {index + 1}: {damage}", operator_text=text)
+    return Frame(pixels=pixels, mode=mode, dpi=dpi, dpi_source=source, damage=damage)
+
+
+def _loaded(image: Image.Image) -> str | None:
+    """Decode; return what libtiff complained about and went on."""
+    if image.format != "TIFF":
+        image.load()
+        return None
+    with overheard() as complaints:
+        image.load()
+    return complaints[0][:200] if complaints else None
 
 
 def _plain(image: Image.Image) -> tuple[Pixels, Mode]:

@@ -10,8 +10,10 @@ import pikepdf
 import pytest
 from PIL import Image
 
-from ingest.document import Facts, Outcome, Page, Rendition, RenditionKind
+from ingest.content.raster import open_frame
+from ingest.document import Facts, Outcome, Page, Rendition, RenditionKind, SourceKind
 from ingest.errors import CheckFailed
+from tests.plugins import papers
 from tests.plugins.scanning import Bench, letter, saved
 
 
@@ -120,3 +122,20 @@ def test_a_document_without_pages_has_nothing_to_check(bench: Bench) -> None:
     outcome = Outcome(facts={"pdfa": None, "rung": "original", "findings": []})
     checked = bench.check(bench.batch(source), (), outcome)
     assert checked.facts == {"checks": [], "anomalies": []}
+
+
+def test_a_damaged_image_is_an_anomaly_and_its_copy_shows_what_was_decoded(bench: Bench) -> None:
+    source = bench.source(papers.damaged_fax("Ein Brief"))
+    frame = open_frame(bench.folder / "arrival1", source.kind, 0, max_pixels=10_000_000)
+    (page,) = bench.pages(source)
+    page = _with(page, "examination", damaged=frame.damage)
+    composed = bench.compose(bench.batch(source), (page,))
+    checked = bench.check(bench.batch(source), (page,), composed)
+    anomaly = next(a for a in checked.facts["anomalies"] if a["code"] == "image_damaged")
+    assert anomaly["pages"] == (1,)
+    assert "nur teilweise lesbar" in anomaly["text"]
+    copy = next(r for r in composed.renditions if r.kind is RenditionKind.COMPOSED)
+    shown = open_frame(
+        bench.context().path(copy.sha256), SourceKind.PDF, 0, max_pixels=10_000_000, dpi=300
+    )
+    assert abs(shown.pixels.mean() - frame.pixels.mean()) < 1

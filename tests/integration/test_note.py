@@ -172,6 +172,13 @@ def test_pages_left_out_because_they_do_not_decode_are_anomalies(desk: Desk, sch
     assert said(tree, "//s:Auffaelligkeit") == ["Abbild 2: ausgelassen, Daten fehlen."]
 
 
+def test_what_checking_noticed_names_its_pages(desk: Desk, schema: Any) -> None:
+    hurt = {"code": "image_damaged", "text": "Bild beschädigt", "pages": [1, 2, 3, 7, 9]}
+    assignment = with_facts(desk.letter(composed=image_pdf()), checking={"anomalies": [hurt]})
+    tree, _ = note_of(desk, assignment, schema)
+    assert said(tree, "//s:Auffaelligkeit") == ["Abbild 1 bis 3, 7, 9: Bild beschädigt"]
+
+
 def test_an_electronic_original_stays_the_authoritative_one(desk: Desk, schema: Any) -> None:
     finding = {"code": "jbig2", "text": "Die Datei enthält JBIG2."}
     facts = {"electronic": True, "findings": [finding]}

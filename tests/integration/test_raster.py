@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 from pathlib import Path
 
 import numpy as np
 import pikepdf
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from ingest.content import kind_of
+from ingest.content.complaints import overheard
 from ingest.content.raster import Frame, open_frame
 from ingest.document import SourceKind
 from ingest.errors import DecompressionBomb, Incomplete, ScanstrasseError, Unreadable
@@ -102,6 +105,47 @@ def test_the_size_is_checked_before_anything_is_decoded(tmp_path: Path) -> None:
         opened(tmp_path, content, SourceKind.PNG, max_pixels=100_000)
     with pytest.raises(DecompressionBomb):
         opened(tmp_path, papers.bomb(), SourceKind.PNG)
+
+
+def test_the_limit_of_the_house_counts_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DecompressionBomb) as caught:
+        opened(tmp_path, papers.bomb(), SourceKind.PNG)
+    assert "20000 x 20000 Bildpunkten" in caught.value.operator_text
+    assert "erlaubt sind 150.000.000 Bildpunkte" in caught.value.operator_text
+    assert Image.MAX_IMAGE_PIXELS is None
+    wide = saved(Image.new("1", (20_000, 10_000), 1), "TIFF", compression="group4")
+    frame = opened(tmp_path, wide, SourceKind.TIFF, max_pixels=200_000_000)
+    assert (frame.width, frame.height) == (20_000, 10_000)
+
+
+def test_a_fax_with_wrong_codes_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    frame = opened(tmp_path, papers.damaged_fax("Ein Brief"), SourceKind.TIFF)
+    assert frame.damage is not None
+    assert "Fax4Decode" in frame.damage
+    assert "Fax4Decode" in capfd.readouterr().err
+    assert opened(tmp_path, papers.tiff("Ein Brief"), SourceKind.TIFF).damage is None
+
+
+def test_a_fax_of_which_nothing_is_legible_is_unreadable(tmp_path: Path) -> None:
+    content = bytearray(papers.tiff(Image.new("L", (400, 300), 255)))
+    with TiffImagePlugin.TiffImageFile(io.BytesIO(content)) as image:
+        start, length = image.tag_v2[273][0], image.tag_v2[279][0]
+    content[start : start + length] = b"\2" * length
+    with pytest.raises(Unreadable, match="Fax4Decode"):
+        opened(tmp_path, bytes(content), SourceKind.TIFF)
+
+
+def test_thousands_of_complaints_neither_block_nor_grow(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with overheard() as complaints:
+        for number in range(20_000):
+            with contextlib.suppress(BlockingIOError):
+                os.write(2, b"Fax4Decode: Bad code word at line %d of strip 0 (x 0).\n" % number)
+    assert 100 < len(complaints) < 2000
+    assert len(capfd.readouterr().err) <= 65536
 
 
 def test_cut_pictures_are_incomplete_and_missing_pages_unreadable(tmp_path: Path) -> None:

@@ -180,6 +180,14 @@ def test_a_page_that_does_not_decode_holds_a_scan_and_names_itself(stacked: Stac
     assert omitted(outcome, "unreadable") == [1, 2, 3]
 
 
+def test_a_damaged_fax_is_a_page_with_the_complaint_of_its_decoder(stacked: Stacked) -> None:
+    stack = stacked(papers.damaged_fax("Ein Brief"))
+    assert documents(stack.cut()) == [[1]]
+    examined = stack.pages[0].facts["examination"]
+    assert "Fax4Decode" in examined["damaged"]
+    assert examined["undecodable"] is None
+
+
 def test_a_pdf_page_made_of_one_huge_picture_is_a_bomb(stacked: Stacked) -> None:
     with pikepdf.open(io.BytesIO(papers.pdf("x"))) as document:
         for item in document.objects:

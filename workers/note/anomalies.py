@@ -26,7 +26,7 @@ def anomalies(assignment: Assignment, document: Document) -> list[str]:
         # Checking says these in its own words, page ranges drawn together.
         found += [text for page in assignment.pages for text in _unchecked(page)]
     found += map(_of_separation, facts.get("separation", {}).get("anomalies", []))
-    found += sentences(facts.get("checking", {}).get("anomalies", []))
+    found += map(_of_checking, facts.get("checking", {}).get("anomalies", []))
     return unique(found)
 
 
@@ -54,6 +54,19 @@ def unique(texts: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(texts))
 
 
+def _of_checking(anomaly: Facts) -> str:
+    """Say on which pages; neighbours are drawn together."""
+    numbers = sorted(anomaly.get("pages", []))
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1][1:] = [number]
+        else:
+            spans.append([number])
+    where = ", ".join(" bis ".join(map(str, span)) for span in spans)
+    return f"Abbild {where}: {anomaly['text']}" if where else str(anomaly["text"])
+
+
 def _of_separation(anomaly: Facts) -> str:
     left_out = "ausgelassen, " if anomaly["code"] == "unreadable_page" else ""
     return f"Abbild {anomaly['page']}: {left_out}{anomaly['text']}"
@@ -75,6 +88,8 @@ def _unchecked(page: Page) -> Iterator[str]:
     where = f"Abbild {page.number}"
     if examination.get("undecodable"):
         yield f"{where}: nicht lesbar ({examination['undecodable']})"
+    if examination.get("damaged"):
+        yield f"{where}: Bild beschädigt, nur teilweise lesbar"
     if examination.get("dpi_source") == "default":
         yield f"{where}: Auflösung in der Datei nicht angegeben, angenommen"
     if page.role is PageRole.BLANK_SUSPECT or examination.get("blank"):

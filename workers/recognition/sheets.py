@@ -72,10 +72,14 @@ class Desk:
     def strips(self, sheet: Sheet) -> tiff.Frame | None:
         """Return the frame of a TIFF with its strips; each file's chain is walked once.
 
+        A damaged frame has none: every viewer would guess differently what its codes mean, so
+        the copy shows what was decoded here.
+
         Raises:
             Unreadable: The chain of frames is broken.
         """
-        if sheet.source.kind is not SourceKind.TIFF:
+        damaged = sheet.page.facts.get("examination", {}).get("damaged")
+        if sheet.source.kind is not SourceKind.TIFF or damaged:
             return None
         if sheet.source.sha256 not in self._frames:
             self._frames[sheet.source.sha256] = tiff.frames(sheet.path)

@@ -2,7 +2,9 @@
 
 Does it decode, how large is it, which codes and bars does it carry, is anything on it? Nothing
 is decided here: one bad page must not stop the others, so what does not decode is a fact,
-and `cutting`, which sees all pages, says what follows from it. Only a bomb is refused at once.
+and `cutting`, which sees all pages, says what follows from it. A page whose decoder complained
+and went on is a page: `damaged` keeps the complaint, which checking makes an anomaly; only where
+nothing at all came out is it undecodable. Only a bomb is refused at once.
 """
 
 from __future__ import annotations
@@ -74,6 +76,7 @@ def examine(frame: Frame, *, asn: bool = False) -> Facts:
         "asn": codes.asn,
         "asn_refused": codes.asn_refused,
         "undecodable": None,
+        "damaged": frame.damage,
         "orientation": 0,
         "detector": DETECTOR,
     }
@@ -127,6 +130,7 @@ def _undecodable(reason: str) -> Facts:
         "asn": None,
         "asn_refused": None,
         "undecodable": reason,
+        "damaged": None,
         "orientation": 0,
         "detector": DETECTOR,
     }
