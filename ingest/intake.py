@@ -72,6 +72,7 @@ class Request:
         files: In order; each becomes a source.
         announced: What the sender said the files are; what differs holds the batch.
         held: Set when a person has to decide whatever the files say.
+        manifests: What describes the files, kept as evidence whether understood or not.
     """
 
     tenant: str
@@ -83,6 +84,7 @@ class Request:
     files: tuple[Delivered, ...]
     announced: tuple[ManifestSource, ...] = ()
     held: Held | None = None
+    manifests: tuple[Delivered, ...] = ()
 
 
 def receive(
@@ -128,9 +130,12 @@ def receive_new(
         ScanstrasseError: As `receive`.
         OSError: As `receive`.
     """
-    sources = tuple(
-        _kept(store, request.tenant, ordinal, delivered, alive)
-        for ordinal, delivered in enumerate(request.files, start=1)
+    sources, manifests = (
+        tuple(
+            _kept(store, request.tenant, ordinal, delivered, alive)
+            for ordinal, delivered in enumerate(files, start=1)
+        )
+        for files in (request.files, request.manifests)
     )
     receipt = ledger.accept(
         Arrival(
@@ -142,9 +147,11 @@ def receive_new(
             priority=int(request.priority),
             sources=sources,
             held=_joined(request.held, _disagreement(request.announced, sources)),
+            manifests=manifests,
         )
     )
-    for source, delivered in zip(sources, request.files, strict=True):
+    files = (*request.files, *request.manifests)
+    for source, delivered in zip((*sources, *manifests), files, strict=True):
         # Somebody may have erased the same bytes between storing and recording them.
         if not store.holds(request.tenant, source.sha256):
             _kept(store, request.tenant, source.ordinal, delivered, alive)
@@ -255,7 +262,7 @@ def _disagreement(
     text = (
         f"Der Stapel stimmt nicht mit seiner Ankündigung überein: {'; '.join(problems)}. Bitte die "
         "Blätter prüfen und den Stapel vollständig neu einreichen (diesen zurückweisen) oder "
-        "so freigeben."
+        "mit »release« so freigeben, wie er ist."
     )
     return CountMismatch.code, text
 

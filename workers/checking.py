@@ -110,7 +110,7 @@ def _judge(assignment: Assignment, profile: Profile, checks: list[Check]) -> Non
     span = f"Abbild {numbers[0]} bis {numbers[-1]}" if len(numbers) > 1 else f"Abbild {numbers[0]}"
     names = ", ".join(sorted({check.name for check in failed}))
     message = f"checks failed: {names}"
-    text = f"{span}: {told}. Bitte diese Seiten neu scannen."
+    text = f"{span}: {told}. Bitte diese Seiten neu scannen und dieses Dokument zurückweisen."
     raise CheckFailed(message, operator_text=text)
 
 

@@ -159,7 +159,7 @@ def _check_key(app: App) -> None:
 @click.argument("identifier", metavar="ID")
 @click.option(
     "--what",
-    type=click.Choice(["pdf", "original", "note", "text"]),
+    type=click.Choice(["pdf", "original", "note", "text", "manifest"]),
     default="pdf",
     show_default=True,
     help="Welche Ausgabe.",

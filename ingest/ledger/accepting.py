@@ -13,6 +13,7 @@ from ingest.document import (
     BatchStage,
     Facts,
     Queue,
+    RenditionKind,
     Source,
     SourceKind,
     Standing,
@@ -36,6 +37,7 @@ _SOURCES = (
     .order_by(_source.c.ordinal)
 )
 _NEW_SOURCE = sa.insert(_source)
+_NEW_MANIFEST = sa.insert(schema.rendition).inline()
 _NEW_CLAIM = sa.insert(schema.claim).inline()
 _NOW = sa.select(database_now())
 
@@ -122,6 +124,7 @@ def accept(connection: sa.Connection, arrival: Arrival, *, known: bool) -> Recei
     if not known:
         _introduce(connection, arrival, moment)
     _keep_sources(connection, arrival, row["id"], moment)
+    _keep_manifests(connection, arrival, row["id"], moment)
     entries = [chains.Entry("received", _received(arrival))]
     if arrival.held is not None:
         code, text = arrival.held
@@ -220,6 +223,33 @@ def _keep_sources(
     keep_blobs(connection, arrival.tenant, [(s.sha256, s.size) for s in arrival.sources], moment)
 
 
+def _keep_manifests(
+    connection: sa.Connection, arrival: Arrival, batch_id: str, moment: dt.datetime
+) -> None:
+    """Keep what the station said, word for word: the envelope shows only what was understood."""
+    if not arrival.manifests:
+        return
+    rows: list[Facts] = [
+        {
+            "tenant": arrival.tenant,
+            "unit_kind": UnitKind.BATCH,
+            "unit_id": batch_id,
+            "kind": RenditionKind.MANIFEST,
+            "sha256": manifest.sha256,
+            "size": manifest.size,
+            "media_type": "application/json",
+            "parent_sha256": manifest.sha256,  # it was made from nothing else
+            "tool": arrival.envelope.channel,
+            "settings": {"name": manifest.name, "name_base64": manifest.name_base64},
+            "recorded_at": moment,
+        }
+        for manifest in arrival.manifests
+    ]
+    connection.execute(_NEW_MANIFEST, rows)
+    blobs = [(manifest.sha256, manifest.size) for manifest in arrival.manifests]
+    keep_blobs(connection, arrival.tenant, blobs, moment)
+
+
 def keep_blobs(
     connection: sa.Connection, tenant: str, blobs: list[tuple[str, int]], moment: dt.datetime
 ) -> None:
@@ -234,15 +264,19 @@ def keep_blobs(
 def _received(arrival: Arrival) -> Facts:
     envelope = arrival.envelope
     received_at = envelope.received_at
-    return {
+    said: Facts = {
         "channel": envelope.channel,
         "profile": envelope.profile,
         "profile_sha256": arrival.profile_sha256,
         "operator": envelope.operator,
         "received_at": received_at.isoformat() if received_at else None,
         "received_at_source": envelope.received_at_source,
-        "sources": [
-            {"name": source.name, "sha256": source.sha256, "size": source.size}
-            for source in arrival.sources
-        ],
+        "sources": [_named(source) for source in arrival.sources],
     }
+    if arrival.manifests:
+        said["manifests"] = [_named(manifest) for manifest in arrival.manifests]
+    return said
+
+
+def _named(source: Source) -> Facts:
+    return {"name": source.name, "sha256": source.sha256, "size": source.size}

@@ -135,7 +135,8 @@ class _Erasure:
         if gone:
             of_source = _source.c.batch_id == self._batch.id
             digests |= self._sources_gone(sa.and_(of_source, _source.c.ordinal.in_(sorted(gone))))
-            # What the batch's history says names its sources.
+            # What the batch's history and its manifest say names its sources.
+            digests |= self._renditions_gone([self._batch.id])
             said = {"documents": [row.id for row in documents], "sources": sorted(gone)}
             self._history_gone(self._batch.id, said)
         for row in documents:

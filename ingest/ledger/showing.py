@@ -15,7 +15,7 @@ from ingest.ledger import schema
 from ingest.ledger.reading import describe, moment
 
 Row = sa.Row[Any]
-What = Literal["pdf", "original", "note", "text"]
+What = Literal["pdf", "original", "note", "text", "manifest"]
 _batch, _source, _document, _page = (
     schema.batch,
     schema.batch_source,
@@ -266,6 +266,8 @@ def locate(connection: sa.Connection, id_: str, what: What) -> Located:
     unit = find(connection, id_)
     if what == "original":
         return _original(connection, unit)
+    if what == "manifest":
+        return _manifest(connection, unit)
     document = _only_document(connection, unit)
     kind = RenditionKind(what)
     query = sa.select(_rendition).where(
@@ -282,6 +284,18 @@ def locate(connection: sa.Connection, id_: str, what: What) -> Located:
     stem = PurePosixPath(source.name).stem or document.id
     name = f"{stem}_{document.ordinal:03}{_SUFFIXES[kind]}"
     return Located(document.tenant, made.sha256, made.media_type, name)
+
+
+def _manifest(connection: sa.Connection, unit: Unit) -> Located:
+    query = sa.select(_rendition).where(
+        _rendition.c.unit_id == unit.batch_id, _rendition.c.kind == RenditionKind.MANIFEST
+    )
+    kept = connection.execute(query.order_by(_rendition.c.id).limit(1)).first()
+    if kept is None:
+        text = f"Zu {unit.id} kam keine Begleitdatei, oder sie ist gelöscht."
+        raise UsageError(f"{unit.id} has no manifest", operator_text=text)
+    name = PurePosixPath(kept.settings["name"]).name or kept.sha256
+    return Located(kept.tenant, kept.sha256, kept.media_type, name)
 
 
 def _only_document(connection: sa.Connection, unit: Unit) -> Row:

@@ -28,6 +28,7 @@ class Arrival:
         receipt_key: Equal for every attempt to hand over the same arrival.
         profile: Content of the profile, kept with the batch as it is now.
         held: Code and operator's text when a person has to decide before anything is done.
+        manifests: What came with the files to describe them, kept byte by byte as evidence.
     """
 
     receipt_key: str
@@ -38,6 +39,7 @@ class Arrival:
     priority: int
     sources: tuple[Source, ...]
     held: tuple[str, str] | None = None
+    manifests: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,6 +40,12 @@ DEFAULT_PROFILE: Final = "posteingang"
 _SHIFT_SECONDS: Final = 1.0
 _CHUNK: Final = 1 << 20
 _Mark = tuple[int, int, int, int]
+_KEPT: Final = (
+    "„{name}“ ist unverändert aufbewahrt: »show KENNUNG« nennt sie, »export KENNUNG --what "
+    "manifest« schreibt sie heraus. Was darin steht, ist nicht übernommen; auch Bearbeiter und "
+    "Gerät sind nicht erfasst. Freigeben ohne sie: »release«, ein Eingangsdatum dazu mit "
+    "'received_at=JJJJ-MM-TT'."
+)
 
 
 class ProfileShelf(Protocol):
@@ -165,7 +171,16 @@ class Taking:
                 log.warning("source_changed_and_returned", name=display_name(returned.name))
         if not busy:
             for path in contents.control:
-                path.unlink(missing_ok=True)
+                if self._is_kept(path, claim):
+                    path.unlink(missing_ok=True)
+                else:
+                    claim.give_back(path)
+
+    def _is_kept(self, path: Path, claim: Claim) -> bool:
+        """Tell whether nothing is lost with `path`; a manifest may have been written to since."""
+        if not path.exists() or not path.name.endswith(MANIFEST_SUFFIX):
+            return True
+        return self._store.holds(self._tenant, self._digest(path, claim))
 
     def _digest(self, path: Path, claim: Claim) -> str:
         """Return the digest of `path`, from memory when it has not been touched since."""
@@ -210,6 +225,9 @@ class Taking:
 
     def _read(self, path: Path, contents: _Contents) -> None:
         manifest, named, contents.problem = read_stack(path, self._settings.house.zone)
+        if contents.problem is not None:
+            code, text = contents.problem
+            contents.problem = code, f"{text} {_KEPT.format(name=display_name(path.name))}"
         if manifest is None:
             contents.announced = tuple(ManifestSource.model_construct(name=name) for name in named)
         else:
@@ -232,6 +250,11 @@ class Taking:
             files=tuple(Delivered(path=path, name=path.name) for path in contents.documents),
             announced=contents.announced,
             held=(found[0][0], " ".join(text for _, text in found)) if found else None,
+            manifests=tuple(
+                Delivered(path=path, name=path.name)
+                for path in contents.control
+                if path.name.endswith(MANIFEST_SUFFIX)
+            ),
         )
 
     def _profile(self, wanted: str | None, inbox: str) -> tuple[LoadedProfile, Held | None]:
@@ -242,7 +265,11 @@ class Taking:
         except ProfileInvalid as error:
             if first == DEFAULT_PROFILE:
                 raise
-            text = f"{error.operator_text} Angenommen wurde mit dem Profil „{DEFAULT_PROFILE}“."
+            text = (
+                f"{error.operator_text} Angenommen wurde mit dem Profil „{DEFAULT_PROFILE}“. Bitte "
+                "mit »release« freigeben, um es dabei zu belassen, oder diese Einlieferung "
+                "zurückweisen und mit richtigem Profil neu einreichen."
+            )
             return self._load(DEFAULT_PROFILE), (error.code, text)
 
     def _load(self, name: str) -> LoadedProfile:
@@ -251,10 +278,13 @@ class Taking:
         return self._loaded[name]
 
     def _envelope(self, contents: _Contents, inbox: str, profile: str) -> Envelope:
-        """Say what is known: the manifest first, then whoever has signed on at this inbox."""
+        """Say what is known: the manifest first, then whoever has signed on at this inbox.
+
+        A manifest that was not understood may name somebody else, so then nobody is named.
+        """
         said = contents.manifest
         shift = None
-        if said.operator is None or said.device is None:
+        if contents.problem is None and (said.operator is None or said.device is None):
             shift = self._shift(inbox)
         return Envelope(
             profile=profile,
@@ -284,7 +314,8 @@ def _incomplete(path: Path) -> Held | None:
         return None
     text = (
         f"„{display_name(path.name)}“: {found.operator_text}. Bitte das Papier neu scannen oder "
-        "die Datei neu anfordern und diese Einlieferung zurückweisen."
+        "die Datei neu anfordern und diese Einlieferung zurückweisen. Mit 'as_is=yes' freigeben, "
+        "um die Datei unverändert weiterzugeben."
     )
     return Incomplete.code, text
 

@@ -77,6 +77,15 @@ def test_t01_what_is_written_into_a_claimed_file_arrives_as_well(house: House) -
     assert held == {sha256(content[:half]): "held", sha256(content): "ready"}
 
 
+def test_what_is_received_as_incomplete_says_how_it_can_be_released(house: House) -> None:
+    house.drop("brief.jpg", image()[:200])
+    house.pass_after(0)
+    assert house.pass_after(900).accepted == 1
+    [row] = house.envelopes()
+    assert (row.standing, row.reason_code) == ("held", "incomplete")
+    assert "'as_is=yes'" in row.reason
+
+
 def test_t01_a_file_that_changes_while_it_is_hashed_is_received_again_whole(house: House) -> None:
     first, second = image(shade=1), image(shade=2)
     house.drop("brief.jpg", first)

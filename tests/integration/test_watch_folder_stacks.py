@@ -7,11 +7,15 @@ import json
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
+from typing_extensions import override
 
-from ingest.document import DEFAULT_TENANT
+from ingest.document import DEFAULT_TENANT, Blob
+from ingest.ledger import reading, showing
+from ingest.ledger.erasure import erase
+from ingest.store import FolderStore
 from tests.plugins.watching import House, build, image, pdf, sha256, tiff
 
 
@@ -163,6 +167,85 @@ def test_a_wrong_manifest_holds_its_stack_and_names_the_field(
     assert said in row.reason
     assert "batch.json" in row.reason
     assert house.lying() == []
+
+
+@pytest.mark.parametrize(
+    ("manifest", "content"),
+    [
+        ("stapel/batch.json", b'{"operator": "MUE", "received_at": "20.11.2025"}'),
+        ("stapel/batch.json", b'{"operator": "MUE"'),
+        ("stapel/batch.json", b'{"operator": "Erika Muster"}'),
+        ("stapel/batch.json", b'{"operator": "MUE", "profile": "archiv"}'),
+        ("1.jpg.json", b'{"operator": "MUE", "device": 3}'),
+        ("1.jpg.json", b'{"operator": "MUE"}'),
+    ],
+)
+def test_a_manifest_is_kept_word_for_word_whether_it_was_understood_or_not(
+    house: House, manifest: str, content: bytes
+) -> None:
+    house.drop(str(Path(manifest).parent / "1.jpg"), image())
+    house.drop(manifest, content)
+    house.settle()
+    [row] = house.arrivals()
+    with house.ledger.reading() as connection:
+        kept = showing.locate(connection, row["id"], "manifest")
+        shown = showing.show(connection, row["id"])
+        referenced = set(reading.referenced(connection, DEFAULT_TENANT))
+    with house.store.open(DEFAULT_TENANT, kept.sha256) as stream:
+        assert stream.read() == content
+    assert kept.filename == Path(manifest).name
+    assert kept.sha256 in referenced
+    assert [made["sha256"] for made in shown["renditions"]] == [sha256(content)]
+    assert shown["events"][0]["payload"]["manifests"][0]["sha256"] == sha256(content)
+    assert house.lying() == []
+
+
+def test_whoever_is_signed_on_does_not_stand_in_for_a_manifest_that_nobody_understands(
+    house: House,
+) -> None:
+    house.ledger.begin_shift(DEFAULT_TENANT, "", "SHI", "Scanner S")
+    house.drop("stapel/1.jpg", image())
+    house.drop("stapel/batch.json", b'{"operator": "MUE", "recieved_at": "2025-11-20"}')
+    house.settle()
+    [row] = house.envelopes()
+    assert (row.standing, row.reason_code) == ("held", "manifest_invalid")
+    assert (row.operator, row.device) == (None, None)
+    for part in ("„batch.json“ ist unverändert aufbewahrt", "»show KENNUNG«", "--what manifest"):
+        assert part in row.reason
+
+
+def test_erasing_a_batch_erases_its_manifest_unless_another_batch_came_with_the_same(
+    house: House,
+) -> None:
+    for number in (1, 2):
+        house.drop(f"stapel{number}/{number}.jpg", image(shade=number))
+        _manifest(house, f"stapel{number}/batch.json", operator="MUE")
+    house.settle()
+    manifest = sha256(json.dumps({"operator": "MUE"}).encode())
+    gone = []
+    for row in house.arrivals():
+        with house.ledger.writing() as connection:
+            gone.append(erase(connection, row["id"], "op17", "Irrläufer"))
+    assert [manifest in digests for digests in gone] == [False, True]
+
+
+def test_a_manifest_that_changes_while_it_is_received_is_not_removed(house: House) -> None:
+    class Rewriting(FolderStore):
+        @override
+        def put(self, tenant: str, stream: BinaryIO) -> Blob:
+            kept = super().put(tenant, stream)
+            for path in house.inbox.rglob("batch.json"):
+                if kept.sha256 == sha256(path.read_bytes()):
+                    path.write_bytes(b'{"operator": "NEU"}')
+            return kept
+
+    house.drop("stapel/1.jpg", image())
+    _manifest(house, "stapel/batch.json", operator="MUE")
+    store = Rewriting(house.settings.data / "store")
+    assert house.pass_after(0, house.another(store=store)).accepted == 1
+    assert [row.operator for row in house.envelopes()] == ["MUE"]
+    assert house.lying() == [sha256(b'{"operator": "NEU"}')]
+    assert house.claims() == []
 
 
 def test_a_manifest_that_is_still_written_is_waited_for(house: House) -> None:
