@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 import sqlalchemy as sa
 
 from ingest.document import NOT_RECORDED, Assignment, Outcome, Queue, Standing
-from ingest.errors import ScanstrasseError
+from ingest.errors import LedgerUnavailable, ScanstrasseError
 from ingest.ledger import accepting, assigning, claiming, clerks, inboxes, recording, setbacks
 from ingest.ledger import engine as engines
 from ingest.ledger.migrating import migrate
@@ -49,8 +49,11 @@ class Ledger:
         self._introduced: set[tuple[str, str]] = set()
 
     def reading(self) -> AbstractContextManager[sa.Connection]:
-        """Yield a connection that sees one snapshot and writes nothing."""
+        """Yield a connection that sees one snapshot, writes nothing and may take its time."""
         return engines.reading(self._engine)
+
+    def _looking(self) -> AbstractContextManager[sa.Connection]:
+        return engines.reading(self._engine, patient=False)
 
     def writing(self) -> AbstractContextManager[sa.Connection]:
         """Yield a connection in one transaction, committed at the end or not at all."""
@@ -73,7 +76,7 @@ class Ledger:
 
     def receipt(self, receipt_key: str) -> Receipt | None:
         """Return what was accepted under a key, None if nothing was."""
-        with self.reading() as connection:
+        with self._looking() as connection:
             return accepting.receipt(connection, receipt_key)
 
     def claim(self, queues: Collection[Queue], worker: str, lease: dt.timedelta) -> Claim | None:
@@ -81,8 +84,14 @@ class Ledger:
 
         Attempt, token and idempotency key are committed on return.
         """
+        try:
+            with self.writing() as connection:
+                return claiming.claim(connection, queues, worker, lease)
+        except LedgerUnavailable as error:
+            if not engines.is_held_up(error):
+                raise
         with self.writing() as connection:
-            return claiming.claim(connection, queues, worker, lease)
+            return claiming.claim_past(connection, queues, worker, lease)
 
     def extend(self, claim: Claim, lease: dt.timedelta) -> bool:
         """Let the lease end `lease` from now; False if the claim was lost."""
@@ -95,7 +104,7 @@ class Ledger:
         Raises:
             ClaimLost: The claim is no longer the caller's.
         """
-        with self.reading() as connection:
+        with self._looking() as connection:
             return assigning.assignment(connection, claim, self._profiles)
 
     def record(self, claim: Claim, outcome: Outcome) -> bool:
@@ -141,7 +150,7 @@ class Ledger:
 
     def sweep(self) -> Swept:
         """Make ready what nobody keeps any more and what has become due."""
-        with self.reading() as connection:
+        with self._looking() as connection:
             if not claiming.anything_to_sweep(connection):
                 return Swept(expired=0, promoted=0)
         with self.writing() as connection:
@@ -149,12 +158,12 @@ class Ledger:
 
     def backlog(self) -> dict[Queue, int]:
         """Count the ready work of every queue."""
-        with self.reading() as connection:
+        with self._looking() as connection:
             return claiming.backlog(connection)
 
     def due(self, queue: Queue) -> bool:
         """Tell whether a queue has ready work."""
-        with self.reading() as connection:
+        with self._looking() as connection:
             return claiming.due(connection, queue)
 
     def release(
@@ -193,7 +202,7 @@ class Ledger:
 
     def unaccepted(self, tenant: str, root: str) -> list[Unaccepted]:
         """Return what an inbox does not take, by name."""
-        with self.reading() as connection:
+        with self._looking() as connection:
             return inboxes.unaccepted(connection, tenant, root)
 
     def begin_shift(
@@ -214,7 +223,7 @@ class Ledger:
 
     def current_shift(self, tenant: str, inbox: str) -> Shift | None:
         """Return who stands at an inbox, None if nobody has signed on."""
-        with self.reading() as connection:
+        with self._looking() as connection:
             return inboxes.current_shift(connection, tenant, inbox)
 
 

@@ -23,6 +23,7 @@ from ingest.clock import now
 from ingest.document import Facts
 from ingest.errors import DigestMismatch, UsageError
 from ingest.ledger import accepting, chains, schema
+from ingest.ledger.engine import be_patient
 from ingest.ledger.integrity import Break, Root, root_of, verify_chains
 from ingest.ledger.migrating import HEAD
 
@@ -157,6 +158,7 @@ def restore_ledger(connection: sa.Connection, folder: Path, by: str) -> Copied:
         DigestMismatch: A file was altered, or the chains are not those that were copied. In
             each case the transaction must end without a commit.
     """
+    be_patient(connection)
     manifest = check_copy(folder)
     if manifest["revision"] != HEAD:
         raise _unusable(folder / MANIFEST, "stammt von einer anderen Programmversion")

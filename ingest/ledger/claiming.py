@@ -24,6 +24,8 @@ from ingest.ledger.terms import Claim, Swept
 _claim = schema.claim
 _turn = schema.turn
 _SWEEP_LIMIT: Final = 500
+#: A claim takes milliseconds; who holds the lock of a queue for longer is frozen.
+_HELD_UP_AFTER: Final = "2s"
 _LOCKS: Final = {queue: 7226_2800 + place for place, queue in enumerate(Queue)}
 #: Literals, not parameters: only they let the planner use a partial index.
 READY: Final[sa.ColumnElement[str]] = sa.literal_column("'ready'")
@@ -32,9 +34,10 @@ CLAIMED: Final[sa.ColumnElement[str]] = sa.literal_column("'claimed'")
 
 @functools.cache
 def _locks(queues: tuple[Queue, ...]) -> sa.Select[Any]:
-    """Return the statement that locks some queues, from left to right."""
+    """Return the statement that locks some queues, from left to right, or fails in time."""
     return sa.select(
-        *(sa.func.pg_advisory_xact_lock(sa.literal_column(str(_LOCKS[queue]))) for queue in queues)
+        sa.func.set_config("lock_timeout", _HELD_UP_AFTER, sa.true()),
+        *(sa.func.pg_advisory_xact_lock(sa.literal_column(str(_LOCKS[queue]))) for queue in queues),
     )
 
 
@@ -70,10 +73,36 @@ def _choice() -> sa.ScalarSelect[int]:
     )
 
 
+def _choice_past() -> sa.ScalarSelect[int]:
+    """Return the choice of whoever holds no lock: it passes over what others have locked."""
+    oldest = _claim.alias("oldest")
+    first = (
+        sa.select(oldest.c.id, oldest.c.priority, oldest.c.batch_id)
+        .where(
+            oldest.c.queue == _turn.c.queue,
+            oldest.c.tenant == _turn.c.tenant,
+            oldest.c.standing == READY,
+        )
+        .order_by(oldest.c.priority, oldest.c.batch_id, oldest.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .correlate(_turn)
+        .lateral("first")
+    )
+    return (
+        sa.select(first.c.id)
+        .select_from(_turn.join(first, sa.true()))
+        .where(_turn.c.queue.in_(sa.bindparam("queues", expanding=True)))
+        .order_by(first.c.priority, _turn.c.served_at, first.c.batch_id, first.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
 _lease_end = database_now() + sa.bindparam("lease", type_=sa.BigInteger)
-CLAIM_NEXT: Final = (
+_TAKE: Final = (
     sa.update(_claim)
-    .where(_claim.c.id == _choice(), _claim.c.standing == READY)
+    .where(_claim.c.standing == READY)
     .values(
         standing=move(Standing.READY, Standing.CLAIMED),
         token=sa.bindparam("new_token"),
@@ -106,6 +135,8 @@ def _later_than_all() -> sa.ColumnElement[int]:
     return sa.case((database_now() > newest, database_now()), else_=newest + 1)
 
 
+CLAIM_NEXT: Final = _TAKE.where(_claim.c.id == _choice())
+_CLAIM_PAST: Final = _TAKE.where(_claim.c.id == _choice_past())
 _SERVED = (
     sa.update(_turn)
     .where(
@@ -132,15 +163,30 @@ def claim(
     if connection.dialect.name == "postgresql":
         # one order for everybody, so nobody waits crosswise
         connection.execute(_locks(tuple(sorted(queues))))
-    token = uuid.uuid4().hex
-    values = {"queues": list(queues), "new_token": token, "new_worker": worker}
+    values = {"queues": list(queues), "new_token": uuid.uuid4().hex, "new_worker": worker}
     row = connection.execute(CLAIM_NEXT, {**values, "lease": _microseconds(lease)}).first()
     if row is None:
         return None
     connection.execute(_SERVED, {"of_queue": row.queue, "of_tenant": row.tenant})
+    return _taken(row)
+
+
+def claim_past(
+    connection: sa.Connection, queues: Collection[Queue], worker: str, lease: dt.timedelta
+) -> Claim | None:
+    """Take work although somebody else holds the lock of a queue; only PostgreSQL needs it.
+
+    Whose turn it is was locked by the same somebody, so this claim does not count there.
+    """
+    values = {"queues": list(queues), "new_token": uuid.uuid4().hex, "new_worker": worker}
+    row = connection.execute(_CLAIM_PAST, {**values, "lease": _microseconds(lease)}).first()
+    return None if row is None else _taken(row)
+
+
+def _taken(row: sa.Row[Any]) -> Claim:
     return Claim(
         id=row.id,
-        token=token,
+        token=row.token,
         tenant=row.tenant,
         unit_kind=UnitKind(row.unit_kind),
         unit_id=row.unit_id,

@@ -42,10 +42,12 @@ _CONNECTION: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-#: Where there is an index it is used, whatever the statistics of a young table say. A
-#: process that freezes or a machine that vanishes keeps no lock for longer than this.
+#: Where there is an index it is used, whatever the statistics of a young table say; where
+#: there is none, the switched-off scan must not look dear enough to be compiled. A process
+#: that freezes or a machine that vanishes keeps no lock for longer than the timeouts.
 _SESSION: Final = {
     "enable_seqscan": "off",
+    "jit": "off",
     "idle_in_transaction_session_timeout": "15s",
     "lock_timeout": "10s",
     "statement_timeout": "60s",
@@ -70,11 +72,9 @@ def open_engine(url: str) -> sa.Engine:
         return _open_sqlite(address)
     if address.drivername in {"postgresql", "postgres"}:
         address = address.set(drivername="postgresql+psycopg")
-    # where there is an index it is used, whatever the statistics of a young table say; where
-    # there is none, the switched-off scan must not look dear enough to be compiled
-    planning = "-c enable_seqscan=off -c jit=off"
-    options = {} if "options" in address.query else {"options": planning}
-    engine = sa.create_engine(address, connect_args=options, pool_size=5, max_overflow=45)
+    engine = sa.create_engine(
+        address, connect_args=_manners(address), pool_size=5, max_overflow=45, hide_parameters=True
+    )
     sa.event.listen(engine, "checkout", _require_alive)
     sa.event.listen(engine, "checkin", _note_rest)
     return engine
@@ -193,6 +193,20 @@ def be_patient(connection: sa.Connection) -> None:
     """Let this transaction take its time: it streams much, or waits for the store."""
     if connection.dialect.name == "postgresql":
         connection.execute(_PATIENCE)
+
+
+_HOLD: Final = sa.select(
+    sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("named"), 7226_2702))
+)
+
+
+def hold(connection: sa.Connection, name: str) -> None:
+    """Be alone with what `name` says until the transaction ends.
+
+    SQLite has one writer at a time anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_HOLD, {"named": name})
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from ingest.ledger import accepting, schema
+from ingest.ledger.engine import hold
 from ingest.ledger.persons import require_code
 from ingest.ledger.terms import Shift, Unaccepted
 
@@ -53,6 +54,7 @@ def replace_unaccepted(
     connection: sa.Connection, tenant: str, root: str, entries: Sequence[Unaccepted]
 ) -> None:
     """Let the listing of an inbox be exactly `entries`; who was listed keeps its first time."""
+    hold(connection, f"unaccepted {tenant} {root}")
     first = {e.name_base64: e.first_seen_at for e in unaccepted(connection, tenant, root)}
     connection.execute(_CLEAR, {"of_tenant": tenant, "of_root": root})
     rows = {
@@ -82,6 +84,7 @@ def begin_shift(
         UsageError: It is no code; nothing changed.
     """
     require_code(operator, f"Anmeldung am Eingang {inbox}".rstrip())
+    hold(connection, f"shift {tenant} {inbox}")
     moment = accepting.now(connection)
     connection.execute(_END, {"of_tenant": tenant, "of_inbox": inbox, "moment": moment})
     row = {"tenant": tenant, "inbox": inbox, "operator": operator, "device": device}

@@ -31,6 +31,7 @@ def migrate(engine: sa.Engine) -> None:
     if _revision(engine) == HEAD:
         return
     with engines.writing(engine) as connection:
+        engines.be_patient(connection)
         if engine.dialect.name == "postgresql":
             connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         _upgrade(connection)

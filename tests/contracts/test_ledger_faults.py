@@ -5,16 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.document import ENDS, Standing, Step
 from ingest.errors import LedgerUnavailable
-from ingest.ledger import Ledger, engine, open_ledger, schema
+from ingest.ledger import Ledger, Unaccepted, claiming, engine, open_ledger, schema
 from tests.plugins.ledgers import (
     ALL,
     LEASE,
@@ -145,6 +150,159 @@ def test_a_connection_lost_within_a_transaction_commits_nothing(
         lose_the_connection()
     assert [row.standing for row in rows(ledger, schema.claim)] == ["ready"]
     ledger.close()
+
+
+def test_what_is_written_stands_in_no_error(ledger: Ledger) -> None:
+    row = {"tenant": "default", "code": "op17", "name": "Erika Mustermann"}
+
+    def write_twice() -> None:
+        with ledger.writing() as connection:
+            for _ in range(2):
+                connection.execute(schema.operator_name.insert(), row)
+
+    with pytest.raises(sa.exc.IntegrityError) as caught:
+        write_twice()
+    assert "Erika" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("state", "outage"),
+    [
+        *((state, True) for state in ("08006", "25006", "40001", "53300", "57014", "58030")),
+        *((state, False) for state in ("22012", "23502")),
+    ],
+)
+def test_the_server_says_what_is_an_outage(
+    fresh_postgres_url: str, state: str, outage: bool
+) -> None:
+    ledger = open_ledger(fresh_postgres_url)
+
+    def fail() -> None:
+        with ledger.writing() as connection:
+            connection.exec_driver_sql(f"DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$")
+
+    with pytest.raises(LedgerUnavailable if outage else sa.exc.DBAPIError):
+        fail()
+    ledger.close()
+
+
+def test_a_standby_that_only_reads_is_an_outage(fresh_postgres_url: str) -> None:
+    open_ledger(fresh_postgres_url).close()
+    options = "-c default_transaction_read_only=on"
+    ledger = open_ledger(f"{fresh_postgres_url}?options={quote(options)}")
+    with pytest.raises(LedgerUnavailable, match="read-only"):
+        ledger.accept(arrival())
+    ledger.close()
+
+
+def _impatient(url: str) -> Ledger:
+    options = "-c idle_in_transaction_session_timeout=50ms -c statement_timeout=200ms"
+    return open_ledger(f"{url}?options={quote(options)}")
+
+
+def test_a_process_frozen_within_a_transaction_loses_it(fresh_postgres_url: str) -> None:
+    open_ledger(fresh_postgres_url).close()
+    ledger = _impatient(fresh_postgres_url)
+
+    def freeze() -> None:
+        with ledger.writing() as connection:
+            connection.execute(sa.select(schema.batch))
+            time.sleep(0.3)
+            connection.execute(sa.select(schema.batch))
+
+    with pytest.raises(LedgerUnavailable):
+        freeze()
+    with pytest.raises(LedgerUnavailable), ledger.writing() as connection:
+        connection.exec_driver_sql("SELECT pg_sleep(5)")
+    assert ledger.accept(arrival()).created
+    ledger.close()
+
+
+def test_a_backup_may_read_and_pause_for_long(fresh_postgres_url: str) -> None:
+    open_ledger(fresh_postgres_url).close()
+    ledger = _impatient(fresh_postgres_url)
+    with ledger.reading() as connection:
+        connection.exec_driver_sql("SELECT pg_sleep(0.4)")
+        time.sleep(0.3)
+        assert connection.execute(sa.select(schema.batch)).all() == []
+    ledger.close()
+
+
+def test_connections_say_how_long_they_may_block(fresh_postgres_url: str) -> None:
+    ledger = open_ledger(fresh_postgres_url)
+    with ledger.writing() as connection:
+        said = {
+            name: connection.exec_driver_sql(f"SHOW {name}").scalar()
+            for name in ("lock_timeout", "statement_timeout", "tcp_keepalives_idle")
+        }
+        idle = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        parameters = driver.info.get_parameters()
+    assert said == {
+        "lock_timeout": "10s",
+        "statement_timeout": "1min",
+        "tcp_keepalives_idle": "10",
+    }
+    assert idle == "15s"
+    assert (parameters["connect_timeout"], parameters["tcp_user_timeout"]) == ("5", "20000")
+    assert parameters["keepalives_idle"] == "10"
+    ledger.close()
+
+
+def test_a_frozen_claimer_does_not_block_its_queues(fresh_postgres_url: str) -> None:
+    ledger = open_ledger(fresh_postgres_url)
+    receipts = [ledger.accept(arrival()) for _ in range(2)]
+    with ledger.writing() as frozen:
+        assert claiming.claim(frozen, ALL, "frozen", LEASE) is not None
+        claim = ledger.claim(ALL, "other", LEASE)
+        assert claim is not None
+        assert claim.unit_id == receipts[1].batch_id
+        assert ledger.claim(ALL, "other", LEASE) is None
+        frozen.rollback()
+    assert ledger.extend(claim, LEASE)
+    again = ledger.claim(ALL, "other", LEASE)
+    assert again is not None
+    assert again.unit_id == receipts[0].batch_id
+    ledger.close()
+
+
+def test_watchers_of_one_inbox_may_list_it_at_the_same_time(ledger: Ledger) -> None:
+    seen = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
+    entries = [
+        Unaccepted(
+            name=f"{n}.pdf",
+            name_base64=f"{n}",
+            reason_code="open",
+            operator_text="Noch offen.",
+            first_seen_at=seen,
+        )
+        for n in range(20)
+    ]
+    together = threading.Barrier(4)
+
+    def watch(_: int) -> None:
+        together.wait()
+        for _ in range(10):
+            ledger.replace_unaccepted("default", "inbox", entries)
+            ledger.begin_shift("default", "inbox", "op17")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(watch, range(4)))
+    assert len(ledger.unaccepted("default", "inbox")) == 20
+    assert ledger.current_shift("default", "inbox") is not None
+
+
+def test_what_is_deleted_is_overwritten(tmp_path: Path) -> None:
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    row = {"tenant": "default", "code": "op17", "name": "Erika Mustermann" * 20}
+    for statement in (schema.operator_name.insert().values(row), schema.operator_name.delete()):
+        with ledger.writing() as connection:
+            connection.execute(statement)
+        with ledger.reading() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    ledger.close()
+    assert b"Erika" not in (tmp_path / "ledger.sqlite").read_bytes()
 
 
 _MISHAPS = ("expire", "defer", "outage", "hold", "quarantine", "die", "record", "twice")
