@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,7 +33,7 @@ def write_backup(app: App, folder: Path) -> Counted:
 
     Blobs already in the backup folder are not copied again, so the same folder may be used
     every night; the ledger's copy of the night before is replaced only when the new one is
-    complete.
+    complete. What the ledger no longer names, because it was erased, leaves the backup too.
 
     Raises:
         DigestMismatch: A blob is missing or damaged; the text names it. The rest is copied.
@@ -46,26 +48,38 @@ def write_backup(app: App, folder: Path) -> Counted:
         for tenant in copied.roots:
             result = copy_blobs(app.store, target, tenant, referenced(connection, tenant))
             blobs += result.copied + result.present
-            wrong += result.damaged
-            wrong += [sha for sha in result.missing if not target.holds(tenant, sha)]
+            wrong += [(tenant, sha) for sha in result.damaged + result.missing]
     _copy_keys(app.settings.keys, folder / _KEYS)
-    old = folder / _LEDGER
-    if old.exists():
-        shutil.rmtree(folder / f"{_LEDGER}.old", ignore_errors=True)
-        old.rename(folder / f"{_LEDGER}.old")
-    fresh.rename(old)
-    shutil.rmtree(folder / f"{_LEDGER}.old", ignore_errors=True)
-    _require_whole(wrong)
+    _replace(folder / _LEDGER, fresh)
+    with app.ledger.reading() as connection:
+        for tenant in copied.roots:
+            named = set(referenced(connection, tenant))
+            for sha in [sha for sha in target.digests(tenant) if sha not in named]:
+                target.erase(tenant, sha)
+            wrong = [(of, sha) for of, sha in wrong if of != tenant or sha in named]
+    _require_whole([sha for tenant, sha in wrong if not target.holds(tenant, sha)])
     return Counted(rows=sum(copied.rows.values()), blobs=blobs)
+
+
+def _replace(old: Path, fresh: Path) -> None:
+    aside = old.with_name(f"{_LEDGER}.old")
+    if old.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        old.rename(aside)
+    fresh.rename(old)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def read_backup(app: App, folder: Path) -> Counted:
     """Fill an empty installation from a backup and compare it with the anchored heads.
 
+    A missing blob does not keep all others from coming back: everything there is is restored,
+    then what is missing is said.
+
     Raises:
         UsageError: The backup is unusable or the installation is not empty; nothing changed.
-        DigestMismatch: A file, a chain or a blob of the backup is damaged; the ledger stays
-            empty.
+        DigestMismatch: A file or a chain of the copied ledger is damaged, and the ledger stays
+            empty; or blobs are missing or chains were broken before, and the rest is there.
     """
     check_copy(folder / _LEDGER)
     source = FolderStore(folder / _STORE)
@@ -76,8 +90,8 @@ def read_backup(app: App, folder: Path) -> Counted:
             result = copy_blobs(source, app.store, tenant, referenced(connection, tenant))
             blobs += result.copied + result.present
             wrong += result.damaged + result.missing
-        _require_whole(wrong)
     _copy_keys(folder / _KEYS, app.settings.keys)
+    _require_whole(wrong)
     if copied.breaks:
         message = f"{len(copied.breaks)} chains are broken as they were in the copied ledger"
         raise DigestMismatch(
@@ -90,7 +104,10 @@ def read_backup(app: App, folder: Path) -> Counted:
 
 def _require_whole(wrong: list[str]) -> None:
     if wrong:
-        text = f"{len(wrong)} Objekte fehlen oder sind beschädigt, zuerst {wrong[0]}."
+        text = (
+            f"{len(wrong)} Objekte fehlen oder sind beschädigt, zuerst {wrong[0]}; alles Übrige "
+            "ist übertragen. „verify“ nennt die betroffenen Stellen."
+        )
         raise DigestMismatch(f"blobs missing or damaged: {wrong[:5]}", operator_text=text)
 
 
@@ -102,10 +119,21 @@ def _copy_keys(source: Path, target: Path) -> None:
     for file in source.iterdir():
         place = target / file.name
         if file.is_file() and not place.exists():
-            shutil.copy2(file, place)
+            _copy_key(file, place)
         elif file.is_file() and place.read_bytes() != file.read_bytes():
             message = f"{place} holds another key"
             raise UsageError(
                 message,
                 operator_text=f"{place} enthält einen anderen Schlüssel als die Sicherung.",
             )
+
+
+def _copy_key(source: Path, place: Path) -> None:
+    """Copy at once and durably: half a key would be another key for every later backup."""
+    with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as stream:
+        stream.write(source.read_bytes())
+        stream.flush()
+        os.fsync(stream.fileno())
+    half = Path(stream.name)
+    shutil.copymode(source, half)
+    half.rename(place)

@@ -1,0 +1,80 @@
+"""A backup comes back whole, forgets what was erased, and says what is missing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.plugins import papers
+
+
+class House:
+    """An installation that received two letters, and its backup folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.data = root / "data"
+        self.backup = root / "backup"
+        for name in ("eins", "zwei"):
+            (root / f"{name}.png").write_bytes(papers.png(f"Brief {name}"))
+
+    def say(self, *arguments: str, data: Path | None = None) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "ingest", "--data", str(data or self.data)]
+        return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+
+    def documents(self, data: Path | None = None) -> list[dict[str, object]]:
+        lines = self.say("list", "--json", data=data).stdout.splitlines()
+        rows = [json.loads(line) for line in lines]
+        return [row for row in rows if row["message_type"] == "document"]
+
+
+@pytest.fixture(scope="module")
+def received(tmp_path_factory: pytest.TempPathFactory) -> House:
+    house = House(tmp_path_factory.mktemp("house"))
+    letters = [str(house.root / f"{name}.png") for name in ("eins", "zwei")]
+    assert house.say("receive", *letters, "--wait").returncode == 0
+    assert house.say("backup", str(house.backup)).returncode == 0
+    return house
+
+
+@pytest.fixture
+def house(received: House, tmp_path: Path) -> House:
+    copy = House(tmp_path)
+    shutil.copytree(received.data, copy.data)
+    shutil.copytree(received.backup, copy.backup)
+    return copy
+
+
+def test_a_restored_installation_lists_and_verifies_the_same(house: House) -> None:
+    other = house.root / "other"
+    done = house.say("restore", str(house.backup), data=other)
+    assert done.returncode == 0, done.stderr
+    assert house.documents(other) == house.documents()
+    assert house.say("verify", data=other).returncode == 0
+
+
+def test_what_was_erased_leaves_the_backup_with_the_next_one(house: House) -> None:
+    before = {path.name for path in (house.backup / "store").rglob("*") if path.is_file()}
+    first = str(house.documents()[0]["id"])
+    erased = house.say("erase", first, "--operator", "op1", "--reason", "Irrtum", "--yes")
+    assert erased.returncode == 0, erased.stderr
+    done = house.say("backup", str(house.backup))
+    assert done.returncode == 0, done.stderr
+    after = {path.name for path in (house.backup / "store").rglob("*") if path.is_file()}
+    assert after < before
+
+
+def test_a_missing_blob_is_said_and_keeps_nothing_else_from_coming_back(house: House) -> None:
+    blobs = [path for path in (house.backup / "store").rglob("*") if len(path.name) == 64]
+    victim = min(blobs)
+    victim.unlink()
+    other = house.root / "other"
+    done = house.say("restore", str(house.backup), data=other)
+    assert done.returncode == 3
+    assert victim.name in done.stderr
+    assert len(house.documents(other)) == 2
