@@ -38,11 +38,9 @@ ARRIVAL = (
 )
 WAY = (
     "record:inspection:before",
-    "record:examination:before",
     "record:separation:before",
     "record:separation:after",  # T4: right after the split
     "record:recognition:before",
-    "record:composition:before",
     "record:sealing:before",
     "record:sealing:after",
     "record:delivery:before",
@@ -92,6 +90,7 @@ def test_t03_t26_work_of_a_killed_worker_is_taken_over_page_by_page(
     assert all(row["standing"] == "done" for row in rows)
 
 
+@pytest.mark.torture
 def test_a_child_killed_in_the_middle_costs_nobody_anything(installation: Installation) -> None:
     running = installation.start()
     for number in range(4):
@@ -126,6 +125,7 @@ def test_a_worker_frozen_beyond_its_lease_cannot_record_when_it_wakes(
     assert document["stage"] == "delivered"
 
 
+@pytest.mark.torture
 def test_t07_t19_a_restart_in_the_middle_takes_every_file_once(installation: Installation) -> None:
     first = installation.start()
     for number in range(5):
@@ -161,6 +161,7 @@ def test_t20_a_ledger_locked_during_the_split_loses_no_part(installation: Instal
     assert all(row["standing"] == "done" for row in rows)
 
 
+@pytest.mark.torture
 def test_t23_a_name_used_again_while_the_first_is_recognised_keeps_both(
     installation: Installation,
 ) -> None:
