@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 #: An arrival is stored before it is recorded; this is how long recording may take at worst.
 UNREFERENCED_AGE = dt.timedelta(days=7)
+#: What is older was committed: longer than any transaction, and than a clock is set back.
+SETTLED = dt.timedelta(minutes=10)
 _PAUSE_SECONDS = 3600.0
 
 
@@ -57,7 +59,7 @@ class Upkeep:
         removed = 0
         for tenant in self._tenants:
             with self._ledger.writing() as connection:
-                anchor(connection, tenant, today - dt.timedelta(days=1))
+                anchor(connection, tenant, today - dt.timedelta(days=1), SETTLED)
             with self._ledger.reading() as connection:
                 known = set(referenced(connection, tenant))
             removed += len(self._store.sweep(tenant, known, UNREFERENCED_AGE))

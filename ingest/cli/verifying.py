@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ingest.cli.app import App
 from ingest.document import Facts
 from ingest.errors import DigestMismatch, StoreUnavailable
-from ingest.ledger.integrity import verify_chains
+from ingest.ledger.agreement import Examination
+from ingest.ledger.integrity import Break
 from ingest.ledger.reading import referenced
 from ingest.ledger.showing import show
 from workers.sealing.keys import CERTIFICATE_FILE
 from workers.verification import Verification, verify_pdf
 
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
 _PIECE = 1 << 20
+_NAMED = 3
 
 
 def _result(name: str, *, passed: bool, text: str, required: bool = True) -> Facts:
@@ -25,15 +31,7 @@ def verify_all(app: App) -> Iterator[Facts]:
     """Check all chains of all tenants and every blob the ledger names."""
     for tenant in app.settings.tenants:
         with app.ledger.reading() as connection:
-            broken = verify_chains(connection, tenant)
-            for place in broken:
-                text = f"Ereignis {place.seq}: {place.reason}"
-                yield _result(f"Kette {place.chain}", passed=False, text=text)
-            yield _result(
-                f"Ereignisketten {tenant}",
-                passed=not broken,
-                text="unversehrt" if not broken else f"{len(broken)} Stellen verletzt",
-            )
+            yield from _of_ledger(connection, tenant)
             counted = 0
             for sha256 in referenced(connection, tenant):
                 counted += 1
@@ -41,6 +39,25 @@ def verify_all(app: App) -> Iterator[Facts]:
                 if problem:
                     yield _result(f"Objekt {sha256}", passed=False, text=problem)
             yield _result(f"Ablage {tenant}", passed=True, text=f"{counted} Objekte nachgerechnet")
+
+
+def _of_ledger(connection: sa.Connection, tenant: str) -> Iterator[Facts]:
+    """Check chains, rows and daily roots, and say how much that was."""
+    examination, broken = Examination(connection, tenant), 0
+    for place in examination:
+        broken += 1
+        yield _result(f"Eintrag {place.chain}", passed=False, text=_said(place))
+    counted = f"{examination.chains} Ketten mit ihren Einträgen verglichen"
+    text = f"unversehrt, {counted}" if not broken else f"{broken} Stellen verletzt, {counted}"
+    yield _result(f"Ereignisketten {tenant}", passed=not broken, text=text)
+    if (roots := examination.roots) is not None and roots.compared:
+        text = f"{roots.compared} nachgerechnet"
+        text += f", {roots.older} ältere nicht" if roots.older else ""
+        yield _result(f"Tageswurzeln {tenant}", passed=not roots.broken, text=text)
+
+
+def _said(place: Break) -> str:
+    return f"Ereignis {place.seq}: {place.reason}" if place.seq else place.reason
 
 
 def _blob_problem(app: App, tenant: str, sha256: str) -> str | None:
@@ -64,8 +81,8 @@ def verify_unit(app: App, identifier: str, trust: Path | None) -> Iterator[Facts
         record = show(connection, identifier)
         chains = {record["id"], record.get("batch") or record["id"]}
         for chain in sorted(chains):
-            broken = verify_chains(connection, chain=chain)
-            text = "unversehrt" if not broken else f"verletzt bei Ereignis {broken[0].seq}"
+            broken = list(Examination(connection, chain=chain))
+            text = "; ".join(map(_said, broken[:_NAMED])) or "unversehrt, Einträge stimmen überein"
             yield _result(f"Kette {chain}", passed=not broken, text=text)
     tenant = str(record["tenant"])
     for name, sha256 in sorted(_blobs(record)):

@@ -263,7 +263,7 @@ def keep_blobs(
 
 def _received(arrival: Arrival) -> Facts:
     envelope = arrival.envelope
-    received_at = envelope.received_at
+    received_at, scanned_at = envelope.received_at, envelope.scanned_at
     said: Facts = {
         "channel": envelope.channel,
         "profile": envelope.profile,
@@ -271,6 +271,10 @@ def _received(arrival: Arrival) -> Facts:
         "operator": envelope.operator,
         "received_at": received_at.isoformat() if received_at else None,
         "received_at_source": envelope.received_at_source,
+        "scanned_at": scanned_at.isoformat() if scanned_at else None,
+        "device": envelope.device,
+        "storage_place": envelope.storage_place,
+        "expected_sheets": envelope.expected_sheets,
         "sources": [_named(source) for source in arrival.sources],
     }
     if arrival.manifests:

@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import sqlalchemy as sa
 
@@ -44,6 +44,25 @@ _NEW_EVENT = sa.insert(schema.event)
 _NEW_PAYLOAD = sa.insert(schema.event_payload)
 
 
+class Found(Protocol):
+    """What inspection finds out about a source; the rows have the same names."""
+
+    @property
+    def kind(self) -> str:
+        """See `ingest.document.Source`, as the others."""
+        ...
+
+    @property
+    def pages(self) -> int | None:
+        """How many, None if it has none."""
+        ...
+
+    @property
+    def facts(self) -> Facts:
+        """By agreed keys."""
+        ...
+
+
 @dataclass(frozen=True)
 class Entry:
     """An event to be appended.
@@ -67,6 +86,16 @@ def payload_digest(salt: str, payload: Facts) -> str:
 def facts_digest(facts: Facts) -> str:
     """Return the digest of facts as they will be read back."""
     return hashlib.sha256(canonical(json.loads(canonical(facts))).encode()).hexdigest()
+
+
+def page_digest(source: int, index: int, sha256: str, facts: Facts) -> str:
+    """Return the digest of a page as inspection found it."""
+    return facts_digest({"source": source, "index": index, "sha256": sha256, "facts": facts})
+
+
+def source_digest(source: Found) -> str:
+    """Return the digest of what inspection found out about a source, or of its row."""
+    return facts_digest({"kind": source.kind, "pages": source.pages, "facts": source.facts})
 
 
 def event_digest(  # noqa: PLR0913 - the fields an event is made of

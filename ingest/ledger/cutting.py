@@ -106,7 +106,7 @@ def _document(
     connection: sa.Connection, batch: Row, part: Part, ordinal: int, moment: dt.datetime
 ) -> str:
     consignment_id, document_id = new_id(), new_id()
-    connection.execute(_NEW_CONSIGNMENT, _consignment(batch, part.hints, consignment_id))
+    connection.execute(_NEW_CONSIGNMENT, consignment_of(batch, part.hints, consignment_id))
     row: Facts = {
         "id": document_id,
         "tenant": batch.tenant,
@@ -126,8 +126,8 @@ def _document(
     return document_id
 
 
-def _consignment(batch: Row, hints: Facts, consignment_id: str) -> Facts:
-    """Take what sheets said about a consignment; what they did not say, from the envelope."""
+def consignment_of(batch: Row, hints: Facts, consignment_id: str) -> Facts:
+    """Return the row of a consignment: what sheets did not say is the envelope's."""
     received_at, source = batch.received_at, batch.received_at_source
     if hints.get("received_at"):
         received_at = moment_of(hints["received_at"])

@@ -2,16 +2,19 @@
 
 A chain shows that nobody changed an event inside it; the daily root, once timestamped,
 shows that nobody rewrote a whole chain. The tree is that of RFC 6962: leaves and nodes are
-hashed with different prefixes, so neither can be passed off as the other.
+hashed with different prefixes, so neither can be passed off as the other. A root is over
+what every chain had come to at `anchored_at`; because chains only grow, it can be computed
+again from the events years later (`AnchoredRoots`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -28,6 +31,8 @@ _chain, _event, _payload, _root = (
     schema.merkle_root,
 )
 _PIECE: Final = 200
+#: So many of the newest daily roots are computed again; each costs one hash a chain.
+ROOTS_RECOMPUTED: Final = 31
 _FETCH: Final = 1000
 #: The event that says that payloads before it were taken away.
 ERASED: Final = "erased"
@@ -74,19 +79,20 @@ def verify_chains(
         chain: Only this one.
     """
     broken: list[Break] = []
-    for piece in _chains(connection, tenant, chain):
+    for piece in chains_of(connection, tenant, chain):
         lengths = {row.id: row for row in piece}
         seen = set()
-        for chain_id, events in groupby(_events(connection, lengths), lambda row: str(row.chain)):
+        for chain_id, events in groupby(events_of(connection, lengths), lambda row: str(row.chain)):
             seen.add(chain_id)
-            broken += _verify(lengths[chain_id], events)
+            broken += verify_chain(lengths[chain_id], events)
         broken += [Break(id_, 0, "the chain has no events") for id_ in lengths if id_ not in seen]
     return broken
 
 
-def _chains(
+def chains_of(
     connection: sa.Connection, tenant: str | None, chain: str | None = None
 ) -> Iterator[list[Row]]:
+    """Yield the rows of `chain` in pieces, in order of id."""
     last = ""
     while True:
         query = sa.select(_chain).where(_chain.c.id > last).order_by(_chain.c.id).limit(_PIECE)
@@ -101,7 +107,8 @@ def _chains(
         last = piece[-1].id
 
 
-def _events(connection: sa.Connection, chains: Iterable[str]) -> Iterator[Row]:
+def events_of(connection: sa.Connection, chains: Iterable[str]) -> Iterator[Row]:
+    """Yield the events of some chains, in order of chain and number, with their payloads."""
     query = (
         sa.select(_event, _payload.c.salt, _payload.c.payload)
         .outerjoin(
@@ -113,7 +120,8 @@ def _events(connection: sa.Connection, chains: Iterable[str]) -> Iterator[Row]:
     yield from connection.execute(query, execution_options={"yield_per": _FETCH})
 
 
-def _verify(chain: Row, events: Iterator[Row]) -> Iterator[Break]:
+def verify_chain(chain: Row, events: Iterable[Row]) -> Iterator[Break]:
+    """Yield where the events of one chain differ from what their digests say."""
     previous, expected, last_erasure = GENESIS, 1, 0
     missing: list[int] = []
     for row in events:
@@ -159,7 +167,7 @@ def heads(connection: sa.Connection, tenant: str) -> Iterator[Head]:
     Ids are UUIDs in lower case, which every database and collation sorts alike; so the
     root is the same wherever the ledger is kept.
     """
-    for piece in _chains(connection, tenant):
+    for piece in chains_of(connection, tenant):
         for row in piece:
             yield Head(row.id, row.length, row.head)
 
@@ -172,41 +180,130 @@ def root_of(connection: sa.Connection, tenant: str) -> Root:
         nonlocal count
         for head in heads(connection, tenant):
             count += 1
-            yield canonical([head.chain, head.length, head.digest]).encode()
+            yield _leaf(head)
 
     return Root(merkle_root(leaves()), count)
 
 
-def merkle_root(leaves: Iterable[bytes]) -> str:
-    """Return the Merkle tree hash of RFC 6962, section 2.1, without holding all leaves."""
-    complete: list[tuple[int, bytes]] = []  # (height, hash) of full trees, highest first
-    for leaf in leaves:
+class Tree:
+    """The Merkle tree hash of RFC 6962, section 2.1, without holding all leaves."""
+
+    def __init__(self) -> None:
+        """Begin without leaves."""
+        self.leaves = 0
+        self._complete: list[tuple[int, bytes]] = []  # (height, hash) of full trees, highest first
+
+    def add(self, leaf: bytes) -> None:
+        """Append a leaf."""
+        self.leaves += 1
         height, digest = 0, hashlib.sha256(b"\x00" + leaf).digest()
-        while complete and complete[-1][0] == height:
-            digest = hashlib.sha256(b"\x01" + complete.pop()[1] + digest).digest()
+        while self._complete and self._complete[-1][0] == height:
+            digest = hashlib.sha256(b"\x01" + self._complete.pop()[1] + digest).digest()
             height += 1
-        complete.append((height, digest))
-    if not complete:
-        return hashlib.sha256().hexdigest()
-    digest = complete.pop()[1]
-    while complete:
-        digest = hashlib.sha256(b"\x01" + complete.pop()[1] + digest).digest()
-    return digest.hex()
+        self._complete.append((height, digest))
+
+    def root(self) -> str:
+        """Return the hash over all leaves so far."""
+        if not self._complete:
+            return hashlib.sha256().hexdigest()
+        *before, (_, digest) = self._complete
+        for _, left in reversed(before):
+            digest = hashlib.sha256(b"\x01" + left + digest).digest()
+        return digest.hex()
 
 
-def anchor(connection: sa.Connection, tenant: str, day: dt.date) -> Root:
-    """Record the root over all chain heads as that of `day`; one recorded before stays.
+def merkle_root(leaves: Iterable[bytes]) -> str:
+    """Return the Merkle tree hash over `leaves`."""
+    tree = Tree()
+    for leaf in leaves:
+        tree.add(leaf)
+    return tree.root()
+
+
+def _leaf(head: Head) -> bytes:
+    return canonical([head.chain, head.length, head.digest]).encode()
+
+
+def root_up_to(connection: sa.Connection, tenant: str, cut: dt.datetime) -> Root:
+    """Return the root over what each chain of a tenant had come to at `cut`."""
+    tree = Tree()
+    for piece in chains_of(connection, tenant):
+        later = [row.id for row in piece if row.changed_at > cut]
+        before = _heads_at(connection, later, cut) if later else {}
+        for row in piece:
+            head = Head(row.id, row.length, row.head)
+            if row.changed_at > cut:
+                head = before.get(row.id, Head(row.id, 0, GENESIS))
+            if head.length:
+                tree.add(_leaf(head))
+    return Root(tree.root(), tree.leaves)
+
+
+def _heads_at(connection: sa.Connection, chains: list[str], cut: dt.datetime) -> dict[str, Head]:
+    columns = (_event.c.chain, _event.c.seq, _event.c.digest)
+    query = sa.select(*columns).where(_event.c.chain.in_(chains), _event.c.at <= cut)
+    found = connection.execute(query.order_by(_event.c.chain, _event.c.seq))
+    return {row.chain: Head(row.chain, row.seq, row.digest) for row in found}
+
+
+class AnchoredRoots:
+    """The newest daily roots of a tenant, computed again while its chains pass by in order.
+
+    Attributes:
+        compared: How many days are computed again.
+        older: How many more were anchored; they are kept, not computed.
+        broken: How many differed, after `breaks`.
+    """
+
+    def __init__(self, connection: sa.Connection, tenant: str) -> None:
+        """Read which days were anchored."""
+        query = sa.select(_root).where(_root.c.tenant == tenant).order_by(_root.c.day.desc())
+        rows = connection.execute(query.limit(ROOTS_RECOMPUTED)).all()
+        counted = sa.select(sa.func.count()).select_from(_root).where(_root.c.tenant == tenant)
+        self.compared = len(rows)
+        self.older = connection.execute(counted).scalar_one() - len(rows)
+        self.broken = 0
+        self._days = [(row, Tree()) for row in rows]
+
+    def add(self, chain: str, events: Iterable[Row]) -> None:
+        """Let a chain pass by with all its events."""
+        events = list(events)
+        times = list(accumulate((event.at for event in events), max))
+        for row, tree in self._days:
+            if past := bisect_right(times, row.anchored_at):
+                last = events[past - 1]
+                tree.add(_leaf(Head(chain, last.seq, last.digest)))
+
+    def breaks(self) -> Iterator[Break]:
+        """Yield the days whose root is not that of the chains that passed by."""
+        for row, tree in self._days:
+            if (row.root, row.heads) != (tree.root(), tree.leaves):
+                self.broken += 1
+                reason = "Die Ketten sind nicht die, über die an diesem Tag gerechnet wurde."
+                yield Break(f"Tageswurzel {row.day}", 0, reason)
+
+
+def anchor(
+    connection: sa.Connection,
+    tenant: str,
+    day: dt.date,
+    settled: dt.timedelta = dt.timedelta(0),
+) -> Root:
+    """Record the root over all chains as that of `day`; one recorded before stays.
 
     Args:
         connection: In a writing transaction.
         tenant: Whose chains.
         day: In UTC.
+        settled: The root is of so long ago. Where several machines write, a transaction may
+            have taken its time and commit after this one; older than this none is.
     """
     place = sa.and_(_root.c.tenant == tenant, _root.c.day == day.isoformat())
     recorded = connection.execute(sa.select(_root).where(place)).first()
     if recorded is not None:
         return Root(recorded.root, recorded.heads)
-    found = root_of(connection, tenant)
+    cut = accepting.now(connection) - settled
+    found = root_up_to(connection, tenant, cut)
     values = {"tenant": tenant, "day": day.isoformat(), "root": found.root, "heads": found.heads}
-    connection.execute(sa.insert(_root), {**values, "anchored_at": accepting.now(connection)})
+    connection.execute(sa.insert(_root), {**values, "anchored_at": cut})
     return found

@@ -170,7 +170,7 @@ def _inspection(connection: sa.Connection, row: Row, outcome: Outcome, moment: d
         facts=_merged(connection, row, outcome, moment),
     )
     _pages_found(connection, row, outcome.pages, moment)
-    said = {**_account(row, outcome), "pages": len(outcome.pages)}
+    said = {**_account(row, outcome), "pages": len(outcome.pages), **_found(outcome)}
     said |= _received(connection, row.batch_id, outcome.facts)
     chains.append(connection, row.batch_id, moment, chains.Entry("inspected", said))
 
@@ -184,6 +184,13 @@ def _received(connection: sa.Connection, batch_id: str, facts: Facts) -> Facts:
     fields = {"received_at": received_at, "received_at_source": source}
     changed = connection.execute(_RECEIVED, {"unit": batch_id, **fields}).rowcount
     return {**fields, "received_at": received_at.isoformat()} if changed else {}
+
+
+def _found(outcome: Outcome) -> Facts:
+    """Return digests of what the rows of pages and sources will say."""
+    pages = [chains.page_digest(p.source, p.index, p.sha256, p.facts) for p in outcome.pages]
+    sources = {str(found.ordinal): chains.source_digest(found) for found in outcome.sources}
+    return {"pages_sha256": chains.facts_digest({"pages": pages}), "sources_sha256": sources}
 
 
 def _sources_found(connection: sa.Connection, batch_id: str, found: tuple[Source, ...]) -> None:

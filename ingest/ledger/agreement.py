@@ -1,0 +1,282 @@
+"""Do the rows still say what the event chains say? What reading shows is the rows.
+
+A chain proves its own history only. Here each batch and document is compared with it:
+there is one chain for each and one of each for every chain; stage, sources, date of
+receipt, documents, pages, facts and renditions are those that the events name; what is open
+has work, and what is named is known to the store's list. What an event no longer says,
+because it was erased, is not compared. Chains pass by in pieces, each with a fixed number
+of queries, however many there are.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ingest.document import ENDS, BatchStage, Facts, Stage, Standing, UnitKind
+from ingest.ledger import chains, cutting, schema
+from ingest.ledger.columns import clean_text
+from ingest.ledger.integrity import AnchoredRoots, Break, chains_of, events_of, verify_chain
+from ingest.ledger.surroundings import SeenPage, Surroundings
+from ingest.ledger.testimony import Testimony, hear
+
+Row = sa.Row[Any]
+_FINAL: Final = frozenset({BatchStage.CLOSED, Stage.DELIVERED, Stage.ACKNOWLEDGED})
+_ENVELOPE: Final = frozenset(
+    {
+        "channel",
+        "profile",
+        "profile_sha256",
+        "operator",
+        "received_at",
+        "received_at_source",
+        "scanned_at",
+        "device",
+        "storage_place",
+        "expected_sheets",
+    }
+)
+_UNITS: Final = {UnitKind.BATCH: schema.batch, UnitKind.DOCUMENT: schema.document}
+
+
+class Examination:
+    """Everything about a ledger that can be computed again; iterate once, then read counts.
+
+    Attributes:
+        chains: How many were compared.
+        roots: The anchored daily roots; None where only one chain is examined.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, tenant: str | None = None, chain: str | None = None
+    ) -> None:
+        """Take a connection in one reading transaction, and what to examine."""
+        self._connection = connection
+        self._tenant = tenant
+        self._chain = chain
+        self.chains = 0
+        whole = tenant is not None and chain is None
+        self.roots = AnchoredRoots(connection, tenant) if tenant and whole else None
+
+    def __iter__(self) -> Iterator[Break]:
+        """Yield where the ledger is not what was written, nothing if all is well."""
+        for piece in chains_of(self._connection, self._tenant, self._chain):
+            yield from self._piece(piece)
+        if self.roots is not None:
+            yield from self.roots.breaks()
+        if self._chain is None:
+            yield from self._without_chain()
+            yield from self._unlisted()
+
+    def _piece(self, piece: list[Row]) -> Iterator[Break]:
+        by_id = {row.id: row for row in piece}
+        around = Surroundings(self._connection, list(by_id))
+        for id_, found in groupby(events_of(self._connection, by_id), lambda row: str(row.chain)):
+            events, row = list(found), by_id.pop(id_)
+            self.chains += 1
+            yield from verify_chain(row, events)
+            if self.roots is not None:
+                self.roots.add(id_, events)
+            for reason in _compared(row, events, around):
+                yield Break(id_, 0, reason)
+        for id_ in by_id:
+            yield Break(id_, 0, "the chain has no events")
+
+    def _without_chain(self) -> Iterator[Break]:
+        for table in _UNITS.values():
+            known = sa.exists().where(schema.chain.c.id == table.c.id)
+            query = sa.select(table.c.id).where(~known)
+            for id_ in self._connection.execute(self._of_tenant(query, table)).scalars():
+                yield Break(id_, 0, "Der Eintrag hat keine Ereigniskette.")
+
+    def _unlisted(self) -> Iterator[Break]:
+        """Yield named bytes that the list of kept objects lacks: the next sweep takes them."""
+        kept = schema.blob
+        for table, unit in (
+            (schema.batch_source, schema.batch_source.c.batch_id),
+            (schema.rendition, schema.rendition.c.unit_id),
+        ):
+            listed = sa.exists().where(
+                kept.c.tenant == table.c.tenant, kept.c.sha256 == table.c.sha256
+            )
+            query = sa.select(unit, table.c.sha256).where(~listed, table.c.sha256 != "")
+            for id_, sha256 in self._connection.execute(self._of_tenant(query, table)):
+                yield Break(id_, 0, f"Objekt {sha256} fehlt im Verzeichnis der Ablage.")
+
+    def _of_tenant(self, query: sa.Select[Any], table: sa.Table) -> sa.Select[Any]:
+        return query if self._tenant is None else query.where(table.c.tenant == self._tenant)
+
+
+def _compared(chain: Row, events: list[Row], around: Surroundings) -> Iterator[str]:
+    if chain.unit_kind not in _UNITS:
+        return
+    heard = hear(chain.unit_kind, events)
+    of_batch = chain.unit_kind == UnitKind.BATCH
+    row = (around.batches if of_batch else around.documents).get(chain.id)
+    if row is None:
+        yield "Zur Ereigniskette fehlt der Eintrag."
+        return
+    if row.tenant != chain.tenant:
+        yield f"Mandant: Eintrag {row.tenant}, Kette {chain.tenant}"
+    yield from _state(row, heard, chain.id in around.at_work)
+    yield from _facts(row, heard)
+    yield from _of_batch(row, heard, around) if of_batch else _of_document(row, heard, around)
+
+
+def _state(row: Row, heard: Testimony, at_work: bool) -> Iterator[str]:
+    if row.stage != heard.stage:
+        yield f"Stufe: Eintrag {row.stage}, Kette {heard.stage}"
+    if row.erased_at is not None and not heard.erased:
+        yield "Der Eintrag ist als gelöscht gezeichnet, die Kette weiß davon nichts."
+    if row.standing not in ENDS and not at_work:
+        yield f"Stand {row.standing}: offen, aber ohne Arbeit; niemand führt es weiter"
+    if row.standing not in ENDS and row.stage in _FINAL:
+        yield f"Stand {row.standing}, aber die Kette ist am Ende"
+    if row.standing == Standing.DONE and row.stage not in _FINAL:
+        yield f"Stand erledigt, aber die Kette endet bei {row.stage}"
+    if row.standing == Standing.REJECTED and not (heard.rejected or heard.erased):
+        yield "Stand zurückgewiesen, aber niemand hat zurückgewiesen"
+    if row.standing == Standing.SUPERSEDED and not (heard.erased or _superseded(row)):
+        yield "Stand ersetzt, aber nichts hat es ersetzt"
+
+
+def _superseded(row: Row) -> bool:
+    return row._mapping.get("superseded_by") is not None  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _facts(row: Row, heard: Testimony) -> Iterator[str]:
+    if row.erased_at is not None:
+        return
+    for step in sorted(row.facts.keys() | heard.facts.keys()):
+        if step not in heard.facts:
+            if not heard.silent:
+                yield f"Angaben zu „{step}“ stehen in keinem Ereignis"
+        elif step not in row.facts:
+            yield f"Angaben zu „{step}“ fehlen"
+        elif heard.facts[step] != chains.facts_digest(_as_found(row.facts[step], heard, step)):
+            yield f"Angaben zu „{step}“ sind nicht die des Ereignisses"
+
+
+def _as_found(facts: Facts, heard: Testimony, step: str) -> Facts:
+    """Return a step's facts without the time that recording added."""
+    if step == "separation" and "captured" in heard.said:
+        return facts
+    return {key: value for key, value in facts.items() if key != "recorded_at"}
+
+
+def _of_batch(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]:
+    if row.registered_at != heard.begun_at:
+        yield f"Erfassungszeit: Eintrag {row.registered_at}, Kette {heard.begun_at}"
+    if "received" in heard.said:
+        yield from _received(row, heard, around.sources.get(row.id, []))
+    if "separated" in heard.said:
+        said = [(d["id"], d["pages"], d["source"]) for d in heard.said["separated"]["documents"]]
+        cut = around.cut.get(row.id, [])
+        if said != [(d.id, d.pages, d.source) for d in cut if d.revision == 1]:
+            yield "Dokumente sind nicht die, in die getrennt wurde"
+    yield from _inspected(row, heard, around)
+
+
+def _received(row: Row, heard: Testimony, sources: list[Row]) -> Iterator[str]:
+    said = {**heard.said["received"]}
+    # A date of receipt that was asked of a person is said by a later event.
+    later = heard.said.get("inspected", {})
+    said |= {key: later[key] for key in ("received_at", "received_at_source") if key in later}
+    for name in _ENVELOPE & said.keys():
+        value = said[name]
+        if name.endswith("_at"):
+            value = value and dt.datetime.fromisoformat(value)
+        if _clean(value) != getattr(row, name):
+            yield f"{name}: Eintrag {getattr(row, name)}, Kette {said[name]}"
+    if len(sources) != len(said["sources"]):
+        yield f"Dateien: {len(sources)} Einträge, Kette {len(said['sources'])}"
+    for source, told in zip(sources, said["sources"], strict=False):
+        found = (source.name, source.sha256, source.size)
+        if found != (_clean(told["name"]), told["sha256"], told["size"]):
+            yield f"Datei {source.ordinal} ({told['name']}): Eintrag ist nicht der angenommene"
+
+
+def _clean(value: Any) -> Any:
+    return clean_text(value) if isinstance(value, str) else value
+
+
+def _inspected(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]:
+    said = heard.said.get("inspected")
+    pages = around.pages.get(row.id, {})
+    if said is None or row.erased_at is not None:
+        return
+    if len(pages) != said["pages"]:
+        yield f"Seiten: {len(pages)} Einträge, Kette {said['pages']}"
+    yield from _pages(row, said, around)
+    for source in around.sources.get(row.id, []):
+        told = said.get("sources_sha256", {}).get(str(source.ordinal))
+        if told is not None and source.sha256 and told != chains.source_digest(source):
+            yield f"Datei {source.ordinal}: Angaben sind nicht die der Prüfung"
+    yield from _page_facts("examination", pages, heard)
+
+
+def _pages(row: Row, said: Facts, around: Surroundings) -> Iterator[str]:
+    pages = around.pages.get(row.id, {})
+    gone = {n for d in around.cut.get(row.id, []) if d.erased_at is not None for n in d.pages}
+    for number, page in pages.items():
+        if page.blank and number not in gone:
+            yield f"Seite {number}: leer, ohne dass sie gelöscht wurde"
+    whole = not any(page.blank for page in pages.values())
+    if whole and "pages_sha256" in said:
+        found = chains.facts_digest({"pages": [page.found for page in pages.values()]})
+        if found != said["pages_sha256"]:
+            yield "Seiten sind nicht die, die gefunden wurden"
+
+
+def _page_facts(step: str, pages: dict[int, SeenPage], heard: Testimony) -> Iterator[str]:
+    for number, page in pages.items():
+        told = heard.page_facts.get((number, step))
+        if not page.blank and told != page.facts.get(step) and not (heard.silent and told is None):
+            yield f"Seite {number}: Angaben zu „{step}“ sind nicht die des Ereignisses"
+
+
+def _of_document(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]:
+    if heard.erased != (row.erased_at is not None):
+        yield "Gelöscht laut Kette und laut Eintrag sind nicht dasselbe"
+    if row.erased_at is not None:
+        return
+    yield from _captured(row, heard, around)
+    if not heard.silent:
+        yield from _made(row, heard, around)
+
+
+def _captured(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]:
+    if said := heard.said.get("captured"):
+        if (row.batch_id, row.pages, row.source) != (said["batch"], said["pages"], said["source"]):
+            yield "Seiten oder Quelle sind nicht die, die erfasst wurden"
+        source = {s.ordinal: s for s in around.sources.get(row.batch_id, [])}.get(row.source)
+        if source is None or source.sha256 not in ("", said["source_sha256"]):
+            yield "Die Quelle ist nicht die, aus der erfasst wurde"
+        yield from _consigned(row, around)
+
+
+def _made(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]:
+    pages = around.pages.get(row.batch_id, {})
+    own = {number: pages[number] for number in row.pages if number in pages}
+    yield from _page_facts("recognition", own, heard)
+    words = {(n, kind, sha) for n, kind, sha in heard.renditions if kind == "words"}
+    if words != {(n, "words", page.words) for n, page in own.items() if page.words}:
+        yield "Erkannter Text ist nicht der des Ereignisses"
+    made = {(kind, sha) for number, kind, sha in heard.renditions if number is None}
+    if made != around.renditions.get(row.id, set()):
+        yield "Ausgaben sind nicht die, die die Ereignisse nennen"
+
+
+def _consigned(row: Row, around: Surroundings) -> Iterator[str]:
+    """Compare the consignment, and with it the date of receipt, with sheets and envelope."""
+    batch, sent = around.batches.get(row.batch_id), around.consignments.get(row.consignment_id)
+    if batch is None or sent is None or batch.erased_at is not None:
+        return
+    hints = row.facts.get("separation", {})
+    for name, value in cutting.consignment_of(batch, hints, row.consignment_id).items():
+        if getattr(sent, name) != _clean(value):
+            yield f"Sendung, {name}: nicht, was Umschlag und Trennblatt sagen"

@@ -1,0 +1,97 @@
+"""The rows that belong to a piece of event chains, read with a fixed number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from ingest.document import UnitKind
+from ingest.ledger import chains, schema
+
+Row = sa.Row[Any]
+_batch, _source, _document, _page = (
+    schema.batch,
+    schema.batch_source,
+    schema.document,
+    schema.page,
+)
+_FETCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPage:
+    """A page row, with digests in place of its facts, so that many fit into memory.
+
+    Attributes:
+        blank: Its content was erased.
+        found: Digest of what inspection found.
+        facts: Digest of its facts by step.
+    """
+
+    blank: bool
+    found: str
+    words: str | None
+    facts: dict[str, str]
+
+
+class Surroundings:
+    """Batches, documents and what belongs to them, of the units with some ids."""
+
+    def __init__(self, connection: sa.Connection, ids: list[str]) -> None:
+        """Read everything in one snapshot."""
+        self._connection = connection
+        self.documents = {row.id: row for row in self._rows(_document, _document.c.id, ids)}
+        homes = {row.batch_id for row in self.documents.values()} | set(ids)
+        self.batches = {row.id: row for row in self._rows(_batch, _batch.c.id, homes)}
+        self.sources = self._by_batch(_source, _source.c.ordinal, self.batches)
+        self.cut = self._by_batch(_document, _document.c.ordinal, ids)
+        self.pages = self._pages()
+        sent = schema.consignment
+        wanted = {row.consignment_id for row in self.documents.values()}
+        self.consignments = {row.id: row for row in self._rows(sent, sent.c.id, wanted)}
+        self.renditions = self._renditions(ids)
+        work = schema.claim
+        query = sa.select(work.c.unit_id).where(
+            work.c.unit_id.in_(ids), work.c.unit_kind != UnitKind.PAGE
+        )
+        self.at_work = frozenset(connection.execute(query).scalars())
+
+    def _rows(
+        self, table: sa.Table, column: sa.ColumnElement[Any], wanted: Iterable[str]
+    ) -> list[Row]:
+        query = sa.select(table).where(column.in_(sorted(wanted)))
+        return list(self._connection.execute(query))
+
+    def _by_batch(
+        self, table: sa.Table, order: sa.ColumnElement[Any], batches: Iterable[str]
+    ) -> dict[str, list[Row]]:
+        of_batch = table.c.batch_id.in_(sorted(batches))
+        query = sa.select(table).where(of_batch).order_by(table.c.batch_id, order)
+        grouped: dict[str, list[Row]] = {}
+        for row in self._connection.execute(query):
+            grouped.setdefault(row.batch_id, []).append(row)
+        return grouped
+
+    def _pages(self) -> dict[str, dict[int, SeenPage]]:
+        of_batch = _page.c.batch_id.in_(sorted(self.batches))
+        query = sa.select(_page).where(of_batch).order_by(_page.c.batch_id, _page.c.number)
+        found: dict[str, dict[int, SeenPage]] = {}
+        for row in self._connection.execute(query, execution_options={"yield_per": _FETCH}):
+            digests = {step: chains.facts_digest(facts) for step, facts in row.facts.items()}
+            seen = chains.page_digest(
+                row.source, row.frame, row.sha256, row.facts.get("inspection", {})
+            )
+            page = SeenPage(row.sha256 == "", seen, row.words_sha256, digests)
+            found.setdefault(row.batch_id, {})[row.number] = page
+        return found
+
+    def _renditions(self, ids: list[str]) -> dict[str, set[tuple[str, str]]]:
+        made = schema.rendition
+        query = sa.select(made.c.unit_id, made.c.kind, made.c.sha256)
+        found: dict[str, set[tuple[str, str]]] = {}
+        for row in self._connection.execute(query.where(made.c.unit_id.in_(ids))):
+            found.setdefault(row.unit_id, set()).add((row.kind, row.sha256))
+        return found

@@ -1,0 +1,83 @@
+"""What the events of one chain say about the rows of its batch or document."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ingest.document import BatchStage, Facts, Stage, UnitKind
+from ingest.ledger.integrity import ERASED
+
+Row = sa.Row[Any]
+
+#: Which event makes which stage.
+_STAGES: Final[Mapping[UnitKind, Mapping[str, str]]] = {
+    UnitKind.BATCH: {
+        "received": BatchStage.RECEIVED,
+        "inspected": BatchStage.INSPECTED,
+        "separated": BatchStage.CLOSED,
+    },
+    UnitKind.DOCUMENT: {str(stage): stage for stage in Stage},
+}
+
+
+@dataclass(kw_only=True)
+class Testimony:
+    """What the events of a chain say; of erased payloads nothing is known but their kinds.
+
+    Attributes:
+        begun_at: Time of the first event.
+        stage: That of the last event which makes one.
+        silent: Payloads are gone.
+        said: Payload of `received`, `inspected`, `separated` and `captured`, where not gone.
+        facts: Digest of the last facts of each step of the unit.
+        page_facts: The same for its pages, by number and step.
+        renditions: Page number (None for the unit itself), kind and digest of each.
+    """
+
+    begun_at: dt.datetime | None = None
+    stage: str | None = None
+    erased: bool = False
+    rejected: bool = False
+    silent: bool = False
+    said: dict[str, Facts] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+    page_facts: dict[tuple[int, str], str] = field(default_factory=dict)
+    renditions: set[tuple[int | None, str, str]] = field(default_factory=set)
+
+
+_KEPT: Final = frozenset({"received", "inspected", "separated", "captured"})
+
+
+def hear(unit_kind: str, events: Iterable[Row]) -> Testimony:
+    """Return what the events of one chain say, given in order."""
+    heard = Testimony()
+    stages: Mapping[str, str] = _STAGES[UnitKind(unit_kind)]
+    for event in events:
+        heard.begun_at = heard.begun_at or event.at
+        heard.stage = stages.get(event.kind, heard.stage)
+        heard.erased |= event.kind == ERASED
+        heard.rejected |= event.kind == "rejected"
+        if event.salt is None:
+            heard.silent = True
+        else:
+            _payload(heard, event.kind, event.payload)
+    return heard
+
+
+def _payload(heard: Testimony, kind: str, said: Facts) -> None:
+    if kind in _KEPT:
+        heard.said[kind] = said
+    page = said.get("page")
+    step = said.get("step", "separation" if kind == "captured" else None)
+    if step is not None and "facts_sha256" in said:
+        if page is None:
+            heard.facts[step] = said["facts_sha256"]
+        else:
+            heard.page_facts[page, step] = said["facts_sha256"]
+    for name, sha256 in said.get("renditions", {}).items():
+        heard.renditions.add((page, name, sha256))
