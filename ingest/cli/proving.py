@@ -165,6 +165,12 @@ def _check_key(app: App) -> None:
     help="Welche Ausgabe.",
 )
 @click.option(
+    "--source",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Welche Datei eines Stapels (ab 1), zusammen mit --what original.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
@@ -172,15 +178,15 @@ def _check_key(app: App) -> None:
     help="Zieldatei; eine vorhandene wird nicht überschrieben.",
 )
 @with_app
-def export(app: App, identifier: str, what: str, output: Path) -> int:
-    """Schreibt eine Ausgabe eines Dokuments in eine Datei."""
+def export(app: App, identifier: str, what: str, source: int | None, output: Path) -> int:
+    """Schreibt eine Ausgabe eines Dokuments oder ein Original in eine Datei."""
     if output.exists():
         message = f"{output} gibt es schon; bitte einen anderen Namen angeben."
         raise click.UsageError(message)
     from ingest.ledger.showing import locate
 
     with app.ledger.reading() as connection:
-        found = locate(connection, identifier, what)  # type: ignore[arg-type]  # click.Choice
+        found = locate(connection, identifier, what, source)  # type: ignore[arg-type]  # click.Choice
     tenant, digest = found.tenant, found.sha256
     with app.store.open(tenant, digest) as stream, output.open("xb") as target:
         shutil.copyfileobj(stream, target)

@@ -255,17 +255,27 @@ def _open_work(connection: sa.Connection, unit: Unit) -> Iterator[Facts]:
         }
 
 
-def locate(connection: sa.Connection, id_: str, what: What) -> Located:
+def locate(connection: sa.Connection, id_: str, what: What, number: int | None = None) -> Located:
     """Return where the bytes of an output are, for `export`.
 
     A batch stands for its only document or its only source.
 
+    Args:
+        connection: In a reading transaction.
+        id_: See `find`.
+        what: Which output.
+        number: Which of a batch's sources, from 1, where `what` is the original.
+
     Raises:
-        UsageError: See `find`; or this output does not exist, not yet, or no longer.
+        UsageError: See `find`; or this output does not exist, not yet, or no longer. Where a
+            batch has several sources, the text names them with their numbers.
     """
     unit = find(connection, id_)
     if what == "original":
-        return _original(connection, unit)
+        return _original(connection, unit, number)
+    if number is not None:
+        text = "--source wählt eine Originaldatei und gilt nur zusammen mit --what original."
+        raise UsageError(f"{what} of {unit.id} has no source number", operator_text=text)
     if what == "manifest":
         return _manifest(connection, unit)
     document = _only_document(connection, unit)
@@ -314,20 +324,27 @@ def _source_at(batch_id: str, ordinal: int) -> sa.Select[Any]:
     return sa.select(_source).where(_source.c.batch_id == batch_id, _source.c.ordinal == ordinal)
 
 
-def _original(connection: sa.Connection, unit: Unit) -> Located:
+def _original(connection: sa.Connection, unit: Unit, number: int | None) -> Located:
     if unit.kind is UnitKind.DOCUMENT:
         document = _only_document(connection, unit)
         query = _source_at(document.batch_id, document.source)
     else:
-        query = sa.select(_source).where(_source.c.batch_id == unit.id)
-    found = list(connection.execute(query.limit(2)))
-    if len(found) != 1 or not found[0].sha256:
-        text = (
-            f"{unit.id} hat keine oder mehrere Originaldateien, oder sie ist gelöscht. "
-            "Bitte mit „show“ nachsehen und ein Dokument angeben."
-        )
-        raise UsageError(f"{unit.id} is not one original", operator_text=text)
+        query = sa.select(_source).where(_source.c.batch_id == unit.id).order_by(_source.c.ordinal)
+    sources = list(connection.execute(query))
+    found = [row for row in sources if number in (None, row.ordinal)]
+    if len(found) != 1:
+        raise _not_one(unit, sources, number)
     source = found[0]
+    if not source.sha256:
+        text = f"Die Originaldatei von {unit.id} ist gelöscht."
+        raise UsageError(f"the original of {unit.id} was erased", operator_text=text)
     media_type = _MEDIA_TYPES.get(SourceKind(source.kind), "application/octet-stream")
     name = PurePosixPath(source.name).name or source.sha256
     return Located(source.tenant, source.sha256, media_type, name)
+
+
+def _not_one(unit: Unit, sources: list[Row], number: int | None) -> UsageError:
+    listed = "; ".join(f"{row.ordinal}: {row.name or 'gelöscht'}" for row in sources)
+    wish = "mehrere Originaldateien" if number is None else f"keine Originaldatei Nr. {number}"
+    text = f"{unit.id} hat {wish}. Bitte mit --source eine wählen: {listed or 'keine vorhanden'}."
+    return UsageError(f"{unit.id} is not one original", operator_text=text)

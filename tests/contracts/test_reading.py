@@ -256,6 +256,23 @@ def test_outputs_are_located_with_a_name_for_people(ledger: Ledger) -> None:
     assert located(ledger, receipt.batch_id, "note").filename.endswith("_001.xml")
 
 
+def test_each_source_of_a_held_stack_can_be_had_by_its_number(ledger: Ledger) -> None:
+    one, two = source("a.tif"), source("b.tif", ordinal=2)
+    receipt = ledger.accept(arrival(one, two, held=("incomplete", "?")))
+    with ledger.reading() as connection:
+        chosen = [showing.locate(connection, receipt.batch_id, "original", n) for n in (1, 2)]
+        assert [(f.sha256, f.filename) for f in chosen] == [
+            (one.sha256, "a.tif"),
+            (two.sha256, "b.tif"),
+        ]
+        for number in (None, 3):
+            with pytest.raises(UsageError) as caught:
+                showing.locate(connection, receipt.batch_id, "original", number)
+            assert "1: a.tif; 2: b.tif" in caught.value.operator_text
+        with pytest.raises(UsageError, match="source number"):
+            showing.locate(connection, receipt.batch_id, "pdf", 1)
+
+
 def test_an_output_that_does_not_exist_yet_is_refused(ledger: Ledger) -> None:
     receipt = ledger.accept(arrival())
     with pytest.raises(UsageError, match="not one document"):
