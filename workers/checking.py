@@ -20,9 +20,10 @@ from ingest.content.pdf_pages import open_pdf, page_count
 from ingest.context import StepContext
 from ingest.document import Assignment, Facts, Outcome, Page, RenditionKind
 from ingest.errors import CheckFailed, Unclear
+from ingest.product import PRODUCT
 from profiles import Profile
 
-_DETECTOR: Final = "checking/1"
+_DETECTOR: Final = f"{PRODUCT} checking/1"
 _VALIDATOR: Final = "pikepdf.pdfa"
 #: Mean confidence of a page below which its text is not to be relied on.
 _READABLE: Final = 60.0

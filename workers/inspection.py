@@ -33,9 +33,10 @@ from ingest.errors import (
     Unclear,
     Unreadable,
 )
+from ingest.product import PRODUCT
 from profiles import Profile
 
-DETECTOR: Final = "inspection/1"
+DETECTOR: Final = f"{PRODUCT} inspection/1"
 _AS_IS: Final = "Mit 'as_is=yes' freigeben, um die Datei unverändert weiterzugeben."
 _RESCAN: Final = "Bitte erneut scannen oder den Absender unterrichten und zurückweisen."
 _SUBFILE_TYPE: Final = 254

@@ -56,7 +56,8 @@ class Page:
         index: 0-based frame or page inside that source.
         sha256: Digest of the image as the device gave it: the file for single images, tags and
             strips of a TIFF frame, source digest and index for a PDF page.
-        facts: What the page's steps found (see `workers.separation`, `workers.recognition`).
+        facts: What the page's steps found (see `workers.separation`, `workers.recognition`), by
+            step, and under `recorded_at` when each was recorded.
         words_sha256: Blob of the recognised words, None before recognition.
     """
 

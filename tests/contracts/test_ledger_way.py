@@ -89,7 +89,10 @@ def test_every_step_is_told_what_came_before(ledger: Ledger) -> None:
     assert set(document.facts) == {"separation", "composition", "checking", "note"}
     assert [page.number for page in given.pages] == [1, 2]
     assert all(page.words_sha256 for page in given.pages)
-    assert given.pages[0].facts["examination"] == {"done": "examination"}
+    page = given.pages[0].facts
+    assert page["examination"] == {"done": "examination"}
+    assert set(page["recorded_at"]) == {"examination", "recognition"}
+    assert all(dt.datetime.fromisoformat(at).tzinfo for at in page["recorded_at"].values())
     assert given.batch.sources[0].pages == 4
     assert given.batch.stage is BatchStage.CLOSED
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import io
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import pytest
 from lxml import etree  # type: ignore[import-untyped] # it ships no annotations
 from pikepdf import pdfa
 
-from ingest.document import Assignment, Envelope, Outcome, RenditionKind, Step
+from ingest.document import Assignment, Envelope, Facts, Outcome, RenditionKind, Step
 from ingest.errors import CheckFailed
 from tests.plugins.letters import Desk, image_pdf, of, with_facts
 from workers.note import perform
+from workers.separation import DETECTOR
 
 NS = {"s": "urn:scanstrasse:scanvermerk:1"}
 KNOWN = Envelope(
@@ -229,6 +230,66 @@ def test_hostile_names_do_not_break_the_note(desk: Desk, schema: Any) -> None:
 def test_existing_files_have_no_date_of_receipt(desk: Desk, schema: Any) -> None:
     tree, _ = note_of(desk, desk.letter(composed=image_pdf(), profile="archiv"), schema)
     assert said(tree, "//s:Eingangsdatum") == ["entfällt"]
+
+
+def test_each_image_is_described_as_it_was_captured(desk: Desk, schema: Any) -> None:
+    assignment = desk.letter(composed=image_pdf(4), texts=("eins", "zwei", "drei", "vier"))
+    scanned = {"width": 2480, "height": 3508, "dpi": [300.0, 299.99], "dpi_source": "file"}
+    described: tuple[Facts, ...] = (
+        {"examination": {**scanned, "mode": "1"}},
+        {"examination": {**scanned, "dpi_source": "default", "mode": "RGB"}},
+        {
+            "examination": {**scanned, "mode": "L"},
+            "inspection": {"media_type": "application/pdf", "dpi": None},
+        },
+        {},
+    )
+    pages = tuple(
+        dataclasses.replace(page, facts=facts)
+        for page, facts in zip(assignment.pages, described, strict=True)
+    )
+    tree, _ = note_of(desk, dataclasses.replace(assignment, pages=pages), schema)
+    assert said(tree, "//s:Abbilder/s:Abbild[1]/@*") == [
+        *("1", "2480", "3508", "300x299.99", "Datei", "bitonal")
+    ]
+    assert said(tree, "//s:Abbilder/s:Abbild[2]/@*")[-2:] == ["angenommen", "Farbe"]
+    assert said(tree, "//s:Abbilder/s:Abbild[3]/@*") == ["3", *["entfällt"] * 5]
+    assert said(tree, "//s:Abbilder/s:Abbild[4]/@*") == ["4", *["nicht erfasst"] * 5]
+
+
+def test_steps_of_pages_say_when_the_last_page_was_done_and_by_which_version(
+    desk: Desk, schema: Any
+) -> None:
+    assignment = desk.letter(composed=image_pdf(2), texts=("eins", "zwei"))
+    examined = {"examination": {"detector": DETECTOR}}
+    pages = tuple(
+        dataclasses.replace(
+            page,
+            facts={
+                **page.facts,
+                **examined,
+                "recorded_at": {
+                    "examination": f"2026-02-27T0{page.number}:00:00+00:00",
+                    "recognition": f"2026-02-27T1{page.number}:00:00+00:00",
+                },
+            },
+        )
+        for page in assignment.pages
+    )
+    tree, _ = note_of(desk, dataclasses.replace(assignment, pages=pages), schema)
+    times = {
+        name: said(tree, f"//s:Schritt[@name='{name}']/@zeitpunkt")
+        for name in ("Seitenprüfung", "Texterkennung")
+    }
+    assert times == {
+        "Seitenprüfung": ["2026-02-27T03:00:00+01:00"],
+        "Texterkennung": ["2026-02-27T13:00:00+01:00"],
+    }
+    version = metadata.version("scanstrasse")
+    assert said(tree, "//s:Schritt[@name='Seitenprüfung']/@werkzeug") == [
+        f"scanstrasse {version} separation/1"
+    ]
+    assert f"scanstrasse {version} note/1" in said(tree, "//s:Schritt[last()]/@werkzeug")[0]
 
 
 def test_every_step_names_its_tool(desk: Desk, schema: Any) -> None:

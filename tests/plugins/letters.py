@@ -147,7 +147,7 @@ class Desk:
             envelope=envelope or Envelope(profile=profile),
             registered_at=REGISTERED,
             sources=(arrived,),
-            facts={"inspection": {"detector": "inspection/1"}},
+            facts={"inspection": {"detector": "scanstrasse 0.1.0 inspection/1"}},
         )
         pages = tuple(self.page(number, text) for number, text in enumerate(texts, 1))
         renditions = {}

@@ -7,6 +7,7 @@ and of the PDF before it, and the seal covers the note.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -16,20 +17,23 @@ from ingest import clock
 from ingest.context import StepContext
 from ingest.document import (
     Assignment,
+    Batch,
     Document,
     Facts,
     Outcome,
+    Page,
     Rendition,
     RenditionKind,
     Step,
     new_id,
 )
 from ingest.errors import CheckFailed
+from ingest.product import PRODUCT
 from workers.note.anomalies import anomalies, findings, unique
 from workers.note.attachment import NotConforming, XmpFields, attach
 from workers.note.scanvermerk import NoteContent, ProcessStep, is_electronic, receipt, scanvermerk
 
-TOOL: Final = f"scanstrasse note/1, pikepdf {pikepdf.__version__}"
+TOOL: Final = f"{PRODUCT} note/1, pikepdf {pikepdf.__version__}"
 #: What we compose from pixels ourselves has to be valid; foreign constructs may defeat us.
 _OWN_RUNGS: Final = frozenset({"image", "rendered"})
 _NAMES: Final = {
@@ -151,19 +155,12 @@ def _fields(
 
 def _steps(assignment: Assignment, document: Document) -> list[ProcessStep]:
     """Return the steps that left a trace, with the time where one was recorded."""
-    batch, page = assignment.batch, assignment.pages[0] if assignment.pages else None
+    batch, pages = assignment.batch, assignment.pages
     steps = [ProcessStep(name="Registrierung", at=batch.registered_at, tool="scanstrasse intake/1")]
-    per_page: Facts = {} if page is None else page.facts
-    for step in (Step.INSPECTION, Step.EXAMINATION, Step.SEPARATION):
-        facts = batch.facts.get(step) or per_page.get(step)
-        if facts:
-            tool = str(facts.get("detector") or facts.get("tool") or f"scanstrasse {step}/1")
-            steps.append(ProcessStep(name=_NAMES[step], at=_at(facts), tool=tool))
-    engines = {_engine(one.facts.get("recognition", {})) for one in assignment.pages} - {""}
-    steps += [
-        ProcessStep(name=_NAMES[Step.RECOGNITION], at=None, tool=engine)
-        for engine in sorted(engines)
-    ]
+    steps += _of_batch(batch, Step.INSPECTION)
+    steps += _of_pages(pages, Step.EXAMINATION, lambda facts: str(facts.get("detector") or ""))
+    steps += _of_batch(batch, Step.SEPARATION)
+    steps += _of_pages(pages, Step.RECOGNITION, _engine)
     composed = document.renditions.get(RenditionKind.COMPOSED)
     if composed is not None:
         at = _at(document.facts.get("composition", {}))
@@ -175,6 +172,28 @@ def _steps(assignment: Assignment, document: Document) -> list[ProcessStep]:
         steps.append(ProcessStep(name=_NAMES[Step.CHECKING], at=_at(facts), tool=tool))
     steps.append(ProcessStep(name="Scanvermerk", at=clock.now(), tool=TOOL))
     return steps
+
+
+def _of_batch(batch: Batch, step: Step) -> Iterator[ProcessStep]:
+    facts = batch.facts.get(step)
+    if facts:
+        tool = str(facts.get("detector") or f"scanstrasse {step}/1")
+        yield ProcessStep(name=_NAMES[step], at=_at(facts), tool=tool)
+
+
+def _of_pages(
+    pages: Iterable[Page], step: Step, named: Callable[[Facts], str]
+) -> Iterator[ProcessStep]:
+    """Yield a step of pages once for each tool that did it, with the time of the last page."""
+    times: dict[str, list[dt.datetime]] = {}
+    for page in pages:
+        if tool := named(page.facts.get(step, {})):
+            recorded = page.facts.get("recorded_at", {}).get(step)
+            times.setdefault(tool, [])
+            if recorded is not None:
+                times[tool].append(dt.datetime.fromisoformat(recorded))
+    for tool in sorted(times):
+        yield ProcessStep(name=_NAMES[step], at=max(times[tool], default=None), tool=tool)
 
 
 def _engine(recognition: Facts) -> str:

@@ -30,6 +30,8 @@ _ELECTRONIC: Final = (
     "gelten nur dort. Eine bildliche und inhaltliche Übereinstimmung wird nicht bestätigt."
 )
 _OMITTED: Final = {"separator": "Trennblatt", "blank": "leere Seite", "unreadable": "nicht lesbar"}
+_MODES: Final = {"1": "bitonal", "L": "Graustufen", "RGB": "Farbe"}
+_RESOLUTION: Final = {"file": "Datei", "default": "angenommen"}
 #: What XML 1.0 cannot carry at all.
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -81,6 +83,7 @@ def scanvermerk(assignment: Assignment, document: Document, content: NoteContent
     _receipt(root, assignment, content)
     _position(root, assignment, document)
     _counts(root, assignment)
+    _images(root, assignment)
     steps = ET.SubElement(root, "Prozessschritte")
     for step in content.steps:
         moment = _moment(step.at, content.zone)
@@ -206,6 +209,27 @@ def _counts(root: ET.Element, assignment: Assignment) -> None:
     for number, kind in omitted(assignment):
         attributes = {"abbild": str(number), "grund": _OMITTED.get(kind, kind)}
         ET.SubElement(counts, "Weggelassen", attributes)
+
+
+def _images(root: ET.Element, assignment: Assignment) -> None:
+    """Say how each image was captured; a page that was never pixels has no resolution."""
+    images = ET.SubElement(root, "Abbilder")
+    for page in assignment.pages:
+        found = page.facts.get("examination", {})
+        inspected = page.facts.get("inspection", {})
+        drawn = inspected.get("media_type") == "application/pdf" and not inspected.get("dpi")
+        unknown = NOT_APPLICABLE if drawn else NOT_RECORDED
+        known = {} if drawn else found
+        across, down = known.get("dpi") or (None, None)
+        attributes = {
+            "nummer": str(page.number),
+            "breite": str(known.get("width") or unknown),
+            "hoehe": str(known.get("height") or unknown),
+            "aufloesung": f"{across:g}x{down:g}" if across and down else unknown,
+            "aufloesungQuelle": _RESOLUTION.get(str(known.get("dpi_source")), unknown),
+            "farbmodus": _MODES.get(str(known.get("mode")), unknown),
+        }
+        ET.SubElement(images, "Abbild", attributes)
 
 
 def _digests(root: ET.Element, assignment: Assignment, document: Document) -> None:

@@ -17,13 +17,14 @@ from ingest.content.pdf_pages import open_pdf
 from ingest.context import StepContext
 from ingest.document import Assignment, Facts, Outcome, Rendition, RenditionKind
 from ingest.errors import Unclear
+from ingest.product import PRODUCT
 from workers.recognition import ladder, scans
 from workers.recognition.archive import FLAVOUR
 from workers.recognition.ladder import Climb
 from workers.recognition.native import native_text
 from workers.recognition.sheets import Desk, Sheet
 
-_TOOL = f"scanstrasse composition/1 (pikepdf {pikepdf.__version__})"
+_TOOL = f"{PRODUCT} composition/1 (pikepdf {pikepdf.__version__})"
 _OPAQUE = "Die Datei hat keine darstellbaren Seiten; das Original wird unverändert zugestellt."
 
 

@@ -8,5 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Version of everything that decides here; it stands in the facts beside each decision.
-DETECTOR: Final = "separation/1"
+from ingest.product import PRODUCT
+
+#: Product and version of everything that decides here; it stands in the facts beside each decision.
+DETECTOR: Final = f"{PRODUCT} separation/1"
