@@ -17,6 +17,14 @@ def now() -> dt.datetime:
     return dt.datetime.now(UTC)
 
 
+def lies_ahead(moment: dt.datetime) -> bool:
+    """Tell whether `moment` is more than a day from now.
+
+    Nothing was received then. The day allows for clocks, and for midnights of other zones.
+    """
+    return moment - now() > dt.timedelta(days=1)
+
+
 def require_aware(moment: dt.datetime, name: str) -> dt.datetime:
     """Return `moment` in UTC.
 

@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from ingest import clock
 from ingest.document import OPERATOR_CODE_RULE, is_operator_code
 from ingest.errors import ManifestInvalid
 
@@ -56,6 +57,12 @@ def _plain_name(name: str) -> str:
     if name in {"", ".", ".."} or "/" in name or "\x00" in name:
         raise ValueError("erwartet den Namen einer Datei ohne Ordner")
     return name
+
+
+def _past(moment: dt.datetime | None) -> dt.datetime | None:
+    if moment is not None and clock.lies_ahead(moment):
+        raise ValueError("liegt in der Zukunft")
+    return moment
 
 
 def _code(text: str) -> str:
@@ -90,7 +97,7 @@ class Manifest(_Strict):
 
     profile: Short | None = None
     operator: Annotated[Short, AfterValidator(_code)] | None = None
-    received_at: Moment = None
+    received_at: Annotated[Moment, AfterValidator(_past)] = None
     scanned_at: Moment = None
     device: Short | None = None
     storage_place: Short | None = None

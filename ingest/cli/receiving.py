@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from console.texts import in_zone
+from ingest import clock
 from ingest.cli.app import App, print_json, with_app
 from ingest.cli.options import operator_option
 from ingest.cli.waiting import PERSON, await_end, rows_of_batch
@@ -57,7 +58,7 @@ def receive(  # noqa: PLR0913 - one parameter per option of the command
             raise
         if batch is None:
             refused += 1
-            _report_refusal(path, as_json=as_json)
+            _report_refusal(path, name, as_json=as_json)
         else:
             batches.append(batch)
     if wait:
@@ -71,7 +72,11 @@ def _moment(text: str, zone: str) -> dt.datetime:
     except ValueError as error:
         message = f"--received-at: „{text}“ ist kein Datum; bitte JJJJ-MM-TT angeben."
         raise click.UsageError(message) from error
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(zone))
+    moment = parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(zone))
+    if clock.lies_ahead(moment):
+        message = f"--received-at: „{text}“ liegt in der Zukunft; bitte den Eingangstag angeben."
+        raise click.UsageError(message)
+    return moment
 
 
 def _refuse_missing(files: tuple[Path, ...]) -> None:
@@ -118,14 +123,23 @@ def _accept(
     return receipt.batch_id
 
 
-def _report_refusal(path: Path, *, as_json: bool) -> None:
+def _report_refusal(path: Path, tenant: str, *, as_json: bool) -> None:
     text = (
         f"{path.name}: Dateityp nicht erkannt, nicht angenommen. Bitte als PDF, TIFF, JPEG oder "
         "PNG liefern."
     )
     if as_json:
+        from ingest.intake import display_name, name_base64
+        from ingest.ledger.reading import unaccepted_record
+
         print_json(
-            {"message_type": "unaccepted", "source_name": path.name, "reason": text, "id": None}
+            unaccepted_record(
+                tenant=tenant,
+                source_name=display_name(path.name),
+                name_base64=name_base64(path.name),
+                reason_code="unknown_type",
+                reason=text,
+            )
         )
     else:
         click.echo(text, err=True)

@@ -219,24 +219,41 @@ def not_accepted(connection: sa.Connection, tenant: str | None) -> Iterator[Fact
     if tenant is not None:
         query = query.where(_unaccepted.c.tenant == tenant)
     for row in connection.execute(query, execution_options={"yield_per": _FETCH}):
-        yield {
-            "message_type": "unaccepted",
-            "id": None,
-            "batch": None,
-            "tenant": row.tenant,
-            "source_name": row.name,
-            "name_base64": row.name_base64,
-            "root": row.root,
-            "sha256": None,
-            "stage": None,
-            "standing": None,
-            "reason_code": row.reason_code,
-            "reason": row.operator_text,
-            "first_seen_at": moment(row.first_seen_at),
-            "pages": None,
-            "source_pages": [],
-            "outputs": {},
-        }
+        yield unaccepted_record(
+            tenant=row.tenant,
+            source_name=row.name,
+            name_base64=row.name_base64,
+            root=row.root,
+            reason_code=row.reason_code,
+            reason=row.operator_text,
+            first_seen_at=moment(row.first_seen_at),
+        )
+
+
+def unaccepted_record(**known: str | None) -> Facts:
+    """Return the record of something that is not taken, with what is known of it.
+
+    Whoever reads records may rely on every key, wherever the refusal came from.
+    """
+    return {
+        "message_type": "unaccepted",
+        "id": None,
+        "batch": None,
+        "tenant": None,
+        "source_name": None,
+        "name_base64": None,
+        "root": None,
+        "sha256": None,
+        "stage": None,
+        "standing": None,
+        "reason_code": None,
+        "reason": None,
+        "first_seen_at": None,
+        "pages": None,
+        "source_pages": [],
+        "outputs": {},
+        **known,
+    }
 
 
 def moment(value: dt.datetime | None) -> str | None:

@@ -1,10 +1,12 @@
 """What lies in an inbox now: folders, files, and everything that is not for us.
 
-Nothing is opened and no link is followed; each entry is looked at once.
+No link is followed; each entry is looked at once, and none is opened but what has the name of
+a desktop's litter.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Collection
@@ -12,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from scanners.folder.naming import CLAIMED, STACK_MANIFEST, Refusal, is_litter, refusal
+from scanners.folder.litter import is_litter
+from scanners.folder.naming import CLAIMED, STACK_MANIFEST, Refusal, refusal
 
 _SPECIAL: Final = (
     (stat.S_ISLNK, "symlink", "Verknüpfung (Symlink)"),
@@ -20,6 +23,14 @@ _SPECIAL: Final = (
     (stat.S_ISSOCK, "special_file", "Socket"),
     (stat.S_ISCHR, "special_file", "Gerätedatei"),
     (stat.S_ISBLK, "special_file", "Gerätedatei"),
+)
+
+
+_NAMED_AT_MOST: Final = 1000
+_IN_NO_INBOX: Final[Refusal] = (
+    "unknown_folder",
+    "Liegt in einem Ordner, aus dem nichts angenommen wird. Bitte in den Eingang oder in einen "
+    "Profilordner legen oder entfernen.",
 )
 
 
@@ -110,7 +121,7 @@ def _list_folder(folder: Folder, profile_names: Collection[str], listing: Listin
         if stat.S_ISDIR(status.st_mode):
             if name != CLAIMED:
                 _list_subfolder(folder, name, profile_names, listing)
-        elif is_litter(name):
+        elif stat.S_ISREG(status.st_mode) and is_litter(path, status.st_size):
             continue
         elif (reason := _refusal(name, status)) is not None:
             listing.refused.append(Refused(relative=relative, reason=reason))
@@ -134,6 +145,7 @@ def _list_subfolder(
     is_stack = not is_profile and not parent.is_stack and (path / STACK_MANIFEST).is_file()
     if not (is_profile or is_stack) or name.startswith("."):
         listing.refused.append(Refused(relative=relative, reason=_no_inbox(parent, name)))
+        listing.refused.extend(_inside(path, relative))
         return
     child = Folder(
         path=path, relative=relative, inbox=name if is_profile else parent.inbox, is_stack=is_stack
@@ -143,6 +155,25 @@ def _list_subfolder(
     except OSError as error:
         text = f"Ordner nicht lesbar ({error.strerror}). Bitte Zugriffsrechte prüfen."
         listing.refused.append(Refused(relative=relative, reason=("unreadable_folder", text)))
+
+
+def _inside(folder: Path, relative: Path) -> list[Refused]:
+    """Name the files of a folder that is not taken, the first ones if there are very many."""
+    found: list[Refused] = []
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(place, name)
+            with contextlib.suppress(OSError):
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode) and is_litter(path, status.st_size):
+                    continue
+            below = relative / path.relative_to(folder)
+            if len(found) == _NAMED_AT_MOST:
+                text = "Hier liegen noch mehr Dateien, die nicht angenommen sind."
+                return [*found, Refused(relative=below, reason=("unknown_folder", text))]
+            found.append(Refused(relative=below, reason=_IN_NO_INBOX))
+    return found
 
 
 def _no_inbox(parent: Folder, name: str) -> Refusal:

@@ -214,8 +214,7 @@ def test_t13_what_is_not_taken_is_listed_with_reason_and_remedy(house: House) ->
     house.drop("~$Brief.docx", b"lock")
     house.drop("programm.exe", b"MZ\x00\x01" + bytes(100))
     house.drop("privat/brief.pdf", pdf())
-    house.drop("Thumbs.db", b"\x00")
-    house.drop(".DS_Store", b"\x00")
+    house.drop("desktop.ini", b"[.ShellClassInfo]")
     outside = house.settings.data / "outside.pdf"
     outside.write_bytes(pdf())
     (house.inbox / "link.pdf").symlink_to(outside)
@@ -235,6 +234,7 @@ def test_t13_what_is_not_taken_is_listed_with_reason_and_remedy(house: House) ->
         "~$Brief.docx": "lock_file",
         "programm.exe": "unknown_type",
         "privat": "unknown_folder",
+        "privat/brief.pdf": "unknown_folder",
         "link.pdf": "symlink",
         "pipe.pdf": "special_file",
         "socket.pdf": "special_file",

@@ -47,7 +47,7 @@ def test_a_stack_is_closed_by_its_manifest_and_received_in_its_order(house: Hous
         sources=sources,
         expected_sheets=2,
         operator="MUE",
-        received_at="2026-11-20",
+        received_at="2025-11-20",
         scanned_at="2026-11-21T09:30:00+01:00",
         device="Scanner 3",
         storage_place="Regal 4",
@@ -56,7 +56,7 @@ def test_a_stack_is_closed_by_its_manifest_and_received_in_its_order(house: Hous
     assert house.pass_after(0).accepted == 1
     assert _names(house) == [["b.tif", "a.tif"]]
     [row] = house.envelopes()
-    assert row.received_at == dt.datetime(2026, 11, 19, 23, tzinfo=dt.UTC)
+    assert row.received_at == dt.datetime(2025, 11, 19, 23, tzinfo=dt.UTC)
     assert row.scanned_at == dt.datetime(2026, 11, 21, 8, 30, tzinfo=dt.UTC)
     assert (row.operator, row.device, row.storage_place) == ("MUE", "Scanner 3", "Regal 4")
     assert (row.expected_sheets, row.profile, row.standing) == (2, "archiv", "ready")
@@ -88,7 +88,7 @@ def test_a_manifest_without_names_takes_the_folder_in_natural_order(house: House
 
 def test_the_manifest_of_a_single_file_describes_and_closes_it(house: House) -> None:
     house.drop("brief.tif", tiff(1))
-    _manifest(house, "brief.tif.json", operator="MUE", received_at="2026-11-20")
+    _manifest(house, "brief.tif.json", operator="MUE", received_at="2025-11-20")
     assert house.pass_after(0).accepted == 1
     assert [row.operator for row in house.envelopes()] == ["MUE"]
     assert house.lying() == []
@@ -150,7 +150,7 @@ def test_an_unknown_profile_is_received_with_the_default_and_held(house: House) 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b'{"recieved_at": "2026-11-20"}', "recieved_at"),
+        (b'{"recieved_at": "2025-11-20"}', "recieved_at"),
         (b'{"received_at": "20.11.2026"}', "received_at"),
         (b'{"expected_sheets": "3"}', "expected_sheets"),
         (b'{"profile": ', "JSON"),
