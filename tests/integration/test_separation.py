@@ -155,6 +155,58 @@ def test_the_operators_count_is_compared(stacked: Stacked, sheet_count: int, fit
     assert len(stack.separate().parts) == 2
 
 
+@pytest.mark.parametrize(("sheet_count", "fits"), [(2, True), (1, True), (3, False)])
+def test_the_count_of_an_electronic_stack_is_compared_as_well(
+    stacked: Stacked, sheet_count: int, fits: bool
+) -> None:
+    letter = _electronic(2)
+    stack = stacked(letter, expected_sheets=sheet_count)
+    if fits:
+        assert documents(stack.cut()) == [[1, 2]]
+        return
+    with pytest.raises(CountMismatch) as raised:
+        stack.cut()
+    assert "3 Blatt" in raised.value.operator_text
+    assert "count=accepted" in raised.value.operator_text
+    stack.released = {"count": "accepted"}
+    assert documents(stack.separate()) == [[1, 2]]
+
+
+@pytest.mark.parametrize("sheet_count", [1, 3])
+def test_beside_scans_electronic_pages_may_be_counted_or_not(
+    stacked: Stacked, sheet_count: int
+) -> None:
+    outcome = stacked(papers.png("1"), _electronic(2), expected_sheets=sheet_count).cut()
+    assert documents(outcome) == [[1], [2, 3]]
+
+
+def test_a_count_that_nothing_can_be_compared_with_is_said_to_be_unchecked(
+    stacked: Stacked,
+) -> None:
+    mail = b"From: a@b.de\r\nTo: c@d.de\r\nDate: x\r\nSubject: Antrag\r\n\r\nText"
+    outcome = stacked(mail, expected_sheets=2).cut()
+    [finding] = outcome.facts["findings"]
+    assert finding["code"] == "count_not_checked"
+    assert "2 Blatt" in finding["text"]
+
+
+def _electronic(pages: int) -> bytes:
+    """Return a PDF that was never paper."""
+    stream = io.BytesIO()
+    with pikepdf.new() as document:
+        for _ in range(pages):
+            page = document.add_blank_page()
+            font = pikepdf.Dictionary(
+                Type=pikepdf.Name.Font,
+                Subtype=pikepdf.Name.Type1,
+                BaseFont=pikepdf.Name.Helvetica,
+            )
+            page.Resources = pikepdf.Dictionary(Font=pikepdf.Dictionary(F1=font))
+            page.Contents = document.make_stream(b"BT /F1 24 Tf 72 600 Td (Antrag) Tj ET")
+        document.save(stream)
+    return stream.getvalue()
+
+
 def test_a_damaged_sheet_is_asked_about_and_never_guessed(stacked: Stacked) -> None:
     stack = stacked(papers.tiff("1", _damaged_sheet(), "3"))
     with pytest.raises(SeparatorUnreadable, match="2") as raised:

@@ -37,6 +37,8 @@ def findings(assignment: Assignment, document: Document) -> list[str]:
     for source in assignment.batch.sources:
         if source.ordinal in ordinals:
             found += sentences(source.facts.get("findings", []))
+    of_stack = assignment.batch.facts.get("separation", {}).get("findings", [])
+    found += sentences(finding for finding in of_stack if "page" not in finding)
     found += sentences(document.facts.get("composition", {}).get("findings", []))
     return unique(found)
 

@@ -97,7 +97,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         facts={
             "omitted": cuts.omitted,
             "detector": DETECTOR,
-            "findings": [*_refused_numbers(pages, rules)],
+            "findings": [*_uncounted(batch, pages), *_refused_numbers(pages, rules)],
         },
     )
 
@@ -267,27 +267,49 @@ def _check_suspects(batch: Batch, pages: Sequence[Page]) -> None:
 
 
 def _check_count(batch: Batch, pages: Sequence[Page], rules: SeparationRules) -> None:
-    """Compare with the operator's count: simplex or duplex, separator sheets counted or not."""
+    """Compare with the operator's count: simplex or duplex, separator sheets counted or not.
+
+    A station that delivers PDF counts like any other, so electronic pages count as well; beside
+    scans they may have been left out of the count.
+    """
     expected = batch.envelope.expected_sheets
+    if expected is None or not pages:
+        return
     scanned = [page for page in pages if _is_scan(batch, page)]
-    if expected is None or not scanned:
+    if expected in _counts(scanned, rules) or expected in _counts(pages, rules):
         return
-    total = len(scanned)
-    sheets = 0
-    if rules.enabled and "sheet" in rules.by:
-        sheets = sum(1 for page in scanned if _examined(page).get("separator"))
-    simplex = {total, total - sheets}
-    duplex = {total / 2, total / 2 - sheets}
-    if expected in simplex | duplex:
-        return
+    counted = scanned or pages
+    total, sheets = len(counted), _separators(counted, rules)
     raise CountMismatch(
         f"{expected} sheets announced, {total} pages with {sheets} separator sheets found",
         operator_text=(
-            f"{_names(batch)}: angekündigt sind {expected} Blatt, gescannt wurden {total} Seiten"
+            f"{_names(batch)}: angekündigt sind {expected} Blatt, angekommen {total} Seiten"
             f" (davon {sheets} Trennblätter). Bitte das Papier nachzählen und erneut scannen, oder"
             " mit 'count=accepted' freigeben."
         ),
     )
+
+
+def _counts(pages: Sequence[Page], rules: SeparationRules) -> set[float]:
+    """Return every count of sheets that fits `pages`."""
+    total, sheets = len(pages), _separators(pages, rules)
+    return {total, total - sheets, total / 2, total / 2 - sheets} if pages else set()
+
+
+def _separators(pages: Sequence[Page], rules: SeparationRules) -> int:
+    if not (rules.enabled and "sheet" in rules.by):
+        return 0
+    return sum(1 for page in pages if _examined(page).get("separator"))
+
+
+def _uncounted(batch: Batch, pages: Sequence[Page]) -> Iterable[Facts]:
+    """Say where the operator's count could not be compared with anything."""
+    expected = batch.envelope.expected_sheets
+    if expected is not None and not pages:
+        text = (
+            f"Zählung nicht geprüft: angekündigt sind {expected} Blatt, die Datei hat keine Seiten."
+        )
+        yield {"code": "count_not_checked", "text": text}
 
 
 def _refused_numbers(pages: Sequence[Page], rules: SeparationRules) -> Iterable[Facts]:
