@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeGuard
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _MAX_BYTES: Final = 8 * 1024 * 1024
+#: What no ledger keeps as text: control characters and halves of characters.
+_UNKEPT: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+#: What no file is called: halves of characters that stand for no byte of a name.
+_UNNAMEABLE: Final = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _REMEDY: Final = "Bitte die Datei berichtigen und den Stapel erneut einreichen."
 
 
@@ -47,6 +53,9 @@ def _moment(value: object, context: ValidationInfo) -> object:
         said = repr(value)[:40]
         message = f"{said} ist kein Datum wie 2026-11-20 oder 2026-11-20T08:30:00+01:00"
         raise ValueError(message) from None
+    if not dt.MINYEAR < moment.year < dt.MAXYEAR:  # in another zone it may have no year at all
+        message = f"{value!r} liegt außerhalb des Kalenders"
+        raise ValueError(message)
     if moment.tzinfo is None:
         zone = (context.context or {}).get("zone", "Europe/Berlin")
         moment = moment.replace(tzinfo=ZoneInfo(zone))
@@ -56,6 +65,8 @@ def _moment(value: object, context: ValidationInfo) -> object:
 def _plain_name(name: str) -> str:
     if name in {"", ".", ".."} or "/" in name or "\x00" in name:
         raise ValueError("erwartet den Namen einer Datei ohne Ordner")
+    if _UNNAMEABLE.search(name):
+        raise ValueError("enthält halbe Zeichen")
     return name
 
 
@@ -73,8 +84,14 @@ def _code(text: str) -> str:
     return text
 
 
+def _printable(text: str) -> str:
+    if _UNKEPT.search(text):
+        raise ValueError("enthält Steuerzeichen")
+    return text
+
+
 Moment = Annotated[dt.datetime | None, BeforeValidator(_moment)]
-Short = Annotated[str, Field(min_length=1, max_length=200)]
+Short = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 
 
 class _Strict(BaseModel):
@@ -107,9 +124,10 @@ class Manifest(_Strict):
     @model_validator(mode="after")
     def _names_once(self) -> Manifest:
         names = [unicodedata.normalize("NFC", source.name) for source in self.sources or ()]
-        twice = sorted({name for name in names if names.count(name) > 1}) if names else []
+        twice = sorted(name for name, times in Counter(names).items() if times > 1)
         if twice:
-            message = f"sources nennt „{twice[0]}“ mehrfach"
+            name = _UNKEPT.sub("\ufffd", twice[0])
+            message = f"sources nennt „{name}“ mehrfach"
             raise ValueError(message)
         return self
 
@@ -143,7 +161,11 @@ def named_sources(path: Path) -> tuple[str, ...]:
     if not isinstance(sources, list):
         return ()
     names = (entry.get("name") for entry in sources if isinstance(entry, Mapping))
-    return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
+    return tuple(dict.fromkeys(name for name in names if _is_nameable(name)))
+
+
+def _is_nameable(name: object) -> TypeGuard[str]:
+    return isinstance(name, str) and not _UNNAMEABLE.search(name)
 
 
 def _values(path: Path) -> Mapping[str, Any] | str:
@@ -160,10 +182,8 @@ def _values(path: Path) -> Mapping[str, Any] | str:
 
 
 def _invalid(path: Path, problem: str) -> ManifestInvalid:
-    name = path.name.encode("utf-8", "replace").decode()
-    return ManifestInvalid(
-        f"manifest {path.name!a}: {problem}", operator_text=f"{name}: {problem}. {_REMEDY}"
-    )
+    text = _UNKEPT.sub("\ufffd", f"{path.name}: {problem}. {_REMEDY}")
+    return ManifestInvalid(f"manifest {path.name!a}: {problem!a}", operator_text=text)
 
 
 _SAID: Final = MappingProxyType(
@@ -172,6 +192,7 @@ _SAID: Final = MappingProxyType(
         "missing": "fehlt",
         "string_pattern_mismatch": "erwartet 64 hexadezimale Ziffern",
         "string_type": "erwartet Text",
+        "string_unicode": "enthält halbe Zeichen",
         "string_too_short": "darf nicht leer sein",
         "int_type": "erwartet eine ganze Zahl",
         "tuple_type": "erwartet eine Liste von {name, sha256}",

@@ -13,6 +13,13 @@ STACK_MANIFEST: Final = "batch.json"
 READY_SUFFIX: Final = ".ready"
 MANIFEST_SUFFIX: Final = ".json"
 
+#: Ours to mend; the file stays where it is and everything else goes on.
+BUG: Final[Refusal] = (
+    "bug",
+    "Unerwarteter Fehler im Programm, nicht angenommen; die Datei bleibt, wo sie ist. Bitte dem "
+    "Betrieb melden (Einzelheiten stehen im Protokoll).",
+)
+
 _LITTER: Final = frozenset({"thumbs.db", "desktop.ini", ".ds_store"})
 _UNFINISHED: Final = (".part", ".tmp", ".crdownload", ".filepart", ".!ut")
 _NUMBERS: Final = re.compile(r"(\d+)")

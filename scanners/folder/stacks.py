@@ -6,16 +6,18 @@ the inbox itself, pages that rest before their `batch.json` appears are single a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from ingest.errors import ManifestInvalid
 from ingest.intake import display_name
 from ingest.manifest import Manifest, named_sources, parse_manifest
 from scanners.folder.listing import Entry, Folder, Refused
 from scanners.folder.naming import (
+    BUG,
     MANIFEST_SUFFIX,
     READY_SUFFIX,
     STACK_MANIFEST,
@@ -55,6 +57,7 @@ class Grouping:
             self.due_in = min(verdict.due_in, self.due_in or verdict.due_in)
 
 
+_Done = TypeVar("_Done")
 _WAITS: Final = "waiting_for_files"
 
 
@@ -113,13 +116,22 @@ def read_stack(path: Path, zone: str) -> tuple[Manifest | None, tuple[str, ...],
     return manifest, tuple(source.name for source in manifest.sources or ()), None
 
 
+class Attempt(Protocol):
+    """Keeps a bug that one entry meets from the others."""
+
+    def __call__(self, relative: Path, work: Callable[[], _Done]) -> _Done | None:
+        """Return what `work` for the entry `relative` returns, None if it met a bug."""
+        ...
+
+
 class Grouper:
     """Sorts the entries of folders into candidates and what waits."""
 
-    def __init__(self, settling: Settling, zone: str) -> None:
-        """Judge files by `settling`; dates without zone are in `zone`."""
+    def __init__(self, settling: Settling, zone: str, attempt: Attempt) -> None:
+        """Judge files by `settling`, each in an `attempt`; dates without zone are in `zone`."""
         self._settling = settling
         self._zone = zone
+        self._attempt = attempt
 
     def group(self, folders: Iterable[Folder]) -> Grouping:
         """Return what can be taken from `folders`, oldest first."""
@@ -127,7 +139,12 @@ class Grouper:
         for folder in folders:
             taken: set[str] = set()
             if STACK_MANIFEST in folder.entries:
-                taken = self._stack(folder, grouping)
+                entry = folder.entries[STACK_MANIFEST]
+                found = self._attempt(entry.relative, partial(self._stack, folder, grouping))
+                if found is None:
+                    grouping.refused.append(Refused(relative=entry.relative, reason=BUG))
+                    found = set(folder.entries) if folder.is_stack else {STACK_MANIFEST}
+                taken = found
             elif folder.is_stack:
                 continue
             rest = {name: e for name, e in folder.entries.items() if name not in taken}
@@ -189,8 +206,10 @@ class Grouper:
                 grouping.wait(entry, Verdict(taken=False, reason=orphan, due_in=rest))
                 continue
             beside = [entries[other] for other in own.get(name, ())]
-            verdict = self._single(entry, beside)
-            if verdict.taken:
+            verdict = self._attempt(entry.relative, partial(self._single, entry, beside))
+            if verdict is None:
+                grouping.refused.append(Refused(relative=entry.relative, reason=BUG))
+            elif verdict.taken:
                 grouping.candidates.append(Candidate(entries=(entry, *beside), is_stack=False))
             else:
                 grouping.wait(entry, verdict)

@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -26,13 +27,14 @@ from ingest.settings import Settings
 from ingest.store.port import Store
 from scanners.folder.claiming import Claim, ClaimLostToOther, Claims
 from scanners.folder.listing import Listing, Refused, list_inbox
-from scanners.folder.naming import CLAIMED, Refusal
+from scanners.folder.naming import BUG, CLAIMED, Refusal
 from scanners.folder.settling import Settling
 from scanners.folder.stacks import Candidate, Grouper, Grouping
 from scanners.folder.taking import ProfileShelf, Taking
 from scanners.folder.waking import Waking
 
 log = structlog.get_logger(__name__)
+_Done = TypeVar("_Done")
 _TOGETHER: Final = 64  # claims whose moves are made durable by one sync
 _AT_ONCE: Final = 4  # a disk syncs several files in hardly more time than one
 _BREATH: Final = 0.2  # seconds between two passes however many events come
@@ -78,7 +80,7 @@ class FolderChannel:
         self.inbox = settings.inbox(tenant).absolute()
         folder = settings.folder
         self._settling = Settling(folder, monotonic)
-        self._grouper = Grouper(self._settling, settings.house.zone)
+        self._grouper = Grouper(self._settling, settings.house.zone, _attempted)
         self._claims = Claims(self.inbox, folder.abandoned_seconds, monotonic)
         self._taking = Taking(settings, tenant, ledger, store, profiles_loader, hint)
         self._reported: list[Unaccepted] | None = None
@@ -162,8 +164,9 @@ class FolderChannel:
         sources: set[Path] = set()
         for candidate in candidates:
             first = candidate.entries[0]
+            claiming = partial(self._claims.claim, candidate.entries, is_stack=candidate.is_stack)
             try:
-                claims.append(self._claims.claim(candidate.entries, is_stack=candidate.is_stack))
+                claim = _attempted(first.relative, claiming)
             except ClaimLostToOther:
                 continue
             except OSError as error:
@@ -171,6 +174,10 @@ class FolderChannel:
                 reason = ("not_movable", text)
                 grouping.refused.append(Refused(relative=first.relative, reason=reason))
                 continue
+            if claim is None:
+                grouping.refused.append(Refused(relative=first.relative, reason=BUG))
+                continue
+            claims.append(claim)
             sources.add(first.path.parent)
         if claims:
             self._claims.sync(sources)
@@ -184,12 +191,14 @@ class FolderChannel:
             if outage.is_set():
                 return _AWAITS
             try:
-                return self._taking.finish(claim, self._claims)
+                finishing = partial(self._taking.finish, claim, self._claims)
+                done = _attempted(Path(CLAIMED, claim.key), finishing)
             except (ScanstrasseError, OSError) as error:
                 log.warning("claim_not_finished", claim=claim.key, error=str(error))
                 if isinstance(error, Outage):
                     outage.set()
                 return _reason(error)
+            return BUG if done is None else done
 
         received = 0
         with ThreadPoolExecutor(min(_AT_ONCE, len(claims) or 1)) as pool:
@@ -240,6 +249,21 @@ class FolderChannel:
         while not stop.is_set() and (left := end - time.monotonic()) > 0:
             if wake.wait(min(left, _GLANCE)):
                 return
+
+
+def _attempted(relative: Path, work: Callable[[], _Done]) -> _Done | None:
+    """Return what `work` for one arrival returns, None if it met a bug; errors we know pass."""
+    try:
+        return work()
+    except (ScanstrasseError, ClaimLostToOther, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - one arrival's bug must not keep out the others
+        _tell(relative, error)
+        return None
+
+
+def _tell(relative: Path, bug: Exception) -> None:
+    log.error("arrival_met_a_bug", entry=display_name(str(relative)), exc_info=bug)
 
 
 def _lying(claim: Claim) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,14 @@ def test_a_date_without_time_is_midnight_in_the_zone_of_the_house(
         ({"sources": [{"name": "../a.pdf"}]}, "sources.0.name"),
         ({"sources": [{"name": "a.pdf", "sha256": "abc"}]}, "sources.0.sha256"),
         ({"sources": [{"name": "a.pdf"}, {"name": "a.pdf"}]}, "a.pdf"),
+        ({"received_at": "0001-01-01T00:00:00"}, "received_at"),
+        ({"scanned_at": "9999-12-31T23:59:59-05:00"}, "scanned_at"),
+        ({"device": "Scanner\n7"}, "device"),
+        ({"device": "\ud800"}, "device"),
+        ({"profile": "a\x00b"}, "profile"),
+        ({"\ud800": 1}, "ganze Datei"),
+        ({"a\x00b": 1}, "a\ufffdb"),
+        ({"sources": [{"name": "\ud800"}]}, "sources.0.name"),
         (b"[]", "JSON-Objekt"),
         (b"{", "JSON"),
         (b"\xff\xfe", "JSON"),
@@ -92,20 +101,37 @@ def test_the_names_of_a_wrong_manifest_can_still_be_told(tmp_path: Path) -> None
     assert named_sources(path) == ("a",)
 
 
+def test_a_name_that_is_no_utf8_can_be_named_and_one_that_is_no_name_cannot(
+    tmp_path: Path,
+) -> None:
+    names = ["Pr\udcfcfung.pdf", "\ud800.pdf", "\udd00.pdf"]
+    path = tmp_path / "batch.json"
+    path.write_text(json.dumps({"sources": [{"name": name} for name in names]}))
+    assert named_sources(path) == ("Pr\udcfcfung.pdf",)
+
+
+def test_a_manifest_of_very_many_names_is_read_in_time(tmp_path: Path) -> None:
+    names = [{"name": str(number)} for number in range(300_000)]
+    manifest = _parse(tmp_path, {"sources": names})
+    assert len(manifest.sources) == 300_000
+
+
+_TEXT = st.text(st.characters(), max_size=9)  # halves of characters included
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(max_size=9) | st.integers(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    st.none() | st.booleans() | st.floats() | _TEXT | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner),
     max_leaves=8,
 )
 _KEYS = ("profile", "received_at", "scanned_at", "expected_sheets", "sources")
 
 
-@given(st.dictionaries(st.sampled_from(_KEYS) | st.text(max_size=5), _JSON, max_size=4))
+@given(st.dictionaries(st.sampled_from(_KEYS) | _TEXT, _JSON, max_size=4))
 def test_any_json_is_a_manifest_or_a_named_error(
     tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "batch.json"
     path.write_text(json.dumps(values))
-    named_sources(path)
+    for name in named_sources(path):
+        os.fsencode(name)
     with contextlib.suppress(ManifestInvalid):
         parse_manifest(path)
