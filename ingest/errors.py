@@ -155,6 +155,12 @@ class DigestMismatch(Dangerous):
     code = "digest_mismatch"
 
 
+class BlobMissing(DigestMismatch):
+    """The store answers and does not have bytes that the ledger names; waiting brings none."""
+
+    code = "blob_missing"
+
+
 class Misconfigured(ScanstrasseError):
     """The operator of the installation has to act; start-up stops with exit code 9."""
 

@@ -30,7 +30,7 @@ from ingest.errors import (
     ToolFailed,
     Unclear,
 )
-from ingest.ledger import Claim, ClaimLost, Ledger
+from ingest.ledger import Claim, ClaimLost, Ledger, Present
 from ingest.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -119,6 +119,8 @@ class Pipeline:
         perform: Runs the step; raises the errors of `ingest.errors`.
         exhausted: By step, what to record when a unit has used up its attempts.
         hint: Told which queue may have new work after each record; losing it costs time only.
+        present: Asks the store whether it holds what a step claims to have made. It is asked
+            within the recording, when nobody can erase the bytes any more.
         wanted: Asked during work; False ends the work at once and gives the claim back.
     """
 
@@ -129,6 +131,7 @@ class Pipeline:
     exhausted: Mapping[Step, Exhausted] = field(default_factory=dict)
     hint: Callable[[Queue], None] = lambda _queue: None
     wanted: Callable[[], bool] = lambda: True
+    present: Present = lambda _tenant, _sha256: True
     outages: Outages = field(default_factory=Outages)
     ledger_breaker: Breaker = field(default_factory=lambda: Breaker(tolerated=0, longest=60.0))
     breakers: Mapping[Queue, Breaker] = field(
@@ -232,7 +235,7 @@ class Pipeline:
         """Record, trying again while the ledger is briefly away: the work is already done."""
         for remaining in reversed(range(_RECORDING_TRIES)):
             try:
-                recorded = self.ledger.record(claim, outcome)
+                recorded = self.ledger.record(claim, outcome, self.present)
             except LedgerUnavailable:
                 if remaining == 0 or not self.wanted():
                     raise

@@ -19,7 +19,16 @@ from ingest.ledger import accepting, assigning, claiming, clerks, inboxes, recor
 from ingest.ledger import engine as engines
 from ingest.ledger.migrating import migrate
 from ingest.ledger.moves import IllegalMove
-from ingest.ledger.terms import Arrival, Claim, ClaimLost, Receipt, Shift, Swept, Unaccepted
+from ingest.ledger.terms import (
+    Arrival,
+    Claim,
+    ClaimLost,
+    Present,
+    Receipt,
+    Shift,
+    Swept,
+    Unaccepted,
+)
 
 __all__ = [
     "Arrival",
@@ -27,6 +36,7 @@ __all__ = [
     "ClaimLost",
     "IllegalMove",
     "Ledger",
+    "Present",
     "Receipt",
     "Shift",
     "Swept",
@@ -107,10 +117,19 @@ class Ledger:
         with self._looking() as connection:
             return assigning.assignment(connection, claim, self._profiles)
 
-    def record(self, claim: Claim, outcome: Outcome) -> bool:
-        """Record what a step found and what follows; False if the claim was lost."""
+    def record(self, claim: Claim, outcome: Outcome, present: Present | None = None) -> bool:
+        """Record what a step found and what follows; False if the claim was lost.
+
+        Args:
+            claim: Of the caller.
+            outcome: What the step found.
+            present: Asks the store for each rendition; None to trust the caller.
+
+        Raises:
+            ToolFailed: The store does not hold a rendition; nothing was recorded.
+        """
         with self.writing() as connection:
-            return recording.record(connection, claim, outcome)
+            return recording.record(connection, claim, outcome, present)
 
     def defer(
         self,

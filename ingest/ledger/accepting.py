@@ -23,8 +23,8 @@ from ingest.document import (
 )
 from ingest.ledger import chains, schema
 from ingest.ledger.columns import database_now, from_microseconds
-from ingest.ledger.inserting import insert_batch, insert_new
-from ingest.ledger.terms import Arrival, Receipt
+from ingest.ledger.inserting import insert_batch, insert_blob, insert_new
+from ingest.ledger.terms import Arrival, Present, Receipt
 
 _WORK_KEYS: Final = uuid.UUID("6f1f0cb5-6f0e-5a0b-9d3c-0c7e4f6f9a51")
 _batch = schema.batch
@@ -251,14 +251,36 @@ def _keep_manifests(
 
 
 def keep_blobs(
-    connection: sa.Connection, tenant: str, blobs: list[tuple[str, int]], moment: dt.datetime
-) -> None:
-    """Note that the store holds `blobs` (digest, size); the same bytes are noted once."""
-    rows = [
+    connection: sa.Connection,
+    tenant: str,
+    blobs: list[tuple[str, int]],
+    moment: dt.datetime,
+    present: Present | None = None,
+) -> list[str]:
+    """Note that the store holds `blobs` (digest, size); the same bytes are noted once.
+
+    From here until the transaction ends nobody erases them: erasing locks the same rows
+    before it looks who refers to them, and removes the bytes before it commits. So the
+    store is asked now, not before, when its answer could be overtaken.
+
+    Args:
+        connection: In a writing transaction.
+        tenant: Whose blobs.
+        blobs: Digest and size of each.
+        moment: Now.
+        present: Asks the store; None where the caller looks after the commit.
+
+    Returns:
+        The digests that `present` denies: the caller must not commit.
+    """
+    rows: list[Facts] = [
         {"tenant": tenant, "sha256": sha256, "size": size, "stored_at": moment}
         for sha256, size in sorted(set(blobs))  # one order, or two writers may lock crosswise
     ]
-    connection.execute(insert_new(schema.blob, connection.dialect.name), rows)
+    connection.execute(insert_blob(connection.dialect.name), rows)
+    if present is None:
+        return []
+    return [row["sha256"] for row in rows if not present(tenant, str(row["sha256"]))]
 
 
 def _received(arrival: Arrival) -> Facts:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from ingest.document import ENDS, Facts, Standing, Step, UnitKind
 from ingest.errors import UsageError
 from ingest.ledger import accepting, chains, schema
+from ingest.ledger.engine import be_patient
 from ingest.ledger.integrity import ERASED
 from ingest.ledger.moves import move
 from ingest.ledger.persons import require_code
@@ -61,7 +62,9 @@ def erase(connection: sa.Connection, id_: str, by: str, reason: str) -> list[str
             given; nothing changed.
     """
     _require(by, reason)
+    be_patient(connection)
     unit = find(connection, id_)
+    locked = _work_locked(connection, unit)
     batch = connection.execute(
         sa.select(_batch).where(_batch.c.id == unit.batch_id).with_for_update()
     ).one()
@@ -73,7 +76,7 @@ def erase(connection: sa.Connection, id_: str, by: str, reason: str) -> list[str
         chosen = [row for row in chosen if row.id == unit.id]
     rest = [row for row in documents if row.erased_at is None and row not in chosen]
     whole = unit.kind is UnitKind.BATCH or not rest
-    _refuse(connection, unit, batch, chosen)
+    _refuse(connection, unit, batch, chosen, locked)
     work = _Erasure(connection, batch, by, reason)
     return work.all_of(chosen) if whole else work.some_of(chosen, rest)
 
@@ -85,15 +88,28 @@ def _require(by: str, reason: str) -> None:
         raise UsageError("erasing needs a reason", operator_text=text)
 
 
-def _refuse(connection: sa.Connection, unit: Unit, batch: Row, chosen: list[Row]) -> None:
+def _work_of(unit: Unit) -> sa.Select[Any]:
+    query = sa.select(_claim.c.id, _claim.c.standing).where(_claim.c.batch_id == unit.batch_id)
+    if unit.kind is UnitKind.DOCUMENT:
+        query = query.where(_claim.c.document_id == unit.id)
+    return query
+
+
+def _work_locked(connection: sa.Connection, unit: Unit) -> set[int]:
+    """Lock the open work before the batch, children first, as everybody does."""
+    query = _work_of(unit).order_by(_claim.c.id.desc()).with_for_update()
+    return set(connection.execute(query).scalars())
+
+
+def _refuse(
+    connection: sa.Connection, unit: Unit, batch: Row, chosen: list[Row], locked: set[int]
+) -> None:
     if batch.erased_at is not None or (unit.kind is UnitKind.DOCUMENT and not chosen):
         text = f"{unit.id} ist bereits gelöscht."
         raise UsageError(f"{unit.id} was erased before", operator_text=text)
-    query = sa.select(_claim.c.unit_id, _claim.c.standing).where(_claim.c.batch_id == batch.id)
-    if unit.kind is UnitKind.DOCUMENT:
-        query = query.where(_claim.c.document_id == unit.id)
-    rows = connection.execute(query.with_for_update())
-    if any(row.standing == Standing.CLAIMED for row in rows):
+    # work that began while this waited for its locks is somebody's work as well
+    rows = connection.execute(_work_of(unit))
+    if any(row.standing == Standing.CLAIMED or row.id not in locked for row in rows):
         text = f"{unit.id} wird gerade bearbeitet. Bitte gleich noch einmal versuchen."
         raise UsageError(f"{unit.id} is being worked on", operator_text=text)
 
@@ -201,19 +217,32 @@ class _Erasure:
         chains.append(self._connection, chain, self._at, entry)
 
     def _unreferenced(self, digests: Collection[str]) -> list[str]:
-        tenant = self._batch.tenant
         wanted = sorted(set(digests) - {_GONE})
-        used: set[str] = set()
+        free: list[str] = []
         for begin in range(0, len(wanted), 500):
-            some = wanted[begin : begin + 500]
-            for table in (_source, _rendition):
-                query = sa.select(table.c.sha256).where(
-                    table.c.tenant == tenant, table.c.sha256.in_(some)
-                )
-                used.update(self._run(query.distinct()).scalars())
-        free = [sha256 for sha256 in wanted if sha256 not in used]
-        for sha256 in free:
-            self._run(sa.delete(_blob).where(_blob.c.tenant == tenant, _blob.c.sha256 == sha256))
+            free += self._blobs_gone(wanted[begin : begin + 500])
+        return free
+
+    def _blobs_gone(self, some: list[str]) -> list[str]:
+        """Forget blobs that nobody refers to.
+
+        Their rows are locked first. Whoever keeps the same bytes anew locks the row as well
+        (`accepting.keep_blobs`): either they are through and the statement after the lock
+        sees them, or they wait until the bytes are gone and find that out.
+        """
+        tenant = self._batch.tenant
+        chosen = sa.and_(_blob.c.tenant == tenant, _blob.c.sha256.in_(some))
+        lock = sa.select(_blob.c.sha256).where(chosen).order_by(_blob.c.sha256)
+        known = list(self._run(lock.with_for_update()).scalars())
+        used: set[str] = set()
+        for table in (_source, _rendition):
+            query = sa.select(table.c.sha256).where(
+                table.c.tenant == tenant, table.c.sha256.in_(known)
+            )
+            used.update(self._run(query.distinct()).scalars())
+        free = [sha256 for sha256 in known if sha256 not in used]
+        gone = sa.and_(_blob.c.tenant == tenant, _blob.c.sha256.in_(free))
+        self._run(sa.delete(_blob).where(gone))
         return free
 
     def _run(self, statement: sa.Executable) -> sa.CursorResult[Any]:

@@ -19,6 +19,20 @@ def insert_new(table: sa.Table, dialect: str) -> sa.Executable:
 
 
 @functools.cache
+def insert_blob(dialect: str) -> sa.Executable:
+    """Return the INSERT of a blob: a row that exists stays as it is, locked for the inserter.
+
+    SQLite has one writer at a time and needs no lock.
+    """
+    if dialect != "postgresql":
+        return insert_new(schema.blob, dialect)
+    key = [schema.blob.c.tenant, schema.blob.c.sha256]
+    unchanged = {"size": schema.blob.c.size}
+    inserted = postgresql.insert(schema.blob).inline()
+    return inserted.on_conflict_do_update(index_elements=key, set_=unchanged)
+
+
+@functools.cache
 def insert_batch(dialect: str) -> sa.Executable:
     """Return the INSERT of a batch: no row comes back if its receipt key is known."""
     columns = (schema.batch.c.id, schema.batch.c.registered_at)

@@ -25,8 +25,9 @@ from ingest.document import (
     UnitKind,
     new_id,
 )
+from ingest.errors import ToolFailed
 from ingest.ledger import accepting, chains, cutting, openwork, schema
-from ingest.ledger.terms import Claim
+from ingest.ledger.terms import Claim, Present
 
 Row = sa.Row[Any]
 _batch, _document, _page = schema.batch, schema.document, schema.page
@@ -52,17 +53,23 @@ _NEW_PAGE = sa.insert(_page).inline()
 _NEW_CLAIM = sa.insert(schema.claim).inline()
 
 
-def record(connection: sa.Connection, claim: Claim, outcome: Outcome) -> bool:
+def record(
+    connection: sa.Connection, claim: Claim, outcome: Outcome, present: Present | None = None
+) -> bool:
     """Record an outcome; False if the claim was lost, and then nothing is written.
 
     An outcome that waits is not the end of its step: facts and renditions are kept, and
     the same step runs again when what it waits for has come.
+
+    Raises:
+        ToolFailed: The store does not hold a rendition that the step claims to have made;
+            nothing may be committed.
     """
     fenced = openwork.fence(connection, claim)
     if fenced is None:
         return False
     row, moment = fenced
-    _keep_renditions(connection, row, outcome, moment)
+    _keep_renditions(connection, row, outcome, moment, present)
     if outcome.wait is not None:
         _wait(connection, row, outcome, moment)
     elif row.unit_kind == UnitKind.PAGE:
@@ -79,12 +86,19 @@ def record(connection: sa.Connection, claim: Claim, outcome: Outcome) -> bool:
 
 
 def _keep_renditions(
-    connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.datetime
+    connection: sa.Connection,
+    row: Row,
+    outcome: Outcome,
+    moment: dt.datetime,
+    present: Present | None,
 ) -> None:
     if not outcome.renditions:
         return
     blobs = [(made.sha256, made.size) for made in outcome.renditions]
-    accepting.keep_blobs(connection, row.tenant, blobs, moment)
+    if missing := accepting.keep_blobs(connection, row.tenant, blobs, moment, present):
+        text = "Ein Ergebnis des Arbeitsschritts liegt nicht in der Ablage; er wird wiederholt."
+        message = f"rendition missing: {', '.join(missing[:3])}"
+        raise ToolFailed(message, operator_text=text, code="rendition_missing")
     rows: list[Facts] = [
         {
             "tenant": row.tenant,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from ingest.document import Envelope, Facts, Source, Step, UnitKind
 from ingest.errors import Deferrable
 
+#: Tells whether the store holds a tenant's bytes with a digest.
+Present = Callable[[str, str], bool]
 #: Who acts when nobody does.
 SYSTEM: Final = "system"
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from typing_extensions import override
 
-from ingest.errors import DigestMismatch, StoreUnavailable, UsageError
+from ingest.errors import BlobMissing, DigestMismatch, UsageError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -75,14 +75,14 @@ def mismatch(tenant: str, sha256: str, found: str) -> DigestMismatch:
     return DigestMismatch(message, operator_text=text)
 
 
-def absent(tenant: str, sha256: str) -> StoreUnavailable:
-    """Describe bytes that should be here and are not."""
+def absent(tenant: str, sha256: str) -> BlobMissing:
+    """Describe bytes that a store within reach does not have."""
     message = f"blob {tenant}/{sha256} is not in the store"
     text = (
-        f"Gespeicherte Datei {sha256} (Mandant {tenant}) fehlt in der Ablage. "
-        "Bitte prüfen, ob die Ablage vollständig eingebunden ist."
+        f"Objekt {sha256} (Mandant {tenant}) fehlt in der Ablage, obwohl sie erreichbar ist. "
+        "Bitte das Objekt aus der Sicherung zurückholen und den Vorgang danach freigeben."
     )
-    return StoreUnavailable(message, operator_text=text)
+    return BlobMissing(message, operator_text=text)
 
 
 class Readable(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ingest.errors import DigestMismatch, StoreUnavailable
+from ingest.errors import BlobMissing, DigestMismatch
 from ingest.store.port import Store
 
 
@@ -50,13 +50,11 @@ def _copy(source: Store, target: Store, tenant: str, sha256: str, result: Copied
     try:
         with source.open(tenant, sha256) as stream:
             blob = target.put(tenant, stream)
+    except BlobMissing:
+        result.missing.append(sha256)
+        return
     except DigestMismatch:
         result.damaged.append(sha256)
-        return
-    except StoreUnavailable:
-        if source.holds(tenant, sha256):
-            raise
-        result.missing.append(sha256)
         return
     result.copied += 1
     result.size += blob.size

@@ -114,7 +114,7 @@ def _arm_ledger(moment: Moment, act: str, step: str) -> None:
     from ingest.ledger import Ledger
 
     if act == "record":
-        moment.wrap(Ledger, "record", lambda _ledger, claim, _outcome: claim.step == step)
+        moment.wrap(Ledger, "record", lambda _ledger, claim, *_: claim.step == step)
     else:
         moment.wrap(Ledger, act, _always, only_results=act == "claim")
 
