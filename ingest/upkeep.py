@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from itertools import islice
 
 import structlog
+from typing_extensions import override
 
 from ingest import clock
 from ingest.errors import DigestMismatch, LedgerUnavailable, StoreUnavailable
 from ingest.ledger import Ledger
+from ingest.ledger.engine import be_patient, hold
 from ingest.ledger.integrity import anchor
-from ingest.ledger.reading import referenced
+from ingest.ledger.reading import has_batches, unknown
 from ingest.store.port import Store
 
 log = structlog.get_logger(__name__)
@@ -26,6 +31,30 @@ UNREFERENCED_AGE = dt.timedelta(days=7)
 #: What is older was committed: longer than any transaction, and than a clock is set back.
 SETTLED = dt.timedelta(minutes=10)
 _PAUSE_SECONDS = 3600.0
+_FIRST_SWEEP_SECONDS = 3600.0
+#: A sweep that would remove more than so many blobs, and more than one in so many, is refused.
+_STRAYS_ALWAYS = 100
+_STRAYS_OF = 100
+_PIECE = 500
+
+
+class _AllBut(Collection[str]):
+    """Every digest except some: what a sweep that removes these has to keep."""
+
+    def __init__(self, strays: Collection[str]) -> None:
+        self._strays = frozenset(strays)
+
+    @override
+    def __contains__(self, sha256: object) -> bool:
+        return sha256 not in self._strays
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        raise TypeError
+
+    @override
+    def __len__(self) -> int:
+        raise TypeError
 
 
 class Upkeep:
@@ -39,10 +68,17 @@ class Upkeep:
         self._swept_on: dt.date | None = None
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop`: look every hour, act once a day."""
+        """Work until `stop`: look every hour, act once a day, and never sweep at once.
+
+        Whoever started with the wrong ledger or the wrong store has an hour to see it.
+        """
+        allowed_at = time.monotonic() + _FIRST_SWEEP_SECONDS
         while not stop.is_set():
+            today = clock.now().date()
             try:
-                self.once(clock.now().date())
+                self.anchor(today)
+                if time.monotonic() >= allowed_at:
+                    self.sweep(today)
             except (LedgerUnavailable, StoreUnavailable, DigestMismatch) as error:
                 log.warning("upkeep_postponed", error=str(error))
             stop.wait(_PAUSE_SECONDS)
@@ -54,16 +90,58 @@ class Upkeep:
             LedgerUnavailable: Nothing was anchored; sweeping may have begun.
             StoreUnavailable: As above.
         """
-        if self._swept_on == today:
-            return 0
-        removed = 0
+        self.anchor(today)
+        return self.sweep(today)
+
+    def anchor(self, today: dt.date) -> None:
+        """Anchor yesterday unless it is anchored.
+
+        Raises:
+            LedgerUnavailable: Nothing was anchored.
+        """
         for tenant in self._tenants:
             with self._ledger.writing() as connection:
+                be_patient(connection)
+                hold(connection, f"anchor {tenant}")  # another machine may be at it
                 anchor(connection, tenant, today - dt.timedelta(days=1), SETTLED)
-            with self._ledger.reading() as connection:
-                known = set(referenced(connection, tenant))
-            removed += len(self._store.sweep(tenant, known, UNREFERENCED_AGE))
+
+    def sweep(self, today: dt.date) -> int:
+        """Remove old blobs that the ledger does not name, once a day; return how many.
+
+        Raises:
+            LedgerUnavailable: Sweeping may have begun.
+            StoreUnavailable: As above.
+        """
+        if self._swept_on == today:
+            return 0
+        removed = sum(self._sweep(tenant) for tenant in self._tenants)
         self._swept_on = today
         if removed:
             log.info("blobs_swept", count=removed)
         return removed
+
+    def _sweep(self, tenant: str) -> int:
+        total = sum(1 for _ in self._store.digests(tenant))
+        if not total:
+            return 0
+        most = max(_STRAYS_ALWAYS, total // _STRAYS_OF)
+        with self._ledger.reading() as connection:
+            is_known = has_batches(connection, tenant)
+            ask = partial(unknown, connection, tenant)
+            strays = list(islice(self._strays(tenant, ask), most + 1)) if is_known else []
+        if not is_known or len(strays) > most:
+            # no crash leaves so much: this is the wrong ledger, or one that lost its rows
+            found = len(strays) if is_known else total
+            log.error("alarm_sweep_refused", tenant=tenant, blobs=total, unknown_at_least=found)
+            return 0
+        return len(self._store.sweep(tenant, _AllBut(strays), UNREFERENCED_AGE))
+
+    def _strays(self, tenant: str, unknown_of: Callable[[list[str]], list[str]]) -> Iterator[str]:
+        """Yield old digests that the ledger does not know, holding few of them at a time."""
+        limit = clock.now() - UNREFERENCED_AGE
+        digests = self._store.digests(tenant)
+        while piece := list(islice(digests, _PIECE)):
+            for sha256 in unknown_of(piece):
+                stored_at = self._store.stored_at(tenant, sha256)
+                if stored_at is not None and stored_at <= limit:
+                    yield sha256

@@ -8,7 +8,7 @@ documents need no more memory than a hundred.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -265,6 +265,19 @@ def referenced(connection: sa.Connection, tenant: str) -> Iterator[str]:
     """Yield every digest that the ledger knows of and that the store has to keep."""
     query = sa.select(schema.blob.c.sha256).where(schema.blob.c.tenant == tenant)
     yield from connection.execute(query, execution_options={"yield_per": _FETCH}).scalars()
+
+
+def unknown(connection: sa.Connection, tenant: str, digests: Sequence[str]) -> list[str]:
+    """Return which of some digests, a few hundred, the ledger does not know of."""
+    of = sa.and_(schema.blob.c.tenant == tenant, schema.blob.c.sha256.in_(digests))
+    known = set(connection.execute(sa.select(schema.blob.c.sha256).where(of)).scalars())
+    return [sha256 for sha256 in digests if sha256 not in known]
+
+
+def has_batches(connection: sa.Connection, tenant: str) -> bool:
+    """Tell whether anything was ever accepted for a tenant."""
+    found = sa.select(_batch.c.id).where(_batch.c.tenant == tenant).limit(1)
+    return connection.execute(found).first() is not None
 
 
 def counts(connection: sa.Connection, tenant: str | None = None) -> Facts:

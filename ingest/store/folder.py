@@ -192,6 +192,15 @@ class FolderStore:
                 if is_digest(entry.name):
                     yield entry.name
 
+    def stored_at(self, tenant: str, sha256: str) -> dt.datetime | None:
+        """When the bytes were put last; None if they are not here."""
+        path = self._path(tenant, sha256)
+        with self._outage():
+            try:
+                return dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
+            except FileNotFoundError:
+                return None
+
     def tenants(self) -> Iterator[str]:
         """Every tenant that has a folder here."""
         for entry in self._entries(self._root):
@@ -255,20 +264,30 @@ class FolderStore:
     def _path(self, tenant: str, sha256: str) -> Path:
         return self._root / f"{require_tenant(tenant)}/{require_digest(sha256)[:2]}/{sha256}"
 
+    def _is_mounted(self, tenant: str, sha256: str) -> bool:
+        """Tell whether the folder is there in which the bytes would be.
+
+        A tenant's first put makes it. Where it is missing, this is not the store that the
+        ledger speaks of: the file system is not mounted, or another one is.
+        """
+        return self._path(tenant, sha256).parent.is_dir()
+
     @contextmanager
     def _outage(self, tenant: str = "", sha256: str = "") -> Iterator[None]:
         """Turn a failure of the file system into an outage of the store."""
         try:
             yield
         except OSError as error:
-            if isinstance(error, FileNotFoundError) and sha256:
+            if isinstance(error, FileNotFoundError) and sha256 and self._is_mounted(tenant, sha256):
                 raise absent(tenant, sha256) from error
             message = f"store {self._root}: {error}"
             raise StoreUnavailable(message, operator_text=_text(self._root, error)) from error
 
 
 def _text(root: Path, error: OSError) -> str:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if error.errno == errno.ENOENT:
+        remedy = "nicht vorhanden. Bitte prüfen, ob die Ablage eingebunden ist"
+    elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
         remedy = "kein Speicherplatz mehr. Bitte Platz schaffen"
     elif error.errno == errno.EROFS:
         remedy = "nur lesbar eingebunden. Bitte Dateisystem prüfen und beschreibbar einbinden"

@@ -34,7 +34,8 @@ class Store(Protocol):
         """Open bytes for reading. The digest is checked when the end is reached.
 
         Raises:
-            StoreUnavailable: Absent or out of reach.
+            StoreUnavailable: The store is out of reach.
+            BlobMissing: The store is within reach and does not have the bytes.
             DigestMismatch: On the read that reaches the end, if the bytes were altered.
         """
         ...
@@ -52,6 +53,10 @@ class Store(Protocol):
 
     def digests(self, tenant: str) -> Iterator[str]:
         """Every digest present for `tenant`, in no order."""
+        ...
+
+    def stored_at(self, tenant: str, sha256: str) -> dt.datetime | None:
+        """When the bytes were put last; None if they are not here."""
         ...
 
     def tenants(self) -> Iterator[str]:

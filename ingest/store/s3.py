@@ -253,6 +253,15 @@ class S3Store:
         for sha256, _ in self._objects(f"{require_tenant(tenant)}/"):
             yield sha256
 
+    def stored_at(self, tenant: str, sha256: str) -> dt.datetime | None:
+        """When the bytes were put last; None if they are not here."""
+        with self._outage():
+            written_at = self._changed_at(self._key(tenant, sha256))
+            if written_at is None:
+                return None
+            used_at = self._changed_at(self._mark(tenant, _USED, sha256))
+        return max(written_at, used_at or written_at)
+
     def tenants(self) -> Iterator[str]:
         """Every tenant that has objects here."""
         for answer in self._pages(""):

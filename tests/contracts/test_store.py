@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 from typing_extensions import override
 
-from ingest.errors import DigestMismatch, StoreUnavailable, UsageError
+from ingest.clock import now
+from ingest.document import Standing
+from ingest.errors import BlobMissing, DigestMismatch, StoreUnavailable, UsageError
 from ingest.settings import Settings, StoreSettings
 from ingest.store import FolderStore, Store, open_store
 from ingest.store.s3 import S3Store
@@ -156,7 +158,7 @@ def test_tenants_do_not_see_one_another(store: Store) -> None:
     assert not store.holds(TENANT, theirs)
     assert list(store.digests("stadt-b")) == [theirs]
     assert sorted(store.tenants()) == [TENANT, "stadt-b"]
-    with pytest.raises(StoreUnavailable, match="not in the store"):
+    with pytest.raises(BlobMissing, match="not in the store"):
         read(store, mine, "stadt-b")
 
 
@@ -179,12 +181,28 @@ def test_a_digest_cannot_be_a_path(store: Store, sha256: str) -> None:
         pass
 
 
-def test_absent_bytes_are_an_outage_with_a_remedy(store: Store) -> None:
+def test_absent_bytes_are_an_alarm_with_a_remedy(store: Store) -> None:
+    put(store, LETTER)
     assert not store.holds(TENANT, "0" * 64)
     for ask in (store.open, store.materialise):
-        with pytest.raises(StoreUnavailable) as caught, ask(TENANT, "0" * 64):
+        with pytest.raises(BlobMissing) as caught, ask(TENANT, "0" * 64):
             pass
         assert "fehlt in der Ablage" in caught.value.operator_text
+        assert "Sicherung" in caught.value.operator_text
+        assert caught.value.standing is Standing.QUARANTINED
+
+
+def test_a_folder_that_is_not_mounted_is_an_outage(tmp_path: Path) -> None:
+    kept = in_folder(tmp_path)
+    sha256 = put(kept.store, LETTER)
+    (tmp_path / "store").rename(tmp_path / "unmounted")
+    for present in (False, True):  # the mount point may be there and empty
+        if present:
+            (tmp_path / "store").mkdir()
+        for ask in (kept.store.open, kept.store.materialise):
+            with pytest.raises(StoreUnavailable) as caught, ask(TENANT, sha256):
+                pass
+            assert "eingebunden" in caught.value.operator_text
 
 
 @pytest.mark.parametrize("altered", [LETTER[:-1], LETTER[:-1] + b"!", LETTER + b"!", b""])
@@ -241,6 +259,10 @@ def test_an_old_blob_put_again_is_safe_from_the_sweep(kept: Kept) -> None:
     sha256 = put(kept.store, LETTER)
     kept.age(sha256)
     put(kept.store, LETTER)
+    stored_at = kept.store.stored_at(TENANT, sha256)
+    assert stored_at is not None
+    assert now() - stored_at < dt.timedelta(days=1)
+    assert kept.store.stored_at(TENANT, "0" * 64) is None
     assert kept.store.sweep(TENANT, (), dt.timedelta(days=7)) == []
     assert read(kept.store, sha256) == LETTER
 
@@ -252,7 +274,7 @@ def test_erased_bytes_are_gone_and_can_come_back(store: Store) -> None:
     assert store.erase(TENANT, sha256)
     assert not store.erase(TENANT, sha256)
     assert not store.holds(TENANT, sha256)
-    with pytest.raises(StoreUnavailable), store.materialise(TENANT, sha256):
+    with pytest.raises(BlobMissing), store.materialise(TENANT, sha256):
         pass
     assert put(store, LETTER) == sha256
 
@@ -293,6 +315,8 @@ def test_a_missing_bucket_is_an_outage(tmp_path: Path, s3_client: Any) -> None:
     store = S3Store(s3_client, "no-such-bucket", tmp_path)
     with pytest.raises(StoreUnavailable, match="no-such-bucket"):
         store.put(TENANT, io.BytesIO(b"x"))
+    with pytest.raises(StoreUnavailable, match="no-such-bucket"), store.open(TENANT, "0" * 64):
+        pass
 
 
 def test_large_objects_travel_in_parts_and_are_still_written_once(
