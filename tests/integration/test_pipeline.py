@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ingest.errors import (
     ToolFailed,
     ToolTimedOut,
 )
-from ingest.ledger import Ledger, open_ledger
+from ingest.ledger import Ledger, open_ledger, schema
 from ingest.ledger.showing import show
 from ingest.pipeline import Outages, Pipeline
 from ingest.settings import Settings, WorkerSettings
@@ -114,6 +115,29 @@ def test_the_last_failed_try_is_held(ledger: Ledger) -> None:
     drain(make(ledger, act))
     assert seen == [1, 2, 3]
     assert record(ledger, receipt.batch_id)["standing"] == Standing.HELD
+
+
+def test_what_the_store_does_not_hold_is_not_recorded_and_made_again(ledger: Ledger) -> None:
+    receipt = ledger.accept(ledgers.arrival())
+    forged = ledgers.digest("never stored")
+    held: set[str] = set()
+    attempts: list[int] = []
+
+    def act(assignment: Assignment) -> Outcome:
+        found = ledgers.outcome(assignment)
+        if assignment.step is Step.COMPOSITION:
+            attempts.append(assignment.attempt)
+            if assignment.attempt == 1:
+                [made] = found.renditions
+                return replace(found, renditions=(replace(made, sha256=forged),))
+        held.update(made.sha256 for made in found.renditions)
+        return found
+
+    drain(make(ledger, act, present=lambda _tenant, sha256: sha256 in held))
+    assert attempts == [1, 2]
+    assert record(ledger, receipt.batch_id)["standing"] == Standing.DONE
+    assert forged not in {row.sha256 for row in ledgers.rows(ledger, schema.rendition)}
+    assert forged not in {row.sha256 for row in ledgers.rows(ledger, schema.blob)}
 
 
 def test_a_bug_keeps_its_traceback_in_the_event_and_a_short_text_for_people(
