@@ -93,23 +93,56 @@ def print_account(account: DayAccount, in_inbox: list[str]) -> None:
         console.print(f"  ohne Platz: {escape(place)}")
     for name in in_inbox:
         console.print(f"  noch im Eingang: {escape(name)}")
+    for equation in _equations(account):
+        console.print(equation)
     verdict = "[green]stimmt[/]" if account.difference == 0 else "[red]STIMMT NICHT[/]"
     console.print(f"Differenz: {account.difference}  {verdict}")
+
+
+def _equations(account: DayAccount) -> list[str]:
+    """Return what was counted and where it is as sums that anybody can check."""
+    files = (account.files_delivered, account.files_open, account.files_ended)
+    pages = (
+        account.pages_delivered,
+        account.pages_open + account.pages_uncut,
+        account.pages_omitted,
+        account.pages_ended + account.pages_erased,
+    )
+    lines = [
+        _equation("Dateien", account.files, files, "zugestellt + offen + beendet"),
+        _equation("Seiten", account.pages, pages, "zugestellt + offen + ausgelassen + beendet"),
+    ]
+    if account.sheets_expected is not None:
+        lines.append(
+            f"Blätter: {account.sheets_expected} gezählt, dazu {account.sheets_pages} Seiten "
+            f"gescannt, {account.sheets_missing} Blätter ohne Seite"
+        )
+    return lines
+
+
+def _equation(what: str, counted: int, parts: tuple[int, ...], names: str) -> str:
+    sign = "=" if counted == sum(parts) else "≠"
+    return f"{what}: {counted} gezählt {sign} {' + '.join(map(str, parts))} ({names})"
 
 
 def _account_lines(account: DayAccount) -> list[tuple[str, int]]:
     lines = [
         ("Einlieferungen", account.batches),
         ("Dateien gezählt", account.files),
+        ("  davon zugestellt", account.files_delivered),
+        ("  davon offen", account.files_open),
+        ("  davon beendet", account.files_ended),
         ("Seiten gezählt", account.pages),
         ("  davon zugestellt", account.pages_delivered),
         ("  davon in offenen Dokumenten", account.pages_open),
         ("  davon in noch nicht getrennten Stapeln", account.pages_uncut),
         ("  davon Trennblätter und Leerseiten", account.pages_omitted),
-        ("  davon zurückgewiesen oder gelöscht", account.pages_ended),
+        ("  davon zurückgewiesen oder ersetzt", account.pages_ended),
+        ("  davon gelöscht", account.pages_erased),
         ("Dokumente", account.documents),
         ("  davon zugestellt", account.documents_delivered),
+        ("  davon gelöscht", account.documents_erased),
     ]
     if account.sheets_expected is not None:
-        lines.insert(2, ("Blätter laut Zählung der Person", account.sheets_expected))
+        lines.insert(5, ("Blätter laut Zählung der Person", account.sheets_expected))
     return lines

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import click
 
 from ingest.cli.app import App, print_json, with_app
 from ingest.cli.options import operator_option
 from ingest.document import NOT_RECORDED, RELEASE_KEYS
+
+if TYPE_CHECKING:
+    from ingest.ledger.erasure import Delivery
+    from workers.delivery.withdrawal import Withdrawn
 
 _OPERATOR = operator_option(required=True)
 _REASON = click.option("--reason", required=True, help="Grund; er steht im Protokoll.")
@@ -89,13 +97,35 @@ def erase(app: App, identifier: str, operator: str, reason: str, *, yes: bool) -
         click.confirm(f"{unit} endgültig löschen?", abort=True)
     from ingest.ledger.erasure import erase as erase_rows
     from ingest.ledger.showing import show as look_up
+    from workers.delivery.withdrawal import withdraw
 
+    found: list[Withdrawn] = []
     with app.ledger.writing() as connection:
         tenant = str(look_up(connection, unit)["tenant"])
-        for digest in erase_rows(connection, unit, operator, reason):
+
+        def take_back(delivery: Delivery) -> dict[str, int]:
+            one = withdraw(app.settings.outbox(tenant), **dataclasses.asdict(delivery))
+            found.append(one)
+            kinds = {"withdrawn": one.removed, "taken": one.taken, "altered": one.altered}
+            return {kind: len(files) for kind, files in kinds.items()}
+
+        for digest in erase_rows(connection, unit, operator, reason, take_back):
             app.store.erase(tenant, digest)
     click.echo(f"{unit} gelöscht.")
+    for text in _told(found):
+        click.echo(text)
     return 0
+
+
+def _told(found: list[Withdrawn]) -> Iterator[str]:
+    """Say what became of delivered files, by name: nobody knows the names afterwards."""
+    if removed := sum(len(one.removed) for one in found):
+        yield f"Aus dem Ausgang entfernt: {removed} Dateien."
+    for one in found:
+        for path in one.taken:
+            yield f"Schon abgeholt, beim Empfänger zu löschen: {path}"
+        for path in one.altered:
+            yield f"Verändert und deshalb nicht entfernt, bitte prüfen und löschen: {path}"
 
 
 @click.group()

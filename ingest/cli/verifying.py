@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.texts import local_time
 from ingest.cli.app import App
-from ingest.document import Facts
+from ingest.document import NOT_RECORDED, Facts
 from ingest.errors import DigestMismatch, StoreUnavailable
 from ingest.ledger.agreement import Examination
-from ingest.ledger.integrity import Break
+from ingest.ledger.integrity import ERASED, Break
 from ingest.ledger.reading import referenced
 from ingest.ledger.showing import show
 from workers.sealing.keys import CERTIFICATE_FILE
@@ -90,8 +91,16 @@ def verify_unit(app: App, identifier: str, trust: Path | None) -> Iterator[Facts
         yield _result(
             f"{name} {sha256[:12]}…", passed=problem is None, text=problem or "Prüfsumme stimmt"
         )
-    if record["message_type"] == "document":
+    if record["erased_at"]:
+        yield _result("Löschung", passed=True, required=False, text=_erasure(app, record))
+    elif record["message_type"] == "document":
         yield from _pdf_of(app, record, tenant, trust)
+
+
+def _erasure(app: App, record: Facts) -> str:
+    by = [event["actor"] for event in record["events"] if event["kind"] == ERASED]
+    when = local_time(record["erased_at"], app.settings.house.zone)
+    return f"gelöscht am {when} von {by[-1] if by else NOT_RECORDED}"
 
 
 def _blobs(record: Facts) -> set[tuple[str, str]]:

@@ -1,8 +1,10 @@
 """The evening account: what came in on a day, and where each sheet and file of it is.
 
-Two counts are made apart from each other and compared: what was counted at acceptance
-(files) and at inspection (their pages), against what the ledger can place: in a document,
-left out and recorded, or in a stack that is not cut yet. The difference has to be zero.
+Counts are made apart from each other and compared. Files: what the event of acceptance
+named, against where each is now: delivered, open with work that goes on, or ended. Pages:
+what inspection counted in the files, against what documents, omissions and the page rows of
+stacks not cut yet can place. Sheets: what a person counted, against the pages of the same
+stacks. The difference has to be zero.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from ingest.document import ENDS, BatchStage, Stage, Standing, Step
+from ingest.document import ENDS, BatchStage, Stage, Standing, Step, UnitKind
 from ingest.ledger import schema
 from ingest.ledger.reading import describe
 
@@ -50,12 +52,18 @@ class DayAccount:
     Attributes:
         day: In the zone of the house.
         in_inbox: Files that lie in the inbox and are not accepted, None if nobody counted.
-        files: Counted at acceptance.
+        files: Counted at acceptance, as its event says.
+        files_delivered: All their documents are at an end, at least one at its target.
+        files_open: Somebody or something still works on them.
+        files_ended: Rejected, superseded, erased, or nothing but separator sheets.
         sheets_expected: Sum of what operators counted; None if nobody did.
+        sheets_pages: Pages of the stacks whose sheets were counted, where inspected.
+        sheets_missing: Counted sheets without any page, which no clerk has accepted.
         pages: Counted at inspection; of files not inspected yet there is no count.
         pages_delivered: In documents that reached their target.
         pages_open: In documents that are on their way or wait for somebody.
-        pages_ended: In documents that were rejected, superseded without successor, or erased.
+        pages_ended: In documents that were rejected, or superseded without successor.
+        pages_erased: In documents that were erased, delivered before or not.
         pages_omitted: Separator sheets and blank pages, left out and recorded.
         pages_uncut: In batches without documents: on their way, held, rejected, erased.
         open: Every batch and document that is not at its end.
@@ -69,19 +77,30 @@ class DayAccount:
     batches_held: int = 0
     batches_rejected: int = 0
     files: int = 0
-    files_placed: int = 0
+    files_delivered: int = 0
+    files_open: int = 0
+    files_ended: int = 0
     sheets_expected: int | None = None
+    sheets_pages: int = 0
+    sheets_missing: int = 0
     pages: int = 0
     pages_delivered: int = 0
     pages_open: int = 0
     pages_ended: int = 0
+    pages_erased: int = 0
     pages_omitted: int = 0
     pages_uncut: int = 0
     documents: int = 0
     documents_delivered: int = 0
     documents_rejected: int = 0
+    documents_erased: int = 0
     open: list[OpenUnit] = field(default_factory=list)
     misplaced: list[str] = field(default_factory=list)
+
+    @property
+    def files_placed(self) -> int:
+        """Files whose place is known."""
+        return self.files_delivered + self.files_open + self.files_ended
 
     @property
     def pages_placed(self) -> int:
@@ -90,16 +109,18 @@ class DayAccount:
             self.pages_delivered
             + self.pages_open
             + self.pages_ended
+            + self.pages_erased
             + self.pages_omitted
             + self.pages_uncut
         )
 
     @property
     def difference(self) -> int:
-        """Files and pages with no place, or with two; zero is what an evening has to show."""
+        """Files, pages and sheets with no place, or with two; an evening has to show zero."""
         return (
             abs(self.files - self.files_placed)
             + abs(self.pages - self.pages_placed)
+            + self.sheets_missing
             + len(self.misplaced)
         )
 
@@ -120,12 +141,14 @@ def day_account(
         documents = _by_batch(connection, _document, ids, _document.c.ordinal)
         uncut = [row.id for row in piece if row.stage != BatchStage.CLOSED]
         found = _by_batch(connection, _page, uncut, _page.c.number)
+        known = _Known(connection, ids)
         for row in piece:
-            _count_batch(account, row, sources.get(row.id, []))
+            own = sources.get(row.id, [])
+            _count_batch(account, row, own, known)
             if row.stage == BatchStage.CLOSED:
-                _place(account, row, sources.get(row.id, []), documents.get(row.id, []))
+                _place(account, row, own, documents.get(row.id, []), known)
             else:
-                account.files_placed += len(sources.get(row.id, []))
+                _place_uncut(account, row, len(own), known)
                 account.pages_uncut += len(found.get(row.id, []))
         _name_open(connection, account, piece)
     return account
@@ -162,43 +185,111 @@ def _by_batch(
     return grouped
 
 
-def _count_batch(account: DayAccount, batch: Row, sources: list[Row]) -> None:
+class _Known:
+    """What other tables than those of the units say about some batches."""
+
+    def __init__(self, connection: sa.Connection, ids: list[str]) -> None:
+        work, event, payload = schema.claim, schema.event, schema.event_payload
+        open_ = sa.select(work.c.unit_id).where(
+            work.c.batch_id.in_(ids), work.c.unit_kind != UnitKind.PAGE
+        )
+        self.at_work = frozenset(connection.execute(open_).scalars())
+        first = sa.select(payload.c.chain, payload.c.payload).where(
+            payload.c.chain.in_(ids), payload.c.seq == 1
+        )
+        self.files = {
+            row.chain: len(row.payload.get("sources", [])) for row in connection.execute(first)
+        }
+        accepted = sa.select(event.c.chain).where(
+            event.c.chain.in_(ids), event.c.kind == "released_by_clerk"
+        )
+        self.accepted = frozenset(connection.execute(accepted).scalars())
+
+
+def _count_batch(account: DayAccount, batch: Row, sources: list[Row], known: _Known) -> None:
     account.batches += 1
     account.batches_held += batch.standing == Standing.HELD
     account.batches_rejected += batch.standing == Standing.REJECTED
-    account.files += len(sources)
-    account.pages += sum(source.pages or 0 for source in sources)
-    if batch.expected_sheets is not None:
-        account.sheets_expected = (account.sheets_expected or 0) + batch.expected_sheets
+    account.files += known.files.get(batch.id, len(sources))
+    pages = sum(source.pages or 0 for source in sources)
+    account.pages += pages
+    if batch.expected_sheets is None:
+        return
+    account.sheets_expected = (account.sheets_expected or 0) + batch.expected_sheets
+    if all(source.pages is not None for source in sources):
+        account.sheets_pages += pages
+        missing = max(0, batch.expected_sheets - pages)
+        if missing and batch.stage == BatchStage.CLOSED and batch.id not in known.accepted:
+            account.sheets_missing += missing
+            account.misplaced.append(
+                f"{batch.id}: {batch.expected_sheets} Blätter gezählt, {pages} Seiten gescannt"
+            )
 
 
-def _place(account: DayAccount, batch: Row, sources: list[Row], documents: list[Row]) -> None:
+def _place_uncut(account: DayAccount, batch: Row, files: int, known: _Known) -> None:
+    """Place the files of a batch without documents: it is ended, or there is work to do on it."""
+    if batch.standing in ENDS:
+        account.files_ended += files
+    elif batch.id in known.at_work:
+        account.files_open += files
+    else:
+        account.misplaced.append(f"{batch.id}: offen, aber niemand arbeitet daran")
+
+
+def _place(
+    account: DayAccount, batch: Row, sources: list[Row], documents: list[Row], known: _Known
+) -> None:
     """Find the place of each file and page of a batch that was cut into documents."""
     current = [row for row in documents if row.superseded_by is None]
     places: Counter[int] = Counter()
     for document in current:
         places.update(document.pages)
-        _count_document(account, document)
+        _count_document(account, document, known)
     omitted = [entry["page"] for entry in batch.facts.get(Step.SEPARATION, {}).get("omitted", [])]
     places.update(omitted)
     account.pages_omitted += len(omitted)
-    originals = {row.source for row in current}
     first = 1
     for source in sources:
         numbers = range(first, first + (source.pages or 0))
         first = numbers.stop
         wrong = [number for number in numbers if places[number] != 1]
         account.misplaced += [f"{batch.id}: Seite {number}" for number in wrong]
-        if source.ordinal in originals or (len(numbers) > 0 and not wrong):
-            account.files_placed += 1
+        own = [
+            row
+            for row in current
+            if row.source == source.ordinal or any(number in numbers for number in row.pages)
+        ]
+        if own or (len(numbers) > 0 and not wrong):
+            _count_file(account, own)
         else:
             account.misplaced.append(f"{batch.id}: Datei {source.name}")
 
 
-def _count_document(account: DayAccount, document: Row) -> None:
+def _count_file(account: DayAccount, documents: list[Row]) -> None:
+    """Count a file where the documents made of it are; of separator sheets only there is none."""
+    if any(row.standing not in ENDS for row in documents):
+        account.files_open += 1
+    elif any(_has_arrived(row) for row in documents):
+        account.files_delivered += 1
+    else:
+        account.files_ended += 1
+
+
+def _has_arrived(document: Row) -> bool:
+    reached = document.standing == Standing.DONE and document.stage in _ARRIVED
+    return bool(reached and document.erased_at is None)
+
+
+def _count_document(account: DayAccount, document: Row, known: _Known) -> None:
     account.documents += 1
+    if document.erased_at is not None:
+        account.documents_erased += 1
+        account.pages_erased += len(document.pages)
+        return
     account.documents_rejected += document.standing == Standing.REJECTED
-    if document.standing == Standing.DONE and document.stage in _ARRIVED:
+    if document.standing not in ENDS and document.id not in known.at_work:
+        account.misplaced.append(f"{document.id}: offen, aber niemand arbeitet daran")
+    if _has_arrived(document):
         account.documents_delivered += 1
         account.pages_delivered += len(document.pages)
     elif document.standing in ENDS:

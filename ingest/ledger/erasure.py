@@ -9,7 +9,8 @@ verify, because they hold only salted digests of what is gone.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -40,7 +41,29 @@ _GONE: Final = ""
 _REASON: Final = "gelöscht"
 
 
-def erase(connection: sa.Connection, id_: str, by: str, reason: str) -> list[str]:
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """What has to be known to withdraw the delivery of a document.
+
+    Attributes:
+        key: Idempotency key of the delivery.
+        facts: What was recorded of it, empty if nothing was.
+        digests: Of all that was made of the document, and of its original.
+    """
+
+    document: str
+    key: str
+    facts: Facts
+    digests: frozenset[str]
+
+
+#: Takes away what lies outside, and returns what the deletion record says of it: no names.
+Withdraw = Callable[[Delivery], Facts]
+
+
+def erase(
+    connection: sa.Connection, id_: str, by: str, reason: str, withdraw: Withdraw | None = None
+) -> list[str]:
     """Erase a batch with all its documents, or one document.
 
     The last document of a batch takes the batch with it. A source shared with a document
@@ -53,6 +76,7 @@ def erase(connection: sa.Connection, id_: str, by: str, reason: str) -> list[str
         id_: See `ingest.ledger.showing.find`.
         by: Operator code.
         reason: Stays in the deletion record; it must not repeat what is erased.
+        withdraw: Called for each document before anything of it is erased.
 
     Returns:
         The digests that no other batch or document of the tenant refers to any more.
@@ -78,6 +102,8 @@ def erase(connection: sa.Connection, id_: str, by: str, reason: str) -> list[str
     whole = unit.kind is UnitKind.BATCH or not rest
     _refuse(connection, unit, batch, chosen, locked)
     work = _Erasure(connection, batch, by, reason)
+    if withdraw is not None:
+        work.withdrawn = {row.id: withdraw(_delivery(connection, row)) for row in chosen}
     return work.all_of(chosen) if whole else work.some_of(chosen, rest)
 
 
@@ -114,6 +140,20 @@ def _refuse(
         raise UsageError(f"{unit.id} is being worked on", operator_text=text)
 
 
+def _delivery(connection: sa.Connection, row: Row) -> Delivery:
+    of_source = sa.and_(_source.c.batch_id == row.batch_id, _source.c.ordinal == row.source)
+    digests = sa.union(
+        sa.select(_rendition.c.sha256).where(_rendition.c.unit_id == row.id),
+        sa.select(_source.c.sha256).where(of_source),
+    )
+    return Delivery(
+        document=row.id,
+        key=accepting.idempotency_key(row.id, Step.DELIVERY),
+        facts=row.facts.get(Step.DELIVERY, {}),
+        digests=frozenset(connection.execute(digests).scalars()),
+    )
+
+
 class _Erasure:
     def __init__(self, connection: sa.Connection, batch: Row, by: str, reason: str) -> None:
         self._connection = connection
@@ -121,6 +161,8 @@ class _Erasure:
         self._by = by
         self._reason = reason
         self._at: dt.datetime = accepting.now(connection)
+        #: What the deletion record of each document says of its delivery.
+        self.withdrawn: dict[str, Facts] = {}
 
     def all_of(self, documents: list[Row]) -> list[str]:
         """Erase the batch with what is left of its documents."""
@@ -163,7 +205,7 @@ class _Erasure:
         self._run(sa.delete(_claim).where(_claim.c.document_id == row.id))
         self._unit_gone(_document, row, changed_at=self._at)
         self._consignment_gone(row.consignment_id)
-        self._history_gone(row.id, {})
+        self._history_gone(row.id, self.withdrawn.get(row.id, {}))
         return self._renditions_gone([row.id])
 
     def _unit_gone(self, table: sa.Table, row: Row, **gone: object) -> None:

@@ -177,6 +177,29 @@ def test_an_erased_batch_leaves_its_chain_and_nothing_it_said(ledger: Ledger) ->
     assert events[0]["payload"] is None
     assert (events[-1]["kind"], events[-1]["actor"]) == ("erased", "op17")
     assert account.difference == 0, account.misplaced
+    assert (account.documents_erased, account.documents_delivered) == (2, 0)
+    assert (account.pages_erased, account.pages_ended, account.files_ended) == (3, 0, 1)
+
+
+def test_a_delivery_is_withdrawn_before_its_document_is_erased(ledger: Ledger) -> None:
+    sent = source("Erika.pdf")
+    receipt = ledger.accept(arrival(sent))
+    deliver(ledger)
+    asked = []
+
+    def withdraw(delivery: Any) -> dict[str, int]:
+        asked.append(delivery)
+        return {"withdrawn": 3, "taken": 1, "altered": 0}
+
+    made = {row.unit_id: row.sha256 for row in rows(ledger, schema.rendition)}
+    with ledger.writing() as connection:
+        erase(connection, receipt.batch_id, "op17", "Irrläufer", withdraw)
+    assert [one.document for one in asked] == [row.id for row in documents(ledger)]
+    assert all(one.facts["done"] == "delivery" for one in asked)
+    assert all({sent.sha256, made[one.document]} <= one.digests for one in asked)
+    with ledger.reading() as connection:
+        *_, last = showing.events(connection, asked[0].document)
+    assert last["payload"] == {"withdrawn": 3, "taken": 1, "altered": 0, "reason": "Irrläufer"}
 
 
 def test_bytes_that_another_arrival_has_are_not_free(ledger: Ledger) -> None:

@@ -302,6 +302,8 @@ def test_the_evening_account_of_a_mixed_day_has_no_difference(ledger: Ledger) ->
     assert (account.pages_uncut, account.pages_ended) == (3, 1)
     assert account.pages_open == 1
     assert (account.documents, account.documents_delivered, account.documents_rejected) == (4, 2, 1)
+    assert (account.files_delivered, account.files_open, account.files_ended) == (1, 3, 0)
+    assert (account.sheets_pages, account.sheets_missing) == (6, 0)
     named = {unit.id: unit for unit in account.open}
     assert named[held.batch_id].reason == "Datei unvollständig."
     assert named[sealing.unit_id].standing == "claimed"
@@ -332,6 +334,60 @@ def test_a_file_that_no_document_comes_from_makes_a_difference(ledger: Ledger) -
     account = accounted(ledger)
     assert account.difference > 0
     assert any("b.eml" in name for name in account.misplaced)
+
+
+def test_open_work_that_was_lost_makes_a_difference(ledger: Ledger) -> None:
+    receipt = ledger.accept(arrival())
+    assert accounted(ledger).difference == 0
+    with ledger.writing() as connection:
+        connection.execute(sa.delete(schema.claim))
+    account = accounted(ledger)
+    assert account.difference > 0
+    assert account.misplaced == [f"{receipt.batch_id}: offen, aber niemand arbeitet daran"]
+
+
+def test_a_file_whose_row_was_lost_makes_a_difference(ledger: Ledger) -> None:
+    ledger.accept(arrival(source("a.tif"), source("b.tif", ordinal=2)))
+    with ledger.writing() as connection:
+        connection.execute(sa.delete(schema.batch_source).where(schema.batch_source.c.ordinal == 2))
+    account = accounted(ledger)
+    assert (account.files, account.files_open, account.difference) == (2, 1, 1)
+
+
+def test_counted_sheets_without_pages_make_a_difference_unless_a_clerk_accepts(
+    ledger: Ledger,
+) -> None:
+    receipt = ledger.accept(arrival(expected_sheets=6))
+    deliver(ledger)
+    account = accounted(ledger)
+    assert (account.sheets_pages, account.sheets_missing) == (4, 2)
+    assert account.difference > 0
+    assert "6 Blätter gezählt, 4 Seiten" in account.misplaced[0]
+    accepted = ledger.accept(arrival(expected_sheets=6))
+    separation = claim_at(ledger, Step.SEPARATION, CUT)
+    assert separation.batch_id == accepted.batch_id
+    ledger.set_aside(
+        separation, Standing.HELD, code="count_mismatch", operator_text="?", message="x"
+    )
+    ledger.release(accepted.batch_id, "op17", "gezählt", {"count": "accepted"})
+    deliver(ledger)
+    assert accounted(ledger).sheets_missing == 2
+    assert all(receipt.batch_id in text for text in accounted(ledger).misplaced)
+
+
+def test_the_printed_account_shows_its_equation(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from console.tables import print_account
+
+    ledger.accept(arrival(expected_sheets=2))
+    deliver(ledger)
+    ledger.accept(arrival(held=("x", "y")))
+    print_account(accounted(ledger), [])
+    said = capsys.readouterr().out
+    assert "Dateien: 2 gezählt = 1 + 1 + 0 (zugestellt + offen + beendet)" in said
+    assert "Seiten: 4 gezählt = 3 + 0 + 1 + 0" in said
+    assert "Blätter: 2 gezählt, dazu 4 Seiten gescannt" in said
 
 
 def test_a_day_is_one_of_the_house(ledger: Ledger) -> None:

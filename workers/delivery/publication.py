@@ -23,18 +23,21 @@ import errno
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from ingest.document import Facts
-from ingest.errors import Outage
+from ingest.errors import Outage, Unclear
 from workers.delivery.filesystem import FileSystem
 
 _CHUNK: Final = 1024 * 1024
 _LOCK_SECONDS: Final = 5.0
+#: All that is left of the journal's entry for a document that was erased.
+_ERASED: Final = "erased"
+_Fate = TypeVar("_Fate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,7 @@ class Journal:
         Raises:
             OSError: As `publish`.
             Outage: As `publish`.
+            Unclear: As `publish`.
         """
         if not self._system.exists(self._place(key, "begun")):
             return None
@@ -85,6 +89,7 @@ class Journal:
             OSError: Nothing is visible, unless a `.ready` file is: then all of it is. EIO also
                 where the disk gives back other bytes than were written.
             Outage: Another attempt at the same delivery is at work.
+            Unclear: The document was erased; nothing is delivered.
         """
         home = self._shard(publication.key)
         self._prepare(home)
@@ -96,6 +101,40 @@ class Journal:
                     self._withdraw(publication)
                     raise
             return self._finish(publication.key)
+
+    def withdraw(self, key: str, remove: Callable[[Facts | None], _Fate]) -> _Fate:
+        """Forget a delivery after `remove` has taken its files away; none follows any more.
+
+        Args:
+            key: Of the delivery.
+            remove: Gets what was kept of it, None if no attempt came so far.
+
+        Raises:
+            OSError: Perhaps not all is gone, and the delivery is not forgotten.
+            Outage: An attempt is at work.
+        """
+        system, home = self._system, self._shard(key)
+        self._prepare(home)
+        begun, stage = self._place(key, "begun"), self._place(key, "stage")
+        with self._locked(home):
+            kept: Facts | None = None
+            if system.exists(begun):
+                kept = json.loads(system.read_whole(begun))
+            system.remove(self._place(key, "pending"))
+            if system.exists(stage):
+                self._empty(stage)
+            fate = remove(kept)
+            self._keep(key, {_ERASED: True})
+            return fate
+
+    def _keep(self, key: str, entry: Facts) -> None:
+        """Write what is kept of a delivery, all at once."""
+        content = json.dumps(entry).encode()
+        unborn, begun = (self._place(key, state) for state in ("unborn", "begun"))
+        self._write(unborn, content, hashlib.sha256(content).hexdigest())
+        self._system.sync_folder(begun.parent)
+        self._system.rename(unborn, begun)
+        self._system.sync_folder(begun.parent)
 
     def _begin(self, publication: Publication) -> None:
         """Steps 1 to 4."""
@@ -115,17 +154,16 @@ class Journal:
             "files": list(publication.files),
             "receipt": publication.receipt,
         }
-        entry = json.dumps(kept).encode()
-        unborn, begun = (self._place(publication.key, state) for state in ("unborn", "begun"))
-        self._write(unborn, entry, hashlib.sha256(entry).hexdigest())
-        system.sync_folder(begun.parent)
-        system.rename(unborn, begun)
-        system.sync_folder(begun.parent)
+        self._keep(publication.key, kept)
 
     def _finish(self, key: str) -> Facts:
         """Step 5, unless it was done before; return the receipt."""
         system, pending = self._system, self._place(key, "pending")
         kept = json.loads(system.read_whole(self._place(key, "begun")))
+        if kept.get(_ERASED):
+            message = "the document was erased after its delivery"
+            text = "Das Dokument wurde gelöscht und wird nicht noch einmal zugestellt."
+            raise Unclear(message, operator_text=text, code=_ERASED)
         receipt: Facts = kept["receipt"]
         if not system.exists(pending):
             return receipt
