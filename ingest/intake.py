@@ -8,9 +8,11 @@ receipt is committed; before that nothing was acknowledged to anybody.
 from __future__ import annotations
 
 import base64
+import errno
 import io
 import os
 import re
+import stat
 import unicodedata
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -232,8 +234,15 @@ class _Reported(io.FileIO):
 
 
 def _regular(path: Path, alive: Callable[[], None] | None) -> AbstractContextManager[BinaryIO]:
-    """Open `path` for reading without following a link or waiting for a pipe."""
+    """Open `path` for reading without following a link or waiting for a pipe.
+
+    Raises:
+        OSError: It is gone, out of reach or no regular file.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     return cast("BinaryIO", _Reported(descriptor, alive or _nobody_asks))
 
 

@@ -25,7 +25,7 @@ import structlog
 
 from ingest.document import new_id
 from scanners.folder.listing import Entry
-from scanners.folder.moving import move, sync_folder
+from scanners.folder.moving import move, move_from, sync_folder
 from scanners.folder.naming import CLAIMED
 
 log = structlog.get_logger(__name__)
@@ -112,6 +112,14 @@ class Claim:
         own = {self.path / _NOTE, self.path / _NOTE_DRAFT}
         return [path for path in found if path not in own]
 
+    def folders(self) -> set[Path]:
+        """Return its folder and those below that hold files.
+
+        Raises:
+            OSError: It cannot be listed.
+        """
+        return {self.path, *(path.parent for path in self.files())}
+
     def relative(self, path: Path) -> Path:
         """Return where below the inbox the claimed `path` came from."""
         return path.relative_to(self.path)
@@ -131,7 +139,7 @@ class Claim:
             target = self.path / relative
             if ".." not in relative.parts and not os.path.lexists(target):
                 with contextlib.suppress(FileNotFoundError):
-                    move(self._inbox / relative, target)
+                    move_from(self._inbox, relative, target)
 
     def give_back(self, path: Path, folder: Path | None = None) -> Path:
         """Return a claimed file to where it came from, under a free name; never overwrite.
@@ -231,6 +239,14 @@ class Claim:
         return values if isinstance(values, dict) else {}
 
 
+def _take(inbox: Path, entry: Entry, claim: Claim) -> None:
+    """Move `entry` into `claim`, and make sure that it is the file that was listed."""
+    target = claim.path / entry.relative
+    move_from(inbox, entry.relative, target)
+    if not os.path.samestat(target.lstat(), entry.status):
+        raise ClaimLostToOther
+
+
 class Claims:
     """The claims of one inbox, as one watcher sees them."""
 
@@ -245,30 +261,39 @@ class Claims:
         self._mine: set[str] = set()
         self._ages: dict[str, tuple[int, float]] = {}
 
-    def claim(self, entries: Sequence[Entry], *, is_stack: bool = False) -> Claim:
-        """Move `entries` into a new claim, in this order; a missing one is left out.
+    def claim(self, entries: Sequence[Entry]) -> Claim:
+        """Move `entries` into a new claim, in this order: all of them or none.
 
         Raises:
-            ClaimLostToOther: The first was not there any more; nothing was claimed.
-            OSError: The first cannot be moved; nothing was claimed.
+            ClaimLostToOther: One is not there any more, or is another file than the one that
+                was listed; what was moved is back, or this watcher's to finish on a later pass.
+            OSError: One cannot be moved; as above.
         """
         claim = Claim(self._inbox, new_id(), is_fresh=True)
         claim.path.mkdir(mode=0o700, parents=True)
         plan = [base64.b64encode(os.fsencode(entry.relative)).decode() for entry in entries]
-        claim.write_note(self._owner, plan if is_stack else ())
+        claim.write_note(self._owner, plan if len(plan) > 1 else ())
         self._mine.add(claim.key)
-        for number, entry in enumerate(entries):
-            try:
-                move(entry.path, claim.path / entry.relative)
-            except FileNotFoundError as error:
-                if number == 0:
-                    self.close(claim)
-                    raise ClaimLostToOther from error
-            except OSError:
-                if number == 0:
-                    self.close(claim)
-                    raise
+        try:
+            for entry in entries:
+                _take(self._inbox, entry, claim)
+        except (OSError, ClaimLostToOther) as error:
+            self._undo(claim, entries)
+            if isinstance(error, FileNotFoundError):
+                raise ClaimLostToOther from error
+            raise
         return claim
+
+    def _undo(self, claim: Claim, entries: Sequence[Entry]) -> None:
+        """Give back what was moved, the manifest of a stack last, as it closes the stack."""
+        try:
+            for entry in reversed(entries):
+                path = claim.path / entry.relative
+                if os.path.lexists(path):
+                    claim.give_back(path)
+            self.close(claim)
+        except OSError as error:  # the claim stands, and its plan tells what it lacks
+            log.warning("claim_not_given_back", claim=claim.key, error=str(error))
 
     def workable(self) -> list[Claim]:
         """Return the claims that are this watcher's to finish, abandoned ones taken over."""
@@ -296,9 +321,10 @@ class Claims:
             self._mine.discard(claim.key)
         return closed
 
-    def sync(self, folders: Iterable[Path]) -> None:
-        """Make the moves so far durable, before anybody counts on them."""
-        for folder in {*folders, self._inbox / CLAIMED}:
+    def sync(self, folders: Iterable[Path], claims: Iterable[Claim]) -> None:
+        """Make the moves from `folders` to `claims` durable, before anybody counts on them."""
+        into = {parent for claim in claims for parent in claim.folders()}
+        for folder in [*sorted(into, reverse=True), self._inbox / CLAIMED, *sorted(set(folders))]:
             sync_folder(folder)
 
     def _is_abandoned(self, claim: Claim) -> bool:

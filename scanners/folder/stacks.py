@@ -36,7 +36,6 @@ class Candidate:
     """
 
     entries: tuple[Entry, ...]
-    is_stack: bool
 
 
 @dataclass(kw_only=True)
@@ -181,7 +180,7 @@ class Grouper:
         files = [folder.entries[name] for name in names]
         extra = [folder.entries[c] for name in names for c in own.get(name, ()) if c not in names]
         if self._all_settled(files, grouping, closed=problem is None):
-            grouping.candidates.append(Candidate(entries=(entry, *files, *extra), is_stack=True))
+            grouping.candidates.append(Candidate(entries=(entry, *files, *extra)))
         return {STACK_MANIFEST, *names, *(e.name for e in extra)}
 
     def _all_settled(self, files: list[Entry], grouping: Grouping, *, closed: bool) -> bool:
@@ -210,7 +209,7 @@ class Grouper:
             if verdict is None:
                 grouping.refused.append(Refused(relative=entry.relative, reason=BUG))
             elif verdict.taken:
-                grouping.candidates.append(Candidate(entries=(entry, *beside), is_stack=False))
+                grouping.candidates.append(Candidate(entries=(entry, *beside)))
             else:
                 grouping.wait(entry, verdict)
 

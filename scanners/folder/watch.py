@@ -164,9 +164,8 @@ class FolderChannel:
         sources: set[Path] = set()
         for candidate in candidates:
             first = candidate.entries[0]
-            claiming = partial(self._claims.claim, candidate.entries, is_stack=candidate.is_stack)
             try:
-                claim = _attempted(first.relative, claiming)
+                claim = _attempted(first.relative, partial(self._claims.claim, candidate.entries))
             except ClaimLostToOther:
                 continue
             except OSError as error:
@@ -180,7 +179,7 @@ class FolderChannel:
             claims.append(claim)
             sources.add(first.path.parent)
         if claims:
-            self._claims.sync(sources)
+            self._claims.sync(sources, claims)
         return claims
 
     def _finish(self, claims: list[Claim], stuck: list[Refused]) -> int:

@@ -19,8 +19,9 @@ import pytest
 import profiles
 from ingest.document import DEFAULT_TENANT
 from ingest.errors import LedgerUnavailable, ProfileInvalid, StoreUnavailable
-from scanners.folder.claiming import Claim, Claims, Owner
-from scanners.folder.listing import list_inbox
+from scanners.folder import claiming, moving
+from scanners.folder.claiming import Claim, ClaimLostToOther, Claims, Owner
+from scanners.folder.listing import Entry, list_inbox
 from tests.plugins.watching import House, build, image, pdf, sha256
 
 
@@ -133,13 +134,13 @@ _KILLED_AT = """
     )
     if point == "in_gathering":
         import scanners.folder.claiming as claiming
-        real, moved = claiming.move, []
-        def move(source, target):
-            real(source, target)
-            moved.append(source)
+        real, moved = claiming.move_from, []
+        def move_from(root, relative, target):
+            real(root, relative, target)
+            moved.append(relative)
             if len(moved) == 2:
                 die()
-        claiming.move = move
+        claiming.move_from = move_from
     if point == "in_removal":
         real_unlink = Path.unlink
         def unlink(self, missing_ok=False):
@@ -382,6 +383,101 @@ def test_a_plan_out_of_reach_is_not_forgotten(
     [arrival] = house.arrivals()
     assert house.digests() == sorted(map(sha256, pages.values()))
     assert arrival["standing"] == "ready"
+
+
+def _entries(house: House, profile: str = "") -> list[Entry]:
+    (house.inbox / ".claimed").mkdir(exist_ok=True)
+    folders = list_inbox(house.inbox, [profile]).folders
+    return [entry for folder in folders for entry in folder.entries.values()]
+
+
+def _claims(house: House) -> Claims:
+    return Claims(house.inbox, 60.0, lambda: house.now)
+
+
+def _move_failing(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> None:
+    real = moving.move_from
+
+    def move_from(root: Path, relative: Path, target: Path) -> None:
+        if relative.name == name:
+            raise OSError(number, os.strerror(number))
+        real(root, relative, target)
+
+    monkeypatch.setattr(claiming, "move_from", move_from)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ENOENT])
+def test_a_stack_of_which_a_page_cannot_be_moved_is_not_torn(house: House, number: int) -> None:
+    pages = {f"{number}.jpg": image(shade=number) for number in (1, 2, 3)}
+    for name, content in pages.items():
+        house.drop(f"stapel/{name}", content)
+    house.drop("stapel/batch.json", b"{}")
+    house.drop("anderer.pdf", pdf())
+    before = house.lying()
+    with pytest.MonkeyPatch.context() as patch:
+        _move_failing(patch, "2.jpg", number)
+        assert house.settle() == 1
+        assert sorted([*house.lying(), sha256(pdf())]) == before
+        assert house.claims() == []
+        assert (house.inbox / "stapel" / "batch.json").exists()
+    assert house.pass_after(5).accepted == 1
+    assert house.digests() == sorted([*map(sha256, pages.values()), sha256(pdf())])
+
+
+def test_a_file_is_not_claimed_without_its_manifest(house: House) -> None:
+    house.drop("a.pdf", pdf())
+    house.drop("a.pdf.json", b'{"storage_place": "Regal 4"}')
+    with pytest.MonkeyPatch.context() as patch:
+        _move_failing(patch, "a.pdf.json", errno.EIO)
+        assert house.settle() == 0
+    assert house.pass_after(5).accepted == 1
+    assert [row.storage_place for row in house.envelopes()] == ["Regal 4"]
+
+
+def test_a_folder_swapped_for_a_link_after_the_listing_is_not_reached_through(
+    house: House,
+) -> None:
+    outside = house.settings.data / "fremd"
+    outside.mkdir()
+    (outside / "a.pdf").write_bytes(pdf("secret"))
+    house.drop("archiv/a.pdf", pdf())
+    entries = _entries(house, "archiv")
+    (house.inbox / "archiv").rename(house.settings.data / "weg")
+    (house.inbox / "archiv").symlink_to(outside)
+    with pytest.raises(OSError, match=r"directory|symbolic"):
+        _claims(house).claim(entries)
+    assert (outside / "a.pdf").exists()
+    assert house.claims() == []
+
+
+def test_a_file_swapped_after_the_listing_is_given_back(house: House) -> None:
+    house.drop("a.pdf", pdf("judged"))
+    entries = _entries(house)
+    other = house.drop("b.pdf", pdf("another"))
+    other.rename(house.inbox / "a.pdf")
+    with pytest.raises(ClaimLostToOther):
+        _claims(house).claim(entries)
+    assert (house.inbox / "a.pdf").read_bytes() == pdf("another")
+    assert house.claims() == []
+
+
+def test_a_move_is_durable_in_every_folder_it_touches_before_it_is_relied_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.drop("archiv/a.pdf", pdf())
+    entries, claims = _entries(house, "archiv"), _claims(house)
+    claim = claims.claim(entries)
+    synced: set[Path] = set()
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.add(Path(f"/proc/self/fd/{descriptor}").readlink())
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    archive = house.inbox / "archiv"
+    claims.sync([archive], [claim])
+    assert synced == {archive, house.inbox / ".claimed", claim.path, claim.path / "archiv"}
 
 
 def test_an_empty_claim_is_cleared_away(house: House) -> None:

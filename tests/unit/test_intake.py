@@ -110,6 +110,13 @@ def test_a_link_is_not_followed(house: House, tmp_path: Path) -> None:
     assert house.arrivals() == []
 
 
+def test_what_is_no_file_is_no_empty_letter(house: House, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.pdf")
+    with pytest.raises(OSError, match="not a regular file"):
+        receive(house.ledger, house.store, _request(tmp_path / "a.pdf"))
+    assert house.arrivals() == []
+
+
 def test_what_differs_from_the_announcement_holds_the_batch(house: House, tmp_path: Path) -> None:
     for name in ("a.pdf", "b.pdf", "c.pdf"):
         (tmp_path / name).write_bytes(pdf(name))
