@@ -32,6 +32,7 @@ from ingest.ledger import Ledger
 from ingest.pipeline import Outages, Pipeline
 from ingest.sandbox import Child, Limits
 from ingest.settings import Settings
+from ingest.store import open_store
 from workers.exhaustion import EXHAUSTED
 from workers.scratch import Scratch
 
@@ -75,6 +76,7 @@ class Shared:
     scratch: Scratch
     hint: Callable[[Queue], None]
     wanted: Callable[[], bool]
+    present: Callable[[str, str], bool]
     outages: Outages
 
 
@@ -98,6 +100,7 @@ class Slot:
             exhausted=EXHAUSTED,
             hint=shared.hint,
             wanted=shared.wanted,
+            present=shared.present,
             outages=shared.outages,
         )
 
@@ -169,6 +172,7 @@ class Executor:
             scratch=self._scratch,
             hint=self._hint,
             wanted=self.is_wanted,
+            present=open_store(settings).holds,
             outages=Outages(),
         )
         for lane in lanes:

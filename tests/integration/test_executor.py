@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from ingest.document import Queue
 from ingest.ledger import open_ledger
 from ingest.pipeline import Pipeline
 from ingest.settings import Settings, WorkerSettings
+from ingest.store import open_store
 from workers.executor import Executor, Slot, standard_lanes
 
 
@@ -41,4 +43,17 @@ def test_stopping_waits_for_threads_that_others_drive(
     driver.join(10)
     assert order == ["ended", "closed", "closed"]
     assert executor.drain(Queue.RECOGNITION) == 0
+    ledger.close()
+
+
+def test_slots_ask_the_store_before_they_believe_a_child(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, workers=WorkerSettings(processes=1))
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    blob = open_store(settings).put("default", io.BytesIO(b"words"))
+    executor = Executor(settings, ledger, standard_lanes(settings))
+    slot = executor._idle["read"].get()
+    assert slot.pipeline.present("default", blob.sha256)
+    assert not slot.pipeline.present("default", "0" * 64)
+    executor._idle["read"].put(slot)
+    executor.stop()
     ledger.close()
