@@ -53,6 +53,7 @@ class FolderSettings(_Section):
 
     settle_seconds: float = Field(2.0, ge=0)  #: size and mtime unchanged for this long
     rescan_seconds: float = Field(5.0, gt=0)  #: the full listing, which is the truth
+    unknown_writer_seconds: float = Field(30.0, ge=0)  #: no end mark, and it may be open
     give_up_seconds: float = Field(900.0, gt=0)  #: an incomplete file is accepted as held
     abandoned_seconds: float = Field(60.0, gt=0)  #: a claim nobody touches returns
     polling: bool = False  #: for network shares, which deliver no events

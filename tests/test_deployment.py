@@ -104,7 +104,10 @@ def test_the_service_is_confined_and_stops_in_order(unit: Path) -> None:
     text = unit.read_text("utf-8")
     for line in (
         "NoNewPrivileges=true", "ProtectSystem=strict", "KillMode=mixed", "Restart=on-failure",
-        "RestartPreventExitStatus=9", "CapabilityBoundingSet=",
+        "RestartPreventExitStatus=9",
     ):  # fmt: skip
         assert line in text.splitlines()
+    watches = unit.name == "scanstrasse.service"
+    granted = re.findall(r"(?m)^(?:CapabilityBoundingSet|AmbientCapabilities)=(.*)$", text)
+    assert granted == (["CAP_LEASE", "CAP_LEASE"] if watches else [""])
     assert re.search(r"(?m)^User=(?!root)", text)

@@ -42,6 +42,13 @@ class Verdict:
 
 
 _TAKEN: Final = Verdict(taken=True)
+#: Kinds whose last bytes say that they are the last; a TIFF is whole at every page.
+_WITH_END_MARK: Final = frozenset({SourceKind.PDF, SourceKind.JPEG, SourceKind.PNG})
+_UNKNOWN_WRITER: Final = (
+    "still_written",
+    "Ob noch geschrieben wird, ist nicht erkennbar; wird angenommen, sobald die Datei länger ruht "
+    "oder eine Fertig-Marke dabeiliegt.",
+)
 
 
 @dataclass(kw_only=True)
@@ -119,16 +126,21 @@ class Settling:
             reason = ("still_written", "Wird noch geschrieben; wird angenommen, sobald sie ruht.")
             return Verdict(taken=False, reason=reason, due_in=rest)
         rest = self._settings.give_up_seconds - self.quiet_for(entry)
-        if rest > 0 and is_open_for_writing(entry.path):
+        is_open = is_open_for_writing(entry.path)
+        if rest > 0 and is_open:
             reason = (
                 "still_written",
                 "Wird noch geschrieben: Ein Programm hat die Datei geöffnet. Bitte dort schließen.",
             )
             return Verdict(taken=False, reason=reason, due_in=min(rest, 1.0))
-        return self._by_content(entry, rest)
-
-    def _by_content(self, entry: Entry, rest: float) -> Verdict:
         kind = kind_of(entry.path)
+        if is_open is None and not closed and kind not in _WITH_END_MARK:
+            longer = self._settings.unknown_writer_seconds - self.quiet_for(entry)
+            if longer > 0:
+                return Verdict(taken=False, reason=_UNKNOWN_WRITER, due_in=longer)
+        return self._by_content(entry, kind, rest)
+
+    def _by_content(self, entry: Entry, kind: SourceKind, rest: float) -> Verdict:
         if kind is SourceKind.UNKNOWN and entry.status.st_size:
             text = (
                 "Dateityp nicht erkannt, nicht angenommen. Bitte als PDF, TIFF, JPEG oder PNG "
@@ -146,11 +158,11 @@ class Settling:
         return Verdict(taken=False, reason=("incomplete", text), due_in=rest)
 
 
-def is_open_for_writing(path: Path) -> bool:
-    """Tell whether a process of this machine has `path` open for writing, as far as can be told.
+def is_open_for_writing(path: Path) -> bool | None:
+    """Tell whether a process of this machine has `path` open for writing; None if unknown.
 
-    The kernel grants a read lease only when nobody writes. Where leases do not exist
-    (network shares, other people's files) the answer is no, and the other signs must do.
+    The kernel grants a read lease only when nobody writes. Network shares know no leases, and
+    another account's files need CAP_LEASE: there nobody can tell, and other signs must do.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
@@ -159,7 +171,7 @@ def is_open_for_writing(path: Path) -> bool:
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError as error:
-        return error.errno == errno.EAGAIN
+        return True if error.errno == errno.EAGAIN else None
     finally:
         os.close(descriptor)
     return False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import errno
+import fcntl
 import os
 import shutil
 import socket
@@ -16,6 +18,7 @@ import pytest
 
 from ingest.content import completeness, kind_of
 from ingest.document import DEFAULT_TENANT, Queue, SourceKind
+from scanners.folder.settling import is_open_for_writing
 from scanners.folder.waking import Waking
 from tests.plugins.watching import House, build, image, looped_tiff, pdf, sha256, tiff
 
@@ -135,6 +138,53 @@ def test_a_file_open_for_writing_waits_however_whole_it_looks(house: House) -> N
         assert house.pass_after(30).accepted == 0
         assert "geschrieben" in house.unaccepted()["a.jpg"].operator_text
     assert house.pass_after(5).accepted == 1
+
+
+def _refuse_leases(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    real = fcntl.fcntl
+
+    def refuse(descriptor: int, command: int, argument: int = 0) -> int:
+        if command == fcntl.F_SETLEASE:
+            raise OSError(number, os.strerror(number))
+        return real(descriptor, command, argument)
+
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EINVAL, errno.ENOLCK])
+def test_a_tiff_waits_longer_where_nobody_can_tell_whether_it_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    house = build(tmp_path / "data", unknown_writer_seconds=10.0)
+    _refuse_leases(monkeypatch, number)
+    path = house.drop("stapel.tif", tiff(1))
+    house.drop("a.jpg", image())
+    house.drop("b.png", image("PNG"))
+    house.drop("c.pdf", pdf())
+    house.drop("d.tif", tiff(2))
+    house.drop("d.tif.ready", b"")
+    assert house.pass_after(0).accepted == 1
+    assert house.pass_after(2).accepted == 3
+    assert "Fertig-Marke" in house.unaccepted()["stapel.tif"].operator_text
+    path.write_bytes(tiff(3))
+    assert house.pass_after(8).accepted == 0
+    result = house.pass_after(9.5)
+    assert (result.accepted, result.due_in) == (0, 0.5)
+    assert house.pass_after(0.5).accepted == 1
+    assert sha256(tiff(3)) in house.digests()
+    house.ledger.close()
+
+
+def test_nobody_can_tell_whether_another_accounts_file_is_open_without_the_right_to() -> None:
+    theirs = Path("/etc/passwd")
+    if os.geteuid() == theirs.stat().st_uid:
+        os.seteuid(65534)
+        try:
+            assert is_open_for_writing(theirs) is None
+        finally:
+            os.seteuid(0)
+    else:
+        assert is_open_for_writing(theirs) is None
 
 
 def test_a_ready_marker_spares_the_quiet_time_and_goes_with_its_file(house: House) -> None:
