@@ -434,6 +434,23 @@ def test_a_file_is_not_claimed_without_its_manifest(house: House) -> None:
     assert [row.storage_place for row in house.envelopes()] == ["Regal 4"]
 
 
+def test_a_claim_that_could_not_be_given_back_is_completed_later(house: House) -> None:
+    house.drop("a.pdf", pdf())
+    house.drop("a.pdf.json", b'{"storage_place": "Regal 4"}')
+
+    def stays(path: Path, target: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with pytest.MonkeyPatch.context() as patch:
+        _move_failing(patch, "a.pdf.json", errno.EIO)
+        patch.setattr(claiming, "move", stays)
+        assert house.settle() == 0
+        assert len(house.claims()) == 1
+    assert house.pass_after(5).accepted == 1
+    assert [row.storage_place for row in house.envelopes()] == ["Regal 4"]
+    assert house.lying() == []
+
+
 def test_a_folder_swapped_for_a_link_after_the_listing_is_not_reached_through(
     house: House,
 ) -> None:
