@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 
-import pytest
+from structlog.testing import capture_logs
 
 from ingest.cli.stopping import EXIT_BUG, stopping
 
@@ -18,18 +18,18 @@ def test_a_signal_ends_it_without_failure() -> None:
         assert stop.exit_code == 0
 
 
-def test_a_thread_that_dies_ends_it_as_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_thread_that_dies_ends_it_as_a_bug() -> None:
     def work() -> None:
         message = "nobody planned this"
         raise LookupError(message)
 
-    with stopping() as stop:
-        threading.Thread(target=work, name="sweep").start()
+    with capture_logs() as said, stopping() as stop:
+        thread = threading.Thread(target=work, name="sweep")
+        thread.start()
         assert stop.wait(5)
         assert stop.exit_code == EXIT_BUG
-    said = "".join(capsys.readouterr())
-    assert "thread_died" in said
-    assert "sweep" in said
+        thread.join()
+    assert [(entry["event"], entry["thread"]) for entry in said] == [("thread_died", "sweep")]
 
 
 def test_afterwards_signals_and_threads_are_as_before() -> None:
