@@ -26,7 +26,7 @@ from ingest.document import (
     Step,
     UnitKind,
 )
-from ingest.ledger import Arrival, Claim, Ledger, chains, open_ledger, schema
+from ingest.ledger import Arrival, Claim, Ledger, chains, integrity, open_ledger, schema
 
 LEASE = dt.timedelta(seconds=30)
 #: A lease that has ended when the claim is returned.
@@ -120,6 +120,23 @@ def work(
     return done
 
 
+def deliver(ledger: Ledger, cut: Sequence[Sequence[int]] = ((1, 2), (4,))) -> None:
+    """Work everything to the end, with outputs and delivery facts as the steps make them."""
+    while (claim := ledger.claim(ALL, "test", LEASE)) is not None:
+        found = outcome(ledger.assignment(claim), cut)
+        if claim.step is Step.NOTE:
+            note = rendition(RenditionKind.NOTE, digest("x"), f"note {claim.unit_id}")
+            text = rendition(RenditionKind.TEXT, digest("x"), f"text {claim.unit_id}")
+            found = dataclasses.replace(found, renditions=(*found.renditions, note, text))
+        if claim.step is Step.ROUTING:
+            found = Outcome(facts={"department": "Bauamt"})
+        if claim.step is Step.DELIVERY:
+            pdf = digest(f"{claim.unit_id}/sealing")
+            facts = {"target": "folder", "path": f"Bauamt/{claim.unit_id}", "files": {"a.pdf": pdf}}
+            found = Outcome(facts=facts)
+        assert ledger.record(claim, found)
+
+
 def claim_at(ledger: Ledger, step: Step, cut: Sequence[Sequence[int]] = ((1,),)) -> Claim:
     """Work until a claim of `step` comes and return it, unrecorded."""
     while (claim := ledger.claim(ALL, "test", LEASE)) is not None:
@@ -135,6 +152,28 @@ def rows(ledger: Ledger, table: sa.Table) -> list[Any]:
     order = [table.c[name] for name in ("number", "ordinal", "at", "seq") if name in table.c]
     with ledger.reading() as connection:
         return list(connection.execute(table.select().order_by(*order, *table.primary_key)))
+
+
+def broken(ledger: Ledger, tenant: str | None = None) -> list[integrity.Break]:
+    """Return every place at which a chain does not verify."""
+    with ledger.reading() as connection:
+        return integrity.verify_chains(connection, tenant)
+
+
+def change(ledger: Ledger, statement: sa.Executable) -> None:
+    """Tamper with the ledger, past everything that it promises."""
+    with ledger.writing() as connection:
+        connection.execute(statement)
+
+
+def everything(ledger: Ledger) -> str:
+    """Return all the ledger's content as text."""
+    with ledger.reading() as connection:
+        return "\n".join(
+            repr(row)
+            for table in schema.metadata.sorted_tables
+            for row in connection.execute(sa.select(table))
+        )
 
 
 def events(ledger: Ledger, chain: str) -> list[str]:
