@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.plugins.watching import House, build, image, pdf, sha256
+from tests.plugins.watching import House, image, pdf, sha256
 
 COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
 LITTER = [
@@ -17,14 +15,6 @@ LITTER = [
     ("desktop.ini", "\ufeff[ViewState]".encode("utf-16-le")),
     (".DS_Store", b"\x00\x00\x00\x01Bud1" + bytes(4096)),
 ]
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    """A watch folder with two seconds of quiet time and a clock of its own."""
-    built = build(tmp_path / "data")
-    yield built
-    built.ledger.close()
 
 
 @pytest.mark.parametrize(("name", "content"), LITTER)
