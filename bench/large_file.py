@@ -8,14 +8,13 @@ worker is recognised a second time.
 from __future__ import annotations
 
 import argparse
-import sqlite3
 import tempfile
 import time
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from bench.running import Run, until
+from bench.running import Run, count, until
 from console.samples import letter_pages
 
 _DISTINCT = 8
@@ -61,7 +60,7 @@ def measure(data: Path, pages: int, seconds: float) -> None:
 
     def recognised() -> int:
         run.watch_memory()
-        return _count(data, "SELECT count(*) FROM page WHERE words_sha256 IS NOT NULL")
+        return count(data, "SELECT count(*) FROM page WHERE words_sha256 IS NOT NULL")
 
     until(lambda: recognised() >= pages // 2, seconds)
     before = recognised()
@@ -71,11 +70,11 @@ def measure(data: Path, pages: int, seconds: float) -> None:
 
     def delivered() -> bool:
         again.watch_memory()
-        return _count(data, "SELECT count(*) FROM document WHERE stage = 'delivered'") > 0
+        return count(data, "SELECT count(*) FROM document WHERE stage = 'delivered'") > 0
 
     ended = until(delivered, seconds)
     cpu = again.stop()
-    repeated = _count(
+    repeated = count(
         data,
         "SELECT count(*) FROM event_payload JOIN event USING (chain, seq) WHERE kind ="
         " 'page_recognised' AND CAST(json_extract(payload, '$.attempt') AS INTEGER) > 1",
@@ -84,15 +83,6 @@ def measure(data: Path, pages: int, seconds: float) -> None:
     print(f"pages recognised again after the kill: {repeated}")
     print(f"largest resident size of any process: {again.peak / 1e6:.0f} MB (target 400)")
     print(f"CPU after the restart {cpu:.0f} s, wall in all {time.monotonic() - begun:.0f} s")
-
-
-def _count(data: Path, query: str) -> int:
-    try:
-        with sqlite3.connect(f"file:{data / 'ledger.sqlite'}?mode=ro", uri=True) as ledger:
-            (count,) = ledger.execute(query).fetchone()
-    except sqlite3.OperationalError:
-        return 0
-    return int(count)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+import sqlite3
 import subprocess  # noqa: TID251 - a bench starts the product from outside
 import sys
 import time
@@ -103,3 +104,13 @@ def until(condition: Any, seconds: float, pause: float = 0.5) -> bool:
             return True
         time.sleep(pause)
     return False
+
+
+def count(data: Path, query: str) -> int:
+    """Answer a counting query on the ledger's SQLite file, 0 while there is none."""
+    try:
+        with sqlite3.connect(f"file:{data / 'ledger.sqlite'}?mode=ro", uri=True) as ledger:
+            (number,) = ledger.execute(query).fetchone()
+    except sqlite3.OperationalError:
+        return 0
+    return int(number)
