@@ -2,7 +2,9 @@
 
 The machine's second core is rarely worth a whole one (shared caches, clock, neighbours).
 What the product can be blamed for is only the share of the bare engines' gain that it does
-not reach. All four are measured in the same run, alternating. Target: at least 0.95.
+not reach. The pages arrive as letters of one page, as a day's post does: of a single long
+document the end (composition, note, seal) is the work of one process. All four are measured
+in the same run, alternating. Target: at least 0.95.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+
+from PIL import Image
 
 from bench.large_file import write_pages
 from bench.running import Run, count, until
@@ -42,8 +46,8 @@ def bare(path: Path, pages: int, processes: int) -> float:
     return time.perf_counter() - begun
 
 
-def product(path: Path, processes: int) -> float:
-    """Return wall seconds from the separated stack to its document's delivery.
+def product(path: Path, pages: int, processes: int) -> float:
+    """Return wall seconds from the first letter's capture to the last one's delivery.
 
     The ledger's file is looked at directly: asking the command line four times a second
     would cost a good part of a core itself.
@@ -51,13 +55,20 @@ def product(path: Path, processes: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         (data / "inbox").mkdir()
-        (data / "inbox" / "stack.tif").write_bytes(path.read_bytes())
+        with Image.open(path) as stack:
+            for number in range(pages):
+                stack.seek(number)
+                stack.save(
+                    data / "inbox" / f"letter-{number}.tif",
+                    compression="group4",
+                    dpi=(300, 300),
+                )
         run = Run(data, {"SCANSTRASSE_WORKERS__PROCESSES": str(processes)})
         run.start()
         until(lambda: count(data, "SELECT count(*) FROM document") > 0, 600, pause=0.1)
         begun = time.perf_counter()
         delivered = "SELECT count(*) FROM document WHERE stage = 'delivered'"
-        until(lambda: count(data, delivered) > 0, 3600, pause=0.1)
+        until(lambda: count(data, delivered) >= pages, 3600, pause=0.1)
         ended = time.perf_counter()
         run.stop()
     return ended - begun
@@ -75,9 +86,9 @@ def main() -> None:
         write_pages(path, arguments.pages)
         for _ in range(arguments.rounds):
             taken["bare 1"].append(bare(path, arguments.pages, 1))
-            taken["product 1"].append(product(path, 1))
+            taken["product 1"].append(product(path, arguments.pages, 1))
             taken["bare 2"].append(bare(path, arguments.pages, 2))
-            taken["product 2"].append(product(path, 2))
+            taken["product 2"].append(product(path, arguments.pages, 2))
     median = {name: statistics.median(values) for name, values in taken.items()}
     for name, value in median.items():
         print(f"{name:<10}{value:8.1f} s wall, {value / arguments.pages:.2f} s a page")
