@@ -38,15 +38,16 @@ _HOLE_FILL: Final = (0.62, 0.92)
 _HOLE_ROUND: Final = 0.75
 
 
-def count_marks(pixels: Pixels, dpi: tuple[float, float]) -> int:
+def count_marks(pixels: Pixels, dpi: tuple[float, float], *, darkest: Pixels | None = None) -> int:
     """Return the number of marks on the page; a page without any is blank.
 
     Args:
         pixels: uint8, (height, width) or (height, width, 3); in colour the darkest channel counts,
             or a yellow marker would pass for paper.
         dpi: dots per inch, both axes.
+        darkest: The darkest channel at 100 dpi, where the caller has it.
     """
-    small = _reduced(pixels, dpi)
+    small = _reduced(pixels, dpi) if darkest is None else darkest
     height, width = small.shape
     top, left = int(height * _BORDER), int(width * _BORDER)
     cropped = np.ascontiguousarray(small[top : height - top, left : width - left])

@@ -62,15 +62,22 @@ class CodesFinding:
     asn_refused: str | None
 
 
-def read_codes(grey: Pixels, dpi: tuple[float, float], *, asn: bool = False) -> CodesFinding:
+def read_codes(
+    grey: Pixels,
+    dpi: tuple[float, float],
+    *,
+    asn: bool = False,
+    reduced: Pixels | None = None,
+) -> CodesFinding:
     """Read all codes at 150 dpi; bars once more at 300 where the profile cuts at archive numbers.
 
     Args:
         grey: uint8, (height, width).
         dpi: dots per inch, both axes.
         asn: The profile cuts at archive numbers, so a label missed costs a whole document.
+        reduced: The same at 150 dpi, where the caller has it.
     """
-    read = _read(_at(grey, dpi, _DPI), _FORMATS)
+    read = _read(_at(grey, dpi, _DPI) if reduced is None else reduced, _FORMATS)
     codes = _decoded(read)
     if asn and not any(_ASN.fullmatch(code.text) for code in codes) and min(dpi) > _DPI:
         again = _decoded(_read(_at(grey, dpi, _FINE_DPI), _BARS))

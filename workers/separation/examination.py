@@ -18,6 +18,8 @@ from workers.separation import DETECTOR
 from workers.separation.blanks import count_marks
 from workers.separation.codes import CodesFinding, read_codes
 from workers.separation.patches import PatchFinding, find_patch
+from workers.separation.skew import measure_skew
+from workers.separation.views import Views
 
 #: Enough for codes and bars on a page that was never paper.
 _DRAWN_DPI = 150
@@ -56,10 +58,10 @@ def examine(frame: Frame, *, asn: bool = False) -> Facts:
         frame: The upright page.
         asn: The profile cuts at archive numbers: look for their labels a second time, sharper.
     """
-    grey = frame.grey()
-    patch = find_patch(grey, frame.dpi)
-    codes = read_codes(grey, frame.dpi, asn=asn)
-    marks = count_marks(frame.pixels, frame.dpi)
+    views = Views(frame)
+    patch = find_patch(views.full, frame.dpi, reduced=views.look)
+    codes = read_codes(views.full, frame.dpi, asn=asn, reduced=views.codes)
+    marks = count_marks(frame.pixels, frame.dpi, darkest=views.darkest)
     separator = _separator(codes, patch)
     return {
         "width": frame.width,
@@ -69,6 +71,7 @@ def examine(frame: Frame, *, asn: bool = False) -> Facts:
         "mode": frame.mode,
         "blank": marks == 0,
         "components": marks,
+        "skew": measure_skew(views.look) if marks else None,
         "codes": [code.facts() for code in codes.codes],
         "patch": patch.patch,
         "separator": separator,
@@ -123,6 +126,7 @@ def _undecodable(reason: str) -> Facts:
         "mode": None,
         "blank": False,
         "components": 0,
+        "skew": None,
         "codes": [],
         "patch": None,
         "separator": None,

@@ -67,9 +67,17 @@ class PatchFinding:
     suspect: bool
 
 
-def find_patch(grey: Pixels, dpi: tuple[float, float]) -> PatchFinding:
-    """Look for a patch code along both axes; the document separator wins over others."""
-    dark = _binary(grey, dpi)
+def find_patch(
+    grey: Pixels, dpi: tuple[float, float], *, reduced: Pixels | None = None
+) -> PatchFinding:
+    """Look for a patch code along both axes; the document separator wins over others.
+
+    Args:
+        grey: uint8, (height, width).
+        dpi: dots per inch, both axes.
+        reduced: The same at 100 dpi, where the caller has it.
+    """
+    dark = _binary(_reduced(grey, dpi) if reduced is None else reduced)
     found: set[str] = set()
     for lines in (dark, dark.T):
         matches = [match for at in range(0, lines.shape[0], _STEP) for match in _across(lines, at)]
@@ -79,10 +87,13 @@ def find_patch(grey: Pixels, dpi: tuple[float, float]) -> PatchFinding:
     return PatchFinding(patch=patch, suspect=patch is None and _DOUBTFUL in found)
 
 
-def _binary(grey: Pixels, dpi: tuple[float, float]) -> NDArray[np.bool_]:
+def _reduced(grey: Pixels, dpi: tuple[float, float]) -> Pixels:
     height, width = grey.shape
     size = max(8, round(width * DPI / dpi[0])), max(8, round(height * DPI / dpi[1]))
-    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _binary(small: Pixels) -> NDArray[np.bool_]:
     # The neighbourhood has to be wider than the widest bar, or bars become outlines.
     wide = cv2.adaptiveThreshold(
         small, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 101, 25
