@@ -34,11 +34,11 @@ torture: setup ## kills, outages and full disks, for a long time
 	$(PYTEST) -m torture
 
 bench: setup ## ratios of cost; see bench/
-	@for measure in $$(grep -l __main__ bench/*.py | grep -v accuracy); do \
-		echo "== $$measure"; $(BIN)/python "$$measure" || exit 1; done
+	@for measure in $$(grep -l __main__ bench/*.py | grep -v accuracy | cut -d/ -f2 | cut -d. -f1); do \
+		echo "== $$measure"; $(BIN)/python -m "bench.$$measure" || exit 1; done
 
 accuracy: setup ## recognition against ground truth, per group of the corpus
-	$(BIN)/python bench/accuracy.py
+	$(BIN)/python -m bench.accuracy --peer
 
 LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header

@@ -20,7 +20,7 @@ from pathlib import Path
 import profiles
 from console.samples import letter_pages
 from console.samples.files import write_jpeg
-from ingest.document import Assignment, Outcome, Queue, Step
+from ingest.document import Assignment, Outcome, Queue, RenditionKind, Step
 from ingest.ledger import Ledger, open_ledger
 from ingest.pipeline import Pipeline
 from ingest.settings import FolderSettings, Settings
@@ -41,6 +41,8 @@ class Meter:
         self._serve = prepare({"settings": settings.for_children()})
         self._spool = settings.data / "spool"
         self.seconds: dict[Step, list[float]] = defaultdict(list)
+        #: Bytes of each composed PDF, and of the source it was made from.
+        self.sizes: list[tuple[int, int]] = []
 
     def __call__(self, assignment: Assignment, seconds: float, tick: Callable[[], bool]) -> Outcome:
         """Run one step and count it."""
@@ -58,6 +60,10 @@ class Meter:
             )
             outcome = OUTCOME.validate_python(self._serve(request))
         self.seconds[assignment.step].append(time.process_time() - begun)
+        for made in outcome.renditions:
+            if made.kind is RenditionKind.COMPOSED:
+                source = next(s for s in assignment.batch.sources if s.sha256 == made.parent_sha256)
+                self.sizes.append((made.size, source.size))
         return outcome
 
 

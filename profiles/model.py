@@ -22,6 +22,7 @@ _LANGUAGE: Final = r"[A-Za-z]+(_[A-Za-z]+)*(/[A-Za-z]+)?"
 
 Department = Annotated[str, Field(pattern=f"^{DEPARTMENT_PATTERN}$")]
 Language = Annotated[str, Field(pattern=f"^{_LANGUAGE}$", max_length=40)]
+Models = Annotated[tuple[Language, ...], Field(strict=False, min_length=1, max_length=8)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -66,13 +67,13 @@ class RecognitionRules(_Section):
 
     Attributes:
         languages: Names of Tesseract's models, tried together.
+        alternatives: Other sets of models. A few lines of each page tell which set knows its
+            letters best; one that is not installed is passed over.
         orientation: Whether turned pages are set upright.
     """
 
-    languages: Annotated[tuple[Language, ...], Field(strict=False, min_length=1, max_length=8)] = (
-        "deu",
-        "eng",
-    )
+    languages: Models = ("deu", "eng")
+    alternatives: Annotated[tuple[Models, ...], Field(strict=False, max_length=4)] = ()
     orientation: bool = True
 
 

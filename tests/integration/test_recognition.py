@@ -11,7 +11,13 @@ from PIL import Image
 
 from tests.plugins.scanning import LINES, Bench, corpus, letter, program, saved
 from workers.recognition import words as kept
-from workers.recognition.engine import ProgramEngine, model_digest, open_engine, tessdata
+from workers.recognition.engine import (
+    ProgramEngine,
+    model_digest,
+    open_engine,
+    open_engines,
+    tessdata,
+)
 from workers.recognition.reading import recognise
 
 LANGUAGES = ("deu", "eng")
@@ -57,14 +63,16 @@ def test_a_turned_page_comes_out_upright(bench: Bench, lies: int) -> None:
 def test_a_page_stays_as_it_lies_where_the_profile_says_so(bench: Bench) -> None:
     pixels = np.asarray(letter().rotate(180))
     found = recognise(
-        pixels, (150, 150), open_engine(LANGUAGES), orientation=False, most_pixels=PLENTY
-    )
+        pixels, (150, 150), open_engines(LANGUAGES), orientation=False, most_pixels=PLENTY
+    ).words
     assert found.orientation == 0
 
 
 def test_a_large_page_is_reduced_and_its_boxes_are_those_of_the_full_one(bench: Bench) -> None:
     large = letter().resize((3720, 2700))
-    found = recognise(np.asarray(large), (450, 450), open_engine(LANGUAGES), most_pixels=1_200_000)
+    found = recognise(
+        np.asarray(large), (450, 450), open_engines(LANGUAGES), most_pixels=1_200_000
+    ).words
     assert (found.width, found.height) == (3720, 2700)
     assert found.text().split("\n")[0] == LINES[0]
     assert 240 <= found.lines[0].words[0].box[0] <= 300
@@ -75,8 +83,8 @@ def test_text_on_a_small_grey_sheet_within_white_is_found(bench: Bench) -> None:
     page = Image.new("L", (1654, 2339), 255)
     sheet = letter(size=(1240, 700)).point(lambda value: 150 if value > 128 else 60)
     page.paste(sheet, (200, 800))
-    engine = open_engine(LANGUAGES)
-    found = recognise(np.asarray(page), (200, 200), engine, most_pixels=PLENTY)
+    engines = open_engines(LANGUAGES)
+    found = recognise(np.asarray(page), (200, 200), engines, most_pixels=PLENTY).words
     assert "Grundstücks" in found.text()
 
 

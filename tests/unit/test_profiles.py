@@ -55,7 +55,8 @@ def test_shipped_profiles_differ_where_their_names_say_so() -> None:
     assert profiles.load("stapel-duplex").profile.separation.blank == "omit"
     assert "asn" in profiles.load("stapel-asn").profile.separation.by
     assert profiles.load("archiv").profile.urgency is Priority.ARCHIVE
-    assert profiles.load("archiv-fraktur").profile.recognition.languages == ("frk", "deu")
+    assert profiles.load("archiv-fraktur").profile.recognition.languages == ("frk",)
+    assert ("deu",) in profiles.load("archiv-fraktur").profile.recognition.alternatives
     assert profiles.load("elektronisch").profile.separation.enabled is False
     received = {name: profiles.load(name).profile.intake.received_at for name in SHIPPED}
     assert received["posteingang"] == "recorded"

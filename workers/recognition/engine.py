@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ try:
     import tesserocr
 except ImportError:  # no wheel for this platform
     tesserocr = None
+
+log = logging.getLogger(__name__)
 
 Pixels = NDArray[np.uint8]
 _PLACES: Final = (
@@ -70,10 +73,14 @@ class Engine(Protocol):
 
     version: str
 
-    def read(self, pixels: Pixels, dpi: int, *, local: bool = False) -> Reading:
+    def read(
+        self, pixels: Pixels, dpi: int, *, local: bool = False, dark_fields: bool = True
+    ) -> Reading:
         """Recognise grey or coloured pixels as they lie.
 
         `local` tells black from white by each spot's surroundings, not by the whole page.
+        `dark_fields` reads lines that give no sense once more as light letters on dark ground;
+        a page without such fields saves that time.
         """
         ...
 
@@ -116,6 +123,26 @@ def open_engine(languages: tuple[str, ...]) -> Engine:
     return ProgramEngine(folder, languages)
 
 
+def open_engines(
+    languages: tuple[str, ...], alternatives: tuple[tuple[str, ...], ...] = ()
+) -> dict[tuple[str, ...], Engine]:
+    """Return this process's engines by their models, the usual one first.
+
+    An alternative whose models are not installed is left out: the facts of a page say what was
+    offered.
+
+    Raises:
+        ToolMissing: A model of the usual engine, or the engine itself, is not installed.
+    """
+    engines = {languages: open_engine(languages)}
+    for models in alternatives:
+        try:
+            engines[models] = open_engine(models)
+        except ToolMissing as error:
+            log.warning("models left out", extra={"models": models, "reason": str(error)})
+    return engines
+
+
 @functools.cache
 def model_digest(languages: tuple[str, ...]) -> str:
     """Return the SHA-256 over the language models: another model is another result."""
@@ -146,7 +173,9 @@ class LibraryEngine:
             text = f"Sprachmodelle {languages} sind nicht lesbar: bitte neu installieren."
             raise ToolMissing(message, operator_text=text) from error
 
-    def read(self, pixels: Pixels, dpi: int, *, local: bool = False) -> Reading:
+    def read(
+        self, pixels: Pixels, dpi: int, *, local: bool = False, dark_fields: bool = True
+    ) -> Reading:
         """Recognise the page as it lies.
 
         Raises:
@@ -154,6 +183,7 @@ class LibraryEngine:
         """
         try:
             self._api.SetVariable("thresholding_method", _SAUVOLA if local else _OTSU)
+            self._api.SetVariable("tessedit_do_invert", str(int(dark_fields)))
             _show(self._api, pixels)
             self._api.SetSourceResolution(dpi)
             if not self._api.Recognize():
@@ -253,19 +283,21 @@ class ProgramEngine:
         self._folder = folder
         self._languages = "+".join(languages)
 
-    def read(self, pixels: Pixels, dpi: int, *, local: bool = False) -> Reading:
+    def read(
+        self, pixels: Pixels, dpi: int, *, local: bool = False, dark_fields: bool = True
+    ) -> Reading:
         """Recognise the page as it lies.
 
         Raises:
             ToolFailed: The program ended with an error.
         """
-        method = _SAUVOLA if local else _OTSU
+        method, retries = _SAUVOLA if local else _OTSU, int(dark_fields)
         options = f'--tessdata-dir "{self._folder}" --oem 1 --psm 3 --dpi {dpi}'
         try:
             rows = self._module.image_to_data(
                 Image.fromarray(pixels),
                 lang=self._languages,
-                config=f"{options} -c thresholding_method={method}",
+                config=f"{options} -c thresholding_method={method} -c tessedit_do_invert={retries}",
                 output_type=self._module.Output.DICT,
             )
         except self._module.TesseractError as error:

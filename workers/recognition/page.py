@@ -15,7 +15,8 @@ from ingest.document import Assignment, Facts, Outcome, Page, RenditionKind
 from ingest.errors import ToolFailed, Unclear
 from profiles import Profile
 from workers.recognition import words as kept
-from workers.recognition.engine import model_digest, open_engine
+from workers.recognition.engine import model_digest, open_engines
+from workers.recognition.preparation import VERSION as PREPARATION
 from workers.recognition.reading import recognise
 from workers.recognition.words import Words
 
@@ -59,37 +60,44 @@ def _frame(assignment: Assignment, context: StepContext) -> Frame:
 def _recognised(
     assignment: Assignment, context: StepContext, profile: Profile, frame: Frame
 ) -> Outcome:
-    languages = tuple(profile.recognition.languages)
-    engine = open_engine(languages)
+    rules = profile.recognition
+    engines = open_engines(rules.languages, rules.alternatives)
+    skew = assignment.page.facts.get("examination", {}).get("skew")
     try:
         found = recognise(
             frame.pixels,
             frame.dpi,
-            engine,
-            orientation=profile.recognition.orientation,
+            engines,
+            orientation=rules.orientation,
+            skew=skew,
             most_pixels=context.settings.workers.recognition_pixels,
         )
     except RuntimeError as error:  # tesserocr: the engine refuses an image
         text = f"Seite {assignment.page.number}: Die Texterkennung hat das Bild abgelehnt."
         raise ToolFailed(str(error), operator_text=text) from error
-    settings: Facts = {
-        "languages": list(languages),
-        "model": model_digest(languages),
-        "orientation": profile.recognition.orientation,
-        "pixels": context.settings.workers.recognition_pixels,
+    engine = engines[found.models].version
+    used: Facts = {
+        "languages": list(found.models),
+        "model": model_digest(found.models),
+        "levelled": found.levelled,
+        "read_dpi": found.dpi,
     }
     rendition = context.rendition(
         RenditionKind.WORDS,
-        found.to_json(),
+        found.words.to_json(),
         media_type=kept.MEDIA_TYPE,
         parent=assignment.page.sha256,
-        tool=engine.version,
-        settings=settings,
+        tool=engine,
+        settings={
+            **used,
+            "offered": [list(models) for models in engines],
+            "orientation": rules.orientation,
+            "pixels": context.settings.workers.recognition_pixels,
+            "preparation": PREPARATION,
+        },
     )
-    facts = _facts(
-        anomaly=None, engine=engine.version, model=settings["model"], languages=list(languages)
-    )
-    return Outcome(renditions=(rendition,), facts=facts | _counted(found))
+    facts = _facts(anomaly=None, engine=engine, **used)
+    return Outcome(renditions=(rendition,), facts=facts | _counted(found.words))
 
 
 def _counted(found: Words) -> Facts:

@@ -1,150 +1,219 @@
-"""Reading one page, whichever way it lies.
+"""Reading one page, whichever way it lies and whatever letters it is printed in.
 
 Most pages lie upright, so they are read at once; only where the result looks like nonsense, or
-where the lines plainly run down the page, is the direction asked for. What is kept is the attempt
-that reads best, judged by the engine's confidence.
+where the lines plainly run down the page, is the direction asked for: by reading a few lines each
+way, which costs a fraction of the page. Where the profile names several sets of models, a few
+lines tell which of them knows the letters. What is kept is the attempt that reads best, judged by
+the engine's confidence.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from PIL import Image
 
 from workers.recognition.engine import Engine, Pixels, Reading
+from workers.recognition.levelling import Levelled
+from workers.recognition.preparation import Prepared, prepare, turned
 from workers.recognition.words import Box, Line, Word, Words
 
 #: Below this confidence a page may lie the wrong way. Antiqua read upright reaches 75 and more,
 #: Fraktur with a modern model 60, upside down 30 to 50.
 _DOUBTFUL: Final = 68.0
+#: Below this another set of models may know the letters better: title pages, worn print.
+_UNSURE: Final = 80.0
 #: A clearly better attempt, so that noise does not turn a page.
 _BETTER: Final = 5.0
+#: A direction told by a few lines has to be this much better than the next.
+_CLEARLY: Final = 8.0
 _MOSTLY: Final = 0.5
 _PLAUSIBLE: Final = 55.0
 _HOPELESS: Final = 40.0
 #: Characters; a stamp or a page number.
 _FEW: Final = 40
+#: Characters that a sample needs to tell anything.
+_TELLING: Final = 12
 #: Mean grey value above which a page has hardly any ink.
 _NEARLY_WHITE: Final = 252.0
 #: Lines that run down the page make its columns this much more uneven than its rows.
 _SIDEWAYS: Final = 2.0
-_OTHERS: Final = (180, 90, 270)
+_TURNS: Final = (0, 180, 90, 270)
 _QUARTER: Final = 90
-_PLANE: Final = 2
+
+Models = tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recognised:
+    """What was read, and with which of the models offered.
+
+    Attributes:
+        models: Names of the models that the text comes from.
+        levelled: Degrees by which the raster was turned back for reading, 0 where it was not.
+        dpi: Of the raster that was read.
+    """
+
+    words: Words
+    models: Models
+    levelled: float
+    dpi: int
 
 
 def recognise(
     pixels: Pixels,
     dpi: tuple[float, float],
-    engine: Engine,
+    engines: Mapping[Models, Engine],
     *,
     orientation: bool = True,
+    skew: float | None = None,
     most_pixels: int,
-) -> Words:
+) -> Recognised:
     """Read a page.
 
     Args:
         pixels: uint8, (height, width) or (height, width, 3); 0 = black.
         dpi: Dots per inch, both axes.
-        engine: From `workers.recognition.engine.open_engine`.
+        engines: By their models, the usual one first; from `workers.recognition.engine`.
         orientation: Whether the page may be turned.
+        skew: Degrees by which its content is turned clockwise, None where not known.
         most_pixels: A larger page is reduced for reading; boxes are those of the full one.
 
     Returns:
         Words in pixels of the upright page at full size.
     """
-    reduced, factor = _reduced(pixels, most_pixels)
-    resolution = max(70, round(max(dpi) / factor))
-    turn, reading = _best(reduced, resolution, engine, orientation=orientation)
+    desk = _Reader(prepare(pixels, dpi, most_pixels), engines, skew)
+    turn, read = desk.best(orientation=orientation)
     height, width = pixels.shape[:2]
     sideways = turn % 180 == _QUARTER
-    lines = reading.lines if factor == 1 else tuple(_scaled(line, factor) for line in reading.lines)
-    return Words(
+    scale = desk.prepared.across, desk.prepared.down
+    across, down = scale[::-1] if sideways else scale
+    words = Words(
         width=height if sideways else width,
         height=width if sideways else height,
         dpi=(dpi[1], dpi[0]) if sideways else dpi,
         orientation=turn,
-        lines=lines,
+        lines=tuple(_scaled(line, across, down) for line in read.reading.lines),
+    )
+    return Recognised(
+        words=words, models=read.models, levelled=read.levelled, dpi=desk.prepared.dpi
     )
 
 
-def _reduced(pixels: Pixels, most: int) -> tuple[Pixels, float]:
-    height, width = pixels.shape[:2]
-    if height * width <= most:
-        return pixels, 1.0
-    factor = (height * width / most) ** 0.5
-    size = max(1, int(width / factor)), max(1, int(height / factor))
-    smaller = Image.fromarray(pixels).resize(size, Image.Resampling.BOX)
-    return np.asarray(smaller), width / size[0]
+@dataclass(frozen=True, kw_only=True)
+class _Attempt:
+    reading: Reading
+    models: Models
+    levelled: float = 0.0
+
+    @property
+    def value(self) -> float:
+        return self.reading.confidence() if self.reading.upright_share > _MOSTLY else 0.0
+
+    @property
+    def reads_well(self) -> bool:
+        return self.value >= _DOUBTFUL
 
 
-def _best(pixels: Pixels, dpi: int, engine: Engine, *, orientation: bool) -> tuple[int, Reading]:
-    turn = 0
-    if orientation and _runs_down(pixels):
-        turn = _direction(pixels, dpi, engine) or 0
-    first = best = turn, _read(pixels, turn, dpi, engine)
-    if not orientation or _reads_well(best[1]):
+class _Reader:
+    """One page and the engines it can be read with."""
+
+    def __init__(
+        self, prepared: Prepared, engines: Mapping[Models, Engine], skew: float | None
+    ) -> None:
+        self.prepared = prepared
+        self._engines = engines
+        self._usual = next(iter(engines))
+        self._skew = skew
+
+    def best(self, *, orientation: bool) -> tuple[int, _Attempt]:
+        turn = 0
+        if orientation and _runs_down(self.prepared.pixels):
+            turn = self._told() or 0
+        read = self._read(turn, self._chosen(turn))
+        if orientation and not read.reads_well:
+            turn, read = self._turned_better(turn, read)
+        if read.value < _UNSURE and read.reading.characters() >= _TELLING:
+            for models in self._engines:
+                other = self._read(turn, models) if models != read.models else read
+                read = other if other.value > read.value + 1 else read
+        return turn, read
+
+    def _chosen(self, turn: int) -> Models:
+        """Ask a few lines which models know the letters; the usual ones where nothing tells."""
+        if len(self._engines) == 1:
+            return self._usual
+        tried = {models: self._sampled(turn, models) for models in self._engines}
+        if max(reading.characters() for reading in tried.values()) < _TELLING:
+            return self._usual
+        return max(tried, key=lambda models: tried[models].confidence())
+
+    def _sampled(self, turn: int, models: Models) -> Reading:
+        sample = Levelled(self.prepared.sample(turn), self._skew).pixels
+        return self._engines[models].read(sample, self.prepared.dpi, dark_fields=False)
+
+    def _read(self, turn: int, models: Models) -> _Attempt:
+        """Read once more by local contrast where one threshold for the page hides the text."""
+        page = Levelled(turned(self.prepared.pixels, turn), self._skew)
+        engine, dpi = self._engines[models], self.prepared.dpi
+        reading = engine.read(page.pixels, dpi, dark_fields=self.prepared.dark_fields)
+        if reading.characters() < _FEW and page.pixels.mean() <= _NEARLY_WHITE:
+            again = engine.read(page.pixels, dpi, local=True)
+            reading = again if again.characters() > reading.characters() else reading
+        lines = tuple(page.restored(line) for line in reading.lines)
+        return _Attempt(reading=replace(reading, lines=lines), models=models, levelled=page.degrees)
+
+    def _turned_better(self, turn: int, read: _Attempt) -> tuple[int, _Attempt]:
+        first = best = turn, read
+        told = self._told()
+        if not self._is_settled(best, told):
+            others = dict.fromkeys(t for t in (told, *_TURNS) if t is not None and t != turn)
+            for other in others:
+                attempt = self._read(other, self._chosen(other))
+                if attempt.value > best[1].value + _BETTER:
+                    best = other, attempt
+                enough = attempt.reading.characters() <= _FEW or attempt.value >= _PLAUSIBLE
+                if best[1].reads_well or enough:
+                    break
+        if best[0] and best[1].value < _HOPELESS:  # no direction gives text: leave it as it lies
+            return first if turn == 0 else (0, self._read(0, self._usual))
         return best
-    told = _direction(pixels, dpi, engine)
-    if not _is_settled(best, told):
-        for other in _untried(turn, told):
-            attempt = other, _read(pixels, other, dpi, engine)
-            if _value(attempt[1]) > _value(best[1]) + _BETTER:
-                best = attempt
-            if _reads_well(best[1]) or not _worth_more(best[1]):
-                break
-    if best[0] and _value(best[1]) < _HOPELESS:  # no direction gives text: leave it as it lies
-        return first if turn == 0 else (0, _read(pixels, 0, dpi, engine))
-    return best
+
+    def _is_settled(self, best: tuple[int, _Attempt], told: int | None) -> bool:
+        """Whether trying other directions would be wasted: next to no text, or no better told."""
+        turn, read = best
+        if told is None:
+            return read.reading.characters() < _FEW
+        return told == turn and read.value >= _HOPELESS
+
+    def _told(self) -> int | None:
+        """Read a few lines each way; where they do not tell, ask the engine's own compass."""
+        values: dict[int, float] = {}
+        for turn in _TURNS:
+            readings = [self._sampled(turn, models) for models in self._engines]
+            telling = [r for r in readings if r.characters() >= _TELLING]
+            upright = [r for r in telling if r.upright_share > _MOSTLY]
+            values[turn] = max((reading.confidence() for reading in upright), default=0.0)
+        ranked = sorted(values, key=lambda turn: -values[turn])
+        best, second = values[ranked[0]], values[ranked[1]]
+        if best >= _DOUBTFUL and best - second >= _CLEARLY:
+            return ranked[0]
+        return self._compass()
+
+    def _compass(self) -> int | None:
+        """Ask on the middle of the page first: borders and rules mislead the engine."""
+        pixels, dpi, engine = self.prepared.pixels, self.prepared.dpi, self._engines[self._usual]
+        height, width = pixels.shape
+        middle = np.ascontiguousarray(
+            pixels[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4]
+        )
+        found = engine.direction(middle, dpi)
+        return engine.direction(pixels, dpi) if found is None else found
 
 
-def _untried(turn: int, told: int | None) -> list[int]:
-    order = [other for other in (told, 0, *_OTHERS) if other is not None and other != turn]
-    return list(dict.fromkeys(order))
-
-
-def _read(pixels: Pixels, turn: int, dpi: int, engine: Engine) -> Reading:
-    """Read once more by local contrast where one threshold for the page hides the text."""
-    upright = turned(pixels, turn)
-    reading = engine.read(upright, dpi)
-    if reading.characters() >= _FEW or upright.mean() > _NEARLY_WHITE:
-        return reading
-    again = engine.read(upright, dpi, local=True)
-    return again if again.characters() > reading.characters() else reading
-
-
-def _reads_well(reading: Reading) -> bool:
-    return reading.confidence() >= _DOUBTFUL and reading.upright_share > _MOSTLY
-
-
-def _value(reading: Reading) -> float:
-    return reading.confidence() if reading.upright_share > _MOSTLY else 0.0
-
-
-def _is_settled(best: tuple[int, Reading], told: int | None) -> bool:
-    """Whether trying other directions would be wasted: next to no text, or no better one told."""
-    turn, reading = best
-    if told is None:
-        return reading.characters() < _FEW
-    return told == turn and _value(reading) >= _HOPELESS
-
-
-def _worth_more(reading: Reading) -> bool:
-    """One more direction is enough for a page with hardly any text or a plausible reading."""
-    return reading.characters() > _FEW and _value(reading) < _PLAUSIBLE
-
-
-def turned(pixels: Pixels, degrees: int) -> Pixels:
-    """Turn clockwise by a multiple of 90 degrees."""
-    if degrees == 0:
-        return pixels
-    return np.ascontiguousarray(np.rot90(pixels, k=-(degrees // _QUARTER)))
-
-
-def _runs_down(pixels: Pixels) -> bool:
-    grey = pixels if pixels.ndim == _PLANE else pixels[:, :, 1]
+def _runs_down(grey: Pixels) -> bool:
     height, width = (side // 4 * 4 for side in grey.shape)
     if not height or not width:
         return False
@@ -154,29 +223,19 @@ def _runs_down(pixels: Pixels) -> bool:
     return bool(columns > _SIDEWAYS * rows)
 
 
-def _direction(pixels: Pixels, dpi: int, engine: Engine) -> int | None:
-    """Ask on the middle of the page first: borders and rules mislead the engine."""
-    height, width = pixels.shape[:2]
-    middle = np.ascontiguousarray(
-        pixels[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4]
-    )
-    found = engine.direction(middle, dpi)
-    return engine.direction(pixels, dpi) if found is None else found
-
-
-def _scaled(line: Line, factor: float) -> Line:
+def _scaled(line: Line, across: float, down: float) -> Line:
     baseline = line.baseline
     return Line(
-        box=_box(line.box, factor),
-        baseline=None if baseline is None else (baseline[0], baseline[1] * factor),
-        words=tuple(_word(word, factor) for word in line.words),
+        box=_box(line.box, across, down),
+        baseline=None if baseline is None else (baseline[0] * down / across, baseline[1] * down),
+        words=tuple(_word(word, across, down) for word in line.words),
     )
 
 
-def _word(word: Word, factor: float) -> Word:
-    return replace(word, box=_box(word.box, factor))
+def _word(word: Word, across: float, down: float) -> Word:
+    return replace(word, box=_box(word.box, across, down))
 
 
-def _box(box: Box, factor: float) -> Box:
-    left, top, right, bottom = (round(side * factor) for side in box)
-    return left, top, right, bottom
+def _box(box: Box, across: float, down: float) -> Box:
+    left, top, right, bottom = box
+    return round(left * across), round(top * down), round(right * across), round(bottom * down)
