@@ -87,6 +87,19 @@ def retry(app: App, identifier: str, operator: str | None) -> int:
 @click.command()
 @click.argument("identifier", metavar="ID")
 @_OPERATOR
+@click.option("--reason", required=True, help="Ergebnis der Prüfung; es steht im Protokoll.")
+@with_app
+def reviewed(app: App, identifier: str, operator: str, reason: str) -> int:
+    """Hält fest, dass jemand ein Dokument angesehen hat, das »list --review« nennt."""
+    unit = app.unit(identifier)
+    app.ledger.reviewed(unit, by=operator, reason=reason)
+    click.echo(f"{unit}: Prüfung festgehalten.")
+    return 0
+
+
+@click.command()
+@click.argument("identifier", metavar="ID")
+@_OPERATOR
 @_REASON
 @click.option("--yes", is_flag=True, help="Ohne Rückfrage.")
 @with_app

@@ -15,7 +15,16 @@ import sqlalchemy as sa
 
 from ingest.document import NOT_RECORDED, Assignment, Outcome, Queue, Standing
 from ingest.errors import LedgerUnavailable, ScanstrasseError
-from ingest.ledger import accepting, assigning, claiming, clerks, inboxes, recording, setbacks
+from ingest.ledger import (
+    accepting,
+    assigning,
+    claiming,
+    clerks,
+    inboxes,
+    recording,
+    reviewing,
+    setbacks,
+)
 from ingest.ledger import engine as engines
 from ingest.ledger.migrating import migrate
 from ingest.ledger.moves import IllegalMove
@@ -213,6 +222,15 @@ class Ledger:
         """
         with self.writing() as connection:
             clerks.retry(connection, unit_id, by)
+
+    def reviewed(self, document_id: str, by: str, reason: str) -> None:
+        """Note that a person looked at a document that checking wanted to be looked at.
+
+        Raises:
+            UsageError: No document, or it waits for no look; nothing changed.
+        """
+        with self.writing() as connection:
+            reviewing.reviewed(connection, document_id, by, reason)
 
     def replace_unaccepted(self, tenant: str, root: str, entries: Sequence[Unaccepted]) -> None:
         """Let the listing of what an inbox does not take be exactly `entries`."""

@@ -68,6 +68,7 @@ def work(unit_kind: UnitKind, unit_id: str, step: Step, **fields: object) -> Fac
         "document_id": None,
         "parent_id": None,
         "attempts": 0,
+        "lost": 0,
         "children_open": 0,
         "released": {},
         "reason_code": None,

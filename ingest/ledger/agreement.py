@@ -18,7 +18,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import ENDS, BatchStage, Facts, Stage, Standing, UnitKind
-from ingest.ledger import chains, cutting, schema
+from ingest.ledger import chains, cutting, reviewing, schema
 from ingest.ledger.columns import clean_text
 from ingest.ledger.integrity import AnchoredRoots, Break, chains_of, events_of, verify_chain
 from ingest.ledger.surroundings import SeenPage, Surroundings
@@ -40,6 +40,8 @@ _ENVELOPE: Final = frozenset(
         "expected_sheets",
     }
 )
+#: Nobody has to look at what was turned away or replaced.
+_NOT_LOOKED_AT: Final = frozenset({Standing.REJECTED, Standing.SUPERSEDED})
 _UNITS: Final = {UnitKind.BATCH: schema.batch, UnitKind.DOCUMENT: schema.document}
 
 
@@ -245,6 +247,9 @@ def _of_document(row: Row, heard: Testimony, around: Surroundings) -> Iterator[s
     if row.erased_at is not None:
         return
     yield from _captured(row, heard, around)
+    asked = bool(reviewing.reasons(row.facts)) and not heard.reviewed
+    if bool(row.review_open) != (asked and row.standing not in _NOT_LOOKED_AT):
+        yield "Prüfung durch eine Person: offen laut Eintrag und laut Kette sind nicht dasselbe"
     if not heard.silent:
         yield from _made(row, heard, around)
 

@@ -110,6 +110,7 @@ def reject(connection: sa.Connection, unit_id: str, by: str, reason: str) -> Non
         move(held.standing, Standing.REJECTED)
     kind, unit = openwork.owner(row)
     openwork.end(connection, row)
+    nobody_looks = {"review_open": 0} if kind is UnitKind.DOCUMENT else {}
     openwork.show(
         connection,
         kind,
@@ -118,13 +119,14 @@ def reject(connection: sa.Connection, unit_id: str, by: str, reason: str) -> Non
         standing=Standing.REJECTED,
         reason_code="rejected",
         reason=reason,
+        **nobody_looks,
     )
     said = {"step": row.step, "reason": reason, "was": [held.reason_code for held in chosen]}
     chains.append(connection, unit, moment, chains.Entry("rejected", said, by))
 
 
 def _let_go_on(connection: sa.Connection, row: Row, moment: dt.datetime, **fields: object) -> None:
-    cleared = {"attempts": 0, "reason_code": None, "reason": None}
+    cleared = {"attempts": 0, "lost": 0, "reason_code": None, "reason": None}
     openwork.change(connection, row, Standing.READY, **cleared, **fields)
     if row.unit_kind == UnitKind.PAGE:
         openwork.mirror_parent(connection, row, moment)

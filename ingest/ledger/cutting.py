@@ -118,6 +118,7 @@ def _document(
         "standing": Standing.WAITING if part.pages else Standing.READY,
         "source": part.source,
         "pages": list(part.pages),
+        "review_open": 0,
         "facts": {Step.SEPARATION: part.hints},
         "captured_at": moment,
         "changed_at": moment,

@@ -203,7 +203,7 @@ class _Erasure:
 
     def _document_gone(self, row: Row) -> set[str]:
         self._run(sa.delete(_claim).where(_claim.c.document_id == row.id))
-        self._unit_gone(_document, row, changed_at=self._at)
+        self._unit_gone(_document, row, changed_at=self._at, review_open=0)
         self._consignment_gone(row.consignment_id)
         self._history_gone(row.id, self.withdrawn.get(row.id, {}))
         return self._renditions_gone([row.id])

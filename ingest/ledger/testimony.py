@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from ingest.document import BatchStage, Facts, Stage, UnitKind
 from ingest.ledger.integrity import ERASED
+from ingest.ledger.reviewing import REVIEWED
 
 Row = sa.Row[Any]
 
@@ -43,6 +44,7 @@ class Testimony:
     stage: str | None = None
     erased: bool = False
     rejected: bool = False
+    reviewed: bool = False
     silent: bool = False
     said: dict[str, Facts] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
@@ -62,6 +64,8 @@ def hear(unit_kind: str, events: Iterable[Row]) -> Testimony:
         heard.stage = stages.get(event.kind, heard.stage)
         heard.erased |= event.kind == ERASED
         heard.rejected |= event.kind == "rejected"
+        # whoever looked before the last checking has not seen what that found
+        heard.reviewed = event.kind == REVIEWED or (heard.reviewed and event.kind != Stage.CHECKED)
         if event.salt is None:
             heard.silent = True
         else:
