@@ -18,7 +18,15 @@ from ingest.document.terms import (
     is_operator_code,
     new_id,
 )
-from ingest.document.work import RELEASE_KEYS, Assignment, FoundPage, Outcome, Part, Wait
+from ingest.document.work import (
+    RELEASE_KEYS,
+    Assignment,
+    FoundPage,
+    Outcome,
+    Part,
+    ProfileChoice,
+    Wait,
+)
 
 __all__ = [
     "DEFAULT_TENANT",
@@ -42,6 +50,7 @@ __all__ = [
     "PageRole",
     "Part",
     "Priority",
+    "ProfileChoice",
     "Queue",
     "Rendition",
     "RenditionKind",

@@ -258,6 +258,8 @@ def _captured(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]
     if said := heard.said.get("captured"):
         if (row.batch_id, row.pages, row.source) != (said["batch"], said["pages"], said["source"]):
             yield "Seiten oder Quelle sind nicht die, die erfasst wurden"
+        if (row.profile, row.profile_sha256) != (said.get("profile"), said.get("profile_sha256")):
+            yield "Das Profil ist nicht das, unter dem erfasst wurde"
         source = {s.ordinal: s for s in around.sources.get(row.batch_id, [])}.get(row.source)
         if source is None or source.sha256 not in ("", said["source_sha256"]):
             yield "Die Quelle ist nicht die, aus der erfasst wurde"

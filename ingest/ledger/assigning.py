@@ -28,9 +28,18 @@ from ingest.ledger.terms import Claim, ClaimLost
 Row = sa.Row[Any]
 _PROFILES_KEPT: Final = 64
 
+#: A page of a document goes under the document's profile, as the document itself.
 _OPEN = (
-    sa.select(schema.batch, schema.claim.c.released, schema.claim.c.attempts)
+    sa.select(
+        schema.batch,
+        schema.claim.c.released,
+        sa.func.coalesce(schema.document.c.profile_sha256, schema.batch.c.profile_sha256).label(
+            "rules_sha256"
+        ),
+    )
+    .select_from(schema.claim)
     .join(schema.batch, schema.batch.c.id == schema.claim.c.batch_id)
+    .outerjoin(schema.document, schema.document.c.id == schema.claim.c.document_id)
     .where(
         schema.claim.c.id == sa.bindparam("claim_id"),
         schema.claim.c.token == sa.bindparam("held_token"),
@@ -102,8 +111,8 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
         tenant=claim.tenant,
         idempotency_key=claim.idempotency_key,
         attempt=claim.attempt,
-        profile=profiles.content(connection, claim.tenant, row.profile_sha256),
-        profile_sha256=row.profile_sha256,
+        profile=profiles.content(connection, claim.tenant, row.rules_sha256),
+        profile_sha256=row.rules_sha256,
         batch=_batch(connection, row),
         pages=pages,
         document=document,

@@ -190,7 +190,7 @@ class _Surroundings:
             **self._state(row),
             "ordinal": row.ordinal,
             "revision": row.revision,
-            "profile": batch.profile,
+            "profile": row.profile or batch.profile,
             "received_at": moment(row.received_at),
             "received_at_source": row.received_at_source,
             "registered_at": moment(batch.registered_at),
