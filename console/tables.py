@@ -37,7 +37,9 @@ def _line(row: Mapping[str, Any]) -> str:
     word = STANDINGS.get(standing, standing)
     name = str(row.get("source_name") or row["message_type"])
     if row["message_type"] == "document":
-        name = f"  Dokument {row.get('ordinal', '')} → {row.get('department') or 'noch offen'}"
+        revision = f", Fassung {row['revision']}" if row.get("revision", 1) > 1 else ""
+        where = row.get("department") or "noch offen"
+        name = f"  Dokument {row.get('ordinal', '')}{revision} → {where}"
     pages = "" if row.get("pages") is None else str(row["pages"])
     stage = STAGES.get(str(row.get("stage")), "")
     state = f"{stage}, {word}" if stage else word

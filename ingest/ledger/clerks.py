@@ -67,7 +67,7 @@ def release(
         else:
             released = {**row.released, **settings}
             _let_go_on(connection, row, moment, released=released)
-            entry = chains.Entry("released_by_clerk", {**said, "settings": _shown(settings)}, by)
+            entry = chains.Entry("released_by_clerk", {**said, "settings": shown(settings)}, by)
         _, chain = openwork.owner(row)
         chains.append(connection, chain, moment, entry)
 
@@ -141,7 +141,7 @@ def _require(unit_id: str, by: str, reason: str) -> None:
         raise UsageError(f"no reason for {unit_id}", operator_text=text)
 
 
-def _shown(settings: Mapping[str, str]) -> Facts:
+def shown(settings: Mapping[str, str]) -> Facts:
     """Return settings as an event may show them: secrets neither by name nor by value."""
     return {
         key: value

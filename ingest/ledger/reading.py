@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import Facts, RenditionKind, Standing, Step, UnitKind
+from ingest.document import Facts, RenditionKind, Standing, Step, UnitKind, left_out
 from ingest.ledger import reviewing, schema
 
 Row = sa.Row[Any]
@@ -170,7 +170,7 @@ class _Surroundings:
                 {"name": source.name, "sha256": source.sha256 or None, "pages": source.pages}
                 for source in sources
             ],
-            "omitted": row.facts.get(Step.SEPARATION, {}).get("omitted", []),
+            "omitted": left_out(row.facts),
             "outputs": {},
         }
 
@@ -190,6 +190,8 @@ class _Surroundings:
             **self._state(row),
             "ordinal": row.ordinal,
             "revision": row.revision,
+            "supersedes": row.supersedes,
+            "superseded_by": row.superseded_by,
             "profile": row.profile or batch.profile,
             "received_at": moment(row.received_at),
             "received_at_source": row.received_at_source,
@@ -224,7 +226,8 @@ def _outputs(row: Row, made: dict[str, Row], original: str) -> Facts:
     found = {kind.value: made[kind].sha256 for kind in OUTPUTS if kind in made}
     if original:
         found["original"] = original
-    places = _delivered(row.facts.get(Step.DELIVERY, {}))
+    # where a later revision was delivered, the files of this one may have been withdrawn
+    places = {} if row.superseded_by else _delivered(row.facts.get(Step.DELIVERY, {}))
     return {
         kind: {"sha256": sha256} | ({"path": places[sha256]} if sha256 in places else {})
         for kind, sha256 in found.items()

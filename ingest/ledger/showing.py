@@ -178,8 +178,6 @@ def _of_document(connection: sa.Connection, unit: Unit, batch: Row) -> Facts:
     sent = schema.consignment
     consignment = connection.execute(sa.select(sent).where(sent.c.id == row.consignment_id)).one()
     return {
-        "supersedes": row.supersedes,
-        "superseded_by": row.superseded_by,
         "profile_sha256": row.profile_sha256 or batch.profile_sha256,
         "captured_at": moment(row.captured_at),
         "changed_at": moment(row.changed_at),
