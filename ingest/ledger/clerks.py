@@ -54,7 +54,7 @@ def release(
         UsageError: The unit is unknown, or neither held nor quarantined, or `by` is no operator
             code; nothing changed.
     """
-    _require(unit_id, by, reason)
+    require(unit_id, by, reason)
     moment = accepting.now(connection)
     allowed = {Standing.HELD, Standing.QUARANTINED}
     for row in _chosen(connection, unit_id, allowed, "freigegeben")[1]:
@@ -97,7 +97,7 @@ def reject(connection: sa.Connection, unit_id: str, by: str, reason: str) -> Non
         UsageError: The unit is unknown, is a page, or is not held, or `by` is no operator
             code; nothing changed.
     """
-    _require(unit_id, by, reason)
+    require(unit_id, by, reason)
     moment = accepting.now(connection)
     row, chosen = _chosen(connection, unit_id, {Standing.HELD}, "zurückgewiesen")
     if row.unit_kind == UnitKind.PAGE:
@@ -134,7 +134,12 @@ def _let_go_on(connection: sa.Connection, row: Row, moment: dt.datetime, **field
         openwork.mirror(connection, row, Standing.READY, moment)
 
 
-def _require(unit_id: str, by: str, reason: str) -> None:
+def require(unit_id: str, by: str, reason: str) -> None:
+    """Refuse a decision that nobody or no reason stands behind.
+
+    Raises:
+        UsageError: `by` is no operator code, or `reason` is empty.
+    """
     require_code(by, unit_id)
     if not reason.strip():
         text = f"{unit_id}: Für diese Entscheidung fehlt die Angabe --reason (Grund)."

@@ -31,7 +31,6 @@ from ingest.errors import UsageError
 from ingest.ledger import accepting, chains, clerks, openwork, schema, takeover, targets
 from ingest.ledger.engine import hold
 from ingest.ledger.moves import move
-from ingest.ledger.persons import require_code
 from ingest.ledger.showing import find
 from ingest.ledger.takeover import Revision
 
@@ -97,24 +96,13 @@ def put_back(
         UsageError: Nobody or nothing of that name, the page was not left out or cannot be
             shown, the document cannot take it, or several could; nothing changed.
     """
-    require_code(by, unit_id)
-    if not reason.strip():
-        text = f"{unit_id}: Für diese Entscheidung fehlt die Angabe --reason (Grund)."
-        raise UsageError(f"no reason for {unit_id}", operator_text=text)
+    clerks.require(unit_id, by, reason)
     unit = find(connection, unit_id)
     wanted = unit.id if unit.kind is UnitKind.DOCUMENT else None
     if document is not None:
         wanted = find(connection, document).id
     hold(connection, f"revisions of {unit.batch_id}")  # of two persons the second sees the first
-    seen = _target(connection, unit.batch_id, page, wanted)
-    work, children = openwork.family(connection, seen.id)
-    batch = connection.execute(_LOCKED_BATCH, {"unit": unit.batch_id}).one()
-    old = _target(connection, unit.batch_id, page, wanted)
-    if old.id != seen.id:
-        text = (
-            f"Die Einlieferung {unit.batch_id} wird gerade geändert. Bitte noch einmal versuchen."
-        )
-        raise UsageError(f"{unit.batch_id} changed meanwhile", operator_text=text)
+    old, batch, work, children = _locked(connection, unit.batch_id, page, wanted)
     _refuse_danger(old, [*children, *([work] if work is not None else [])])
     revision = _revision(connection, batch, old, page, by, reason)
     kept = work.released if work is not None else takeover.released(connection, batch.id, old.id)
@@ -129,6 +117,24 @@ def put_back(
         document=revision.id,
         revision=revision.number,
     )
+
+
+def _locked(
+    connection: sa.Connection, batch_id: str, page: int, wanted: str | None
+) -> tuple[Row, Row, Row | None, list[Row]]:
+    """Lock and return the document that takes the page, its batch, its work and its pages' work.
+
+    Raises:
+        UsageError: As `put_back`, and where the document was replaced or ended meanwhile.
+    """
+    seen = _target(connection, batch_id, page, wanted)
+    work, children = openwork.family(connection, seen.id)
+    batch = connection.execute(_LOCKED_BATCH, {"unit": batch_id}).one()
+    old = _target(connection, batch_id, page, wanted)
+    if old.id != seen.id:
+        text = f"Die Einlieferung {batch_id} wird gerade geändert. Bitte noch einmal versuchen."
+        raise UsageError(f"{batch_id} changed meanwhile", operator_text=text)
+    return old, batch, work, children
 
 
 def _target(connection: sa.Connection, batch_id: str, page: int, wanted: str | None) -> Row:
