@@ -48,6 +48,22 @@ def test_of_two_persons_one_wins_and_the_other_is_told(ledger: Ledger) -> None:
     assert_in_order(ledger)
 
 
+def test_two_persons_with_two_pages_both_get_their_revision(ledger: Ledger) -> None:
+    batch = separated(ledger, omitted={2: "blank", 4: "blank"})
+    to_the_end(ledger)
+    together = threading.Barrier(2)
+
+    def try_it(page: int) -> int:
+        together.wait()
+        return put_back(ledger, batch, page).revision
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(try_it, (2, 4))) == [2, 3]
+    to_the_end(ledger)
+    assert documents(ledger)[-1].pages == [1, 2, 3, 4]
+    assert_in_order(ledger)
+
+
 def test_whoever_names_a_document_that_was_replaced_meanwhile_is_told_by_what(
     ledger: Ledger,
 ) -> None:

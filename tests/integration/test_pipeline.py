@@ -318,6 +318,7 @@ def test_a_unit_that_takes_its_worker_with_it_every_time_is_held(ledger: Ledger)
     drain(make(ledger, ledgers.outcome))
     found = record(ledger, receipt.batch_id)
     assert (found["standing"], found["reason_code"]) == ("held", "worker_lost")
+    assert "deferred_for_retry" not in kinds(found), "it has had its chances"
 
 
 def test_a_claim_lost_before_work_begins_is_left_to_its_new_holder(ledger: Ledger) -> None:
