@@ -27,6 +27,8 @@ def print_rows(rows: Iterable[Mapping[str, Any]]) -> None:
         console.print(_line(row), soft_wrap=True)
         if row.get("reason"):
             console.print(f"      [dim]{escape(str(row['reason']))}[/]", soft_wrap=True)
+        if row.get("review_open"):
+            console.print(f"      [dim]{_review(row['review'])}[/]", soft_wrap=True)
 
 
 def _line(row: Mapping[str, Any]) -> str:
@@ -35,13 +37,26 @@ def _line(row: Mapping[str, Any]) -> str:
     word = STANDINGS.get(standing, standing)
     name = str(row.get("source_name") or row["message_type"])
     if row["message_type"] == "document":
-        name = f"  Dokument {row.get('ordinal', '')} → {row.get('department') or 'noch offen'}"
+        revision = f", Fassung {row['revision']}" if row.get("revision", 1) > 1 else ""
+        where = row.get("department") or "noch offen"
+        name = f"  Dokument {row.get('ordinal', '')}{revision} → {where}"
     pages = "" if row.get("pages") is None else str(row["pages"])
     stage = STAGES.get(str(row.get("stage")), "")
     state = f"{stage}, {word}" if stage else word
     shown = f"[{colour}]{state}[/]" if colour else state
     identifier = str(row.get("id") or "")
     return f"{escape(_fitted(name)):<32}  {identifier:<36}  {pages:>6}  {shown}"
+
+
+def _review(reasons: Iterable[Mapping[str, Any]]) -> str:
+    """Say why somebody has to look at a document, and at which pages."""
+    told = [
+        f"Abbild {', '.join(map(str, reason['pages']))}: {reason['text']}"
+        if reason.get("pages")
+        else str(reason["text"])
+        for reason in reasons
+    ]
+    return escape(f"zu prüfen: {'; '.join(told)}")
 
 
 def _fitted(name: str) -> str:
@@ -76,7 +91,12 @@ def print_counts(counts: Mapping[str, Any]) -> None:
                 STANDINGS.get(standing, standing),
                 str(entry["number"]),
             )
-    Console().print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    for entry in counts.get("review", []):
+        name = escape(_fitted(str(entry["source_name"])))
+        line = f"  Dokument {entry['id']}  {name}  {_review(entry['reasons'])}"
+        console.print(line, soft_wrap=True)
 
 
 def print_account(account: DayAccount, in_inbox: list[str]) -> None:

@@ -176,7 +176,7 @@ class Pipeline:
         except ClaimLost:
             return
         try:
-            self._require_attempt(claim)
+            self._require_worker(claim)
             outcome = self.perform(assignment, self._budget(assignment), self._heartbeat(claim))
             self._breaker(claim).reset()
             self.outages.forget(claim)
@@ -188,19 +188,22 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - the one place where a bug becomes an event
             self._fail(claim, assignment, _bug(error))
 
-    def _require_attempt(self, claim: Claim) -> None:
-        """Refuse a unit whose every attempt took its whole worker with it.
+    def _require_worker(self, claim: Claim) -> None:
+        """Refuse a unit that took its whole worker along again and again.
 
-        Twice the tries: foreign bytes are read in a child, so the end of the worker itself,
-        a reboot or an update, is hardly ever the unit's doing.
+        Twice the tries, and counted apart from them: foreign bytes are read in a child, so the
+        end of the worker itself, a reboot or an update, is hardly ever the unit's doing.
         """
-        if claim.attempt > 2 * self.settings.workers.attempts:
-            message = f"{claim.attempt - 1} attempts ended without a word from their worker"
+        if self._takes_workers_along(claim):
+            message = f"{claim.lost} claims ended without a word from their worker"
             text = "Die Verarbeitung wurde mehrmals ohne Ergebnis abgebrochen."
             raise ToolFailed(message, operator_text=text, code="worker_lost")
 
     def _breaker(self, claim: Claim) -> Breaker:
         return self.breakers[PLAN[claim.unit_kind, claim.step].queue]
+
+    def _takes_workers_along(self, claim: Claim) -> bool:
+        return claim.lost >= 2 * self.settings.workers.attempts
 
     def _attempts(self, claim: Claim) -> int:
         limit = self.settings.workers.attempts
@@ -282,7 +285,7 @@ class Pipeline:
             self._retry_or_end(claim, assignment, error)
 
     def _retry_or_end(self, claim: Claim, assignment: Assignment, error: ScanstrasseError) -> None:
-        if claim.attempt < self._attempts(claim):
+        if claim.attempt < self._attempts(claim) and not self._takes_workers_along(claim):
             base = dt.timedelta(seconds=self.settings.workers.backoff_seconds)
             consumes = not isinstance(error, Deferrable) or error.consumes_try
             self._defer(claim, error, self._pause(claim.attempt, base), consumes_try=consumes)

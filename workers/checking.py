@@ -22,6 +22,7 @@ from ingest.document import Assignment, Facts, Outcome, Page, RenditionKind
 from ingest.errors import CheckFailed, Unclear
 from ingest.product import PRODUCT
 from profiles import Profile
+from workers import review
 
 _DETECTOR: Final = f"{PRODUCT} checking/1"
 _VALIDATOR: Final = "pikepdf.pdfa"
@@ -93,6 +94,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         facts={
             "checks": [asdict(check) for check in checks],
             "anomalies": [asdict(anomaly) for anomaly in anomalies],
+            "review": [*review.of_recognition(assignment.pages)],
         }
     )
 
@@ -248,7 +250,7 @@ def _confidence(pages: tuple[Page, ...]) -> tuple[list[Check], list[Anomaly]]:
         if facts.get("anomaly"):
             broken.setdefault(str(facts["anomaly"]), []).append(number)
     for code, numbers in sorted(broken.items()):
-        anomalies += _marked(tuple(numbers), code, f"Text nicht erkannt ({code})")
+        anomalies += _marked(tuple(numbers), code, review.unread(code))
     if not read:
         return [], anomalies
     value = round(min(read.values()), 1)

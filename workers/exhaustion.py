@@ -1,6 +1,7 @@
 """What is recorded when a unit has used up its attempts.
 
-A page that crashes the engine goes on as an image, a foreign file that no rung of the
+A page that crashes the engine or overruns its time twice goes on as an image, and
+`workers.review` sends its document to a checker; a foreign file that no rung of the
 ladder survives is delivered untouched: the anomaly is recorded and shown. Everything else
 is held for a person. This module is loaded by the parent process and imports nothing heavy.
 """

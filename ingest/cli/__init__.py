@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from ingest.cli.app import App, configure_logs
-from ingest.cli.deciding import erase, reject, release, retry, shift
+from ingest.cli.deciding import erase, put_back, reject, release, retry, reviewed, shift
 from ingest.cli.keeping import backup, restore
 from ingest.cli.printing import sheets
 from ingest.cli.proving import check, export, verify
@@ -65,6 +65,8 @@ for _command in (
     release,
     reject,
     retry,
+    reviewed,
+    put_back,
     erase,
     shift,
     sheets,

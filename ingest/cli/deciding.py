@@ -84,6 +84,46 @@ def retry(app: App, identifier: str, operator: str | None) -> int:
     return 0
 
 
+@click.command("put-back")
+@click.argument("identifier", metavar="EINLIEFERUNG|DOKUMENT")
+@click.option("--page", type=click.IntRange(min=1), required=True, help="Seite der Einlieferung.")
+@click.option(
+    "--document",
+    metavar="ID",
+    help="Dokument, das die Seite aufnimmt (Vorgabe: das, in dem oder hinter dem sie lag).",
+)
+@_OPERATOR
+@_REASON
+@with_app
+def put_back(
+    app: App, identifier: str, page: int, document: str | None, operator: str, reason: str
+) -> int:
+    """Nimmt eine ausgelassene Seite wieder auf, als neue Fassung ihres Dokuments.
+
+    Die neue Fassung wird zugestellt und tritt an die Stelle der bisherigen. Eine Zustellung, die
+    noch niemand abgeholt hat, wird zurückgezogen; was jemand schon hat, bleibt unberührt.
+    """
+    done = app.ledger.put_back(identifier, page, by=operator, reason=reason, document=document)
+    click.echo(
+        f"Seite {done.page} wieder aufgenommen: Dokument {done.document}, Fassung "
+        f"{done.revision}, ersetzt {done.superseded}."
+    )
+    return 0
+
+
+@click.command()
+@click.argument("identifier", metavar="ID")
+@_OPERATOR
+@click.option("--reason", required=True, help="Ergebnis der Prüfung; es steht im Protokoll.")
+@with_app
+def reviewed(app: App, identifier: str, operator: str, reason: str) -> int:
+    """Hält fest, dass jemand ein Dokument angesehen hat, das »list --review« nennt."""
+    unit = app.unit(identifier)
+    app.ledger.reviewed(unit, by=operator, reason=reason)
+    click.echo(f"{unit}: Prüfung festgehalten.")
+    return 0
+
+
 @click.command()
 @click.argument("identifier", metavar="ID")
 @_OPERATOR

@@ -12,18 +12,21 @@ import click
 from console.texts import in_zone
 from ingest import clock
 from ingest.cli.app import App, print_json, with_app
+from ingest.document import Facts
 
 
 @click.command("list")
 @click.option("--tenant", help="Nur dieser Mandant.")
+@click.option("--review", is_flag=True, help="Nur Dokumente, die jemand ansehen soll.")
 @click.option("--json", "as_json", is_flag=True, help="Ein JSON-Objekt je Zeile.")
 @with_app
-def list_(app: App, tenant: str | None, *, as_json: bool) -> int:
+def list_(app: App, tenant: str | None, *, review: bool, as_json: bool) -> int:
     """Zeigt alle Einlieferungen, Dokumente und nicht angenommenen Dateien."""
     from console.tables import print_rows
-    from ingest.ledger.reading import rows
+    from ingest.ledger.reading import rows, to_review
 
-    with app.ledger.reading() as connection, closing(rows(connection, tenant)) as found:
+    wanted = to_review if review else rows
+    with app.ledger.reading() as connection, closing(wanted(connection, tenant)) as found:
         if not as_json:
             print_rows(found)
             return 0
@@ -70,12 +73,10 @@ def status(app: App, day: str | None, tenant: str | None, *, as_json: bool) -> i
     """
     from console.tables import print_account, print_counts
     from ingest.ledger.account import day_account
-    from ingest.ledger.reading import counts
 
     name = app.tenant(tenant)
     if day is None:
-        with app.ledger.reading() as connection:
-            counted = counts(connection, name)
+        counted = _counted(app, name)
         if as_json:
             print_json({"message_type": "status", "tenant": name, **counted})
         else:
@@ -98,6 +99,19 @@ def status(app: App, day: str | None, tenant: str | None, *, as_json: bool) -> i
     else:
         print_account(account, waiting)
     return 3 if account.difference else 0
+
+
+def _counted(app: App, tenant: str) -> Facts:
+    """Count what is where, and name the documents that wait for a person's look."""
+    from ingest.ledger.reading import counts, to_review
+
+    with app.ledger.reading() as connection:
+        counted = counts(connection, tenant)
+        counted["review"] = [
+            {"id": row["id"], "source_name": row["source_name"], "reasons": row["review"]}
+            for row in to_review(connection, tenant)
+        ]
+    return counted
 
 
 def _day(text: str, zone: str) -> dt.date:

@@ -6,8 +6,18 @@ This package imports nothing else of the project; everything else imports it.
 from __future__ import annotations
 
 from ingest.document.kinds import PageRole, Priority, RenditionKind, SourceKind
+from ingest.document.omission import PUT_BACK, left_out
 from ingest.document.plan import PLAN, Queue, Step, StepPlan, UnitKind
-from ingest.document.records import Batch, Blob, Document, Envelope, Page, Rendition, Source
+from ingest.document.records import (
+    Batch,
+    Blob,
+    Document,
+    Envelope,
+    Page,
+    Rendition,
+    Source,
+    Superseded,
+)
 from ingest.document.standing import ENDS, MOVES, BatchStage, Stage, Standing
 from ingest.document.terms import (
     DEFAULT_TENANT,
@@ -18,7 +28,15 @@ from ingest.document.terms import (
     is_operator_code,
     new_id,
 )
-from ingest.document.work import RELEASE_KEYS, Assignment, FoundPage, Outcome, Part, Wait
+from ingest.document.work import (
+    RELEASE_KEYS,
+    Assignment,
+    FoundPage,
+    Outcome,
+    Part,
+    ProfileChoice,
+    Wait,
+)
 
 __all__ = [
     "DEFAULT_TENANT",
@@ -28,6 +46,7 @@ __all__ = [
     "NOT_RECORDED",
     "OPERATOR_CODE_RULE",
     "PLAN",
+    "PUT_BACK",
     "RELEASE_KEYS",
     "Assignment",
     "Batch",
@@ -42,6 +61,7 @@ __all__ = [
     "PageRole",
     "Part",
     "Priority",
+    "ProfileChoice",
     "Queue",
     "Rendition",
     "RenditionKind",
@@ -51,8 +71,10 @@ __all__ = [
     "Standing",
     "Step",
     "StepPlan",
+    "Superseded",
     "UnitKind",
     "Wait",
     "is_operator_code",
+    "left_out",
     "new_id",
 ]

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 
 from ingest.document.kinds import PageRole, RenditionKind, SourceKind
+from ingest.document.omission import left_out
 from ingest.document.standing import BatchStage, Stage
 from ingest.document.terms import Facts
 
@@ -128,9 +129,31 @@ class Batch:
     sources: tuple[Source, ...]
     facts: Facts = field(default_factory=dict)
 
+    @property
+    def omitted(self) -> list[Facts]:
+        """What its documents leave out now, see `left_out`."""
+        return left_out(self.facts)
+
     def source(self, ordinal: int) -> Source:
         """Return the source at 1-based position `ordinal`."""
         return self.sources[ordinal - 1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Superseded:
+    """An earlier revision of a document, with what has to be known to replace its delivery.
+
+    Attributes:
+        delivery_key: Idempotency key of its delivery, whether there was one or not.
+        delivery: What was recorded of its delivery, empty if nothing was.
+        digests: Of all that was made of it, and of its original.
+    """
+
+    id: str
+    revision: int
+    delivery_key: str
+    delivery: Facts = field(default_factory=dict)
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +165,7 @@ class Document:
         source: Ordinal of the source that is its original.
         facts: Results of its steps by step name, e.g. `facts["routing"]["department"]`.
         renditions: The newest blob of each kind.
+        supersedes: Its earlier revisions, newest first.
     """
 
     id: str
@@ -153,3 +177,4 @@ class Document:
     facts: Facts = field(default_factory=dict)
     renditions: dict[RenditionKind, Rendition] = field(default_factory=dict)
     source: int = 1
+    supersedes: tuple[Superseded, ...] = ()

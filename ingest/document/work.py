@@ -20,6 +20,7 @@ RELEASE_KEYS: Final = MappingProxyType(
         "count": "accepted: Zählung stimmt so",
         "department": "zuständige Stelle",
         "not_a_separator": "yes: die Seite ist kein Trennblatt",
+        "profile": "stack: Profil des Stapels, auch wo ein Trennblatt ein anderes nennt",
         "received_at": "Eingangsdatum JJJJ-MM-TT",
         "skip_unreadable": "yes: ohne die unlesbaren Seiten",
     }
@@ -35,7 +36,8 @@ class Assignment:
     Attributes:
         idempotency_key: Equal for every attempt at this step of this unit; outward calls carry it.
         attempt: 1 for the first.
-        profile: The profile's content as loaded when the batch was accepted.
+        profile: The profile's content as loaded when the batch was accepted or, for a document of
+            another class and its pages, when the batch was separated.
         pages: Of a batch all pages, of a document its pages in order; of a page, itself alone.
         document: Set for steps of a document.
         released: What a person set when releasing this unit (`release --set key=value`).
@@ -80,6 +82,22 @@ class FoundPage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProfileChoice:
+    """A profile that a document goes under instead of its batch's.
+
+    Attributes:
+        sha256: Of the profile's file, as with a batch.
+        content: The profile as loaded when the batch was separated.
+        priority: See `Priority`.
+    """
+
+    name: str
+    sha256: str
+    content: Facts
+    priority: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """One document that separation cuts out of a batch.
 
@@ -87,11 +105,13 @@ class Part:
         pages: Arrival page numbers in reading order; empty for an opaque electronic original.
         source: Ordinal of the source that is its original.
         hints: What sheets and labels said: asn, department, received_at, sheet payload.
+        profile: The document class that a sheet named, None for the batch's own.
     """
 
     pages: tuple[int, ...]
     source: int
     hints: Facts = field(default_factory=dict)
+    profile: ProfileChoice | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,21 @@ import sqlalchemy as sa
 
 from ingest.document import NOT_RECORDED, Assignment, Outcome, Queue, Standing
 from ingest.errors import LedgerUnavailable, ScanstrasseError
-from ingest.ledger import accepting, assigning, claiming, clerks, inboxes, recording, setbacks
+from ingest.ledger import (
+    accepting,
+    assigning,
+    claiming,
+    clerks,
+    inboxes,
+    recording,
+    reviewing,
+    revising,
+    setbacks,
+)
 from ingest.ledger import engine as engines
 from ingest.ledger.migrating import migrate
 from ingest.ledger.moves import IllegalMove
+from ingest.ledger.revising import Revised
 from ingest.ledger.terms import (
     Arrival,
     Claim,
@@ -38,6 +49,7 @@ __all__ = [
     "Ledger",
     "Present",
     "Receipt",
+    "Revised",
     "Shift",
     "Swept",
     "Unaccepted",
@@ -213,6 +225,35 @@ class Ledger:
         """
         with self.writing() as connection:
             clerks.retry(connection, unit_id, by)
+
+    def put_back(
+        self,
+        unit_id: str,
+        page: int,
+        *,
+        by: str,
+        reason: str,
+        document: str | None = None,
+    ) -> Revised:
+        """Put a page that separation left out back into a document, as a new revision of it.
+
+        Raises:
+            UsageError: The page was not left out, or no document or several could take it;
+                nothing changed.
+        """
+        with self.writing() as connection:
+            return revising.put_back(
+                connection, unit_id, page, by=by, reason=reason, document=document
+            )
+
+    def reviewed(self, document_id: str, by: str, reason: str) -> None:
+        """Note that a person looked at a document that checking wanted to be looked at.
+
+        Raises:
+            UsageError: No document, or it waits for no look; nothing changed.
+        """
+        with self.writing() as connection:
+            reviewing.reviewed(connection, document_id, by, reason)
 
     def replace_unaccepted(self, tenant: str, root: str, entries: Sequence[Unaccepted]) -> None:
         """Let the listing of what an inbox does not take be exactly `entries`."""

@@ -12,6 +12,7 @@ from ingest.document import (
     PLAN,
     BatchStage,
     Facts,
+    ProfileChoice,
     Queue,
     RenditionKind,
     Source,
@@ -68,6 +69,7 @@ def work(unit_kind: UnitKind, unit_id: str, step: Step, **fields: object) -> Fac
         "document_id": None,
         "parent_id": None,
         "attempts": 0,
+        "lost": 0,
         "children_open": 0,
         "released": {},
         "reason_code": None,
@@ -187,16 +189,27 @@ def _introduce(connection: sa.Connection, arrival: Arrival, moment: dt.datetime)
         insert_new(schema.turn, dialect),
         [{"queue": queue, "tenant": tenant, "served_at": never} for queue in Queue],
     )
-    connection.execute(
-        insert_new(schema.profile_version, dialect),
-        {
-            "tenant": tenant,
-            "sha256": arrival.profile_sha256,
-            "name": arrival.envelope.profile,
-            "content": arrival.profile,
-            "first_used_at": moment,
-        },
+    choice = ProfileChoice(
+        name=arrival.envelope.profile,
+        sha256=arrival.profile_sha256,
+        content=arrival.profile,
+        priority=arrival.priority,
     )
+    keep_profile(connection, tenant, choice, moment)
+
+
+def keep_profile(
+    connection: sa.Connection, tenant: str, choice: ProfileChoice, moment: dt.datetime
+) -> None:
+    """Keep a version of a profile, unless it was used before."""
+    row: Facts = {
+        "tenant": tenant,
+        "sha256": choice.sha256,
+        "name": choice.name,
+        "content": choice.content,
+        "first_used_at": moment,
+    }
+    connection.execute(insert_new(schema.profile_version, connection.dialect.name), row)
 
 
 def _keep_sources(

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from ingest.document import ENDS, BatchStage, Stage, Standing, Step, UnitKind
+from ingest.document import ENDS, BatchStage, Stage, Standing, UnitKind, left_out
 from ingest.ledger import schema
 from ingest.ledger.reading import describe
 
@@ -245,7 +245,7 @@ def _place(
     for document in current:
         places.update(document.pages)
         _count_document(account, document, known)
-    omitted = [entry["page"] for entry in batch.facts.get(Step.SEPARATION, {}).get("omitted", [])]
+    omitted = [entry["page"] for entry in left_out(batch.facts)]
     places.update(omitted)
     account.pages_omitted += len(omitted)
     first = 1

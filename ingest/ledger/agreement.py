@@ -18,7 +18,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import ENDS, BatchStage, Facts, Stage, Standing, UnitKind
-from ingest.ledger import chains, cutting, schema
+from ingest.ledger import chains, cutting, reviewing, schema
 from ingest.ledger.columns import clean_text
 from ingest.ledger.integrity import AnchoredRoots, Break, chains_of, events_of, verify_chain
 from ingest.ledger.surroundings import SeenPage, Surroundings
@@ -40,6 +40,8 @@ _ENVELOPE: Final = frozenset(
         "expected_sheets",
     }
 )
+#: Nobody has to look at what was turned away or replaced.
+_NOT_LOOKED_AT: Final = frozenset({Standing.REJECTED, Standing.SUPERSEDED})
 _UNITS: Final = {UnitKind.BATCH: schema.batch, UnitKind.DOCUMENT: schema.document}
 
 
@@ -178,6 +180,8 @@ def _of_batch(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]
         cut = around.cut.get(row.id, [])
         if said != [(d.id, d.pages, d.source) for d in cut if d.revision == 1]:
             yield "Dokumente sind nicht die, in die getrennt wurde"
+        if heard.revisions != {d.id for d in cut if d.revision > 1}:
+            yield "Spätere Fassungen sind nicht die, die die Kette nennt"
     yield from _inspected(row, heard, around)
 
 
@@ -245,7 +249,12 @@ def _of_document(row: Row, heard: Testimony, around: Surroundings) -> Iterator[s
     if row.erased_at is not None:
         return
     yield from _captured(row, heard, around)
+    asked = bool(reviewing.reasons(row.facts)) and not heard.reviewed
+    if bool(row.review_open) != (asked and row.standing not in _NOT_LOOKED_AT):
+        yield "Prüfung durch eine Person: offen laut Eintrag und laut Kette sind nicht dasselbe"
     if not heard.silent:
+        if row.superseded_by != heard.superseded_by:
+            yield "Nachfolger laut Eintrag und laut Kette sind nicht derselbe"
         yield from _made(row, heard, around)
 
 
@@ -253,6 +262,10 @@ def _captured(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]
     if said := heard.said.get("captured"):
         if (row.batch_id, row.pages, row.source) != (said["batch"], said["pages"], said["source"]):
             yield "Seiten oder Quelle sind nicht die, die erfasst wurden"
+        if (row.profile, row.profile_sha256) != (said.get("profile"), said.get("profile_sha256")):
+            yield "Das Profil ist nicht das, unter dem erfasst wurde"
+        if (row.supersedes, row.revision) != (said.get("supersedes"), said.get("revision", 1)):
+            yield "Fassung oder Vorgänger sind nicht die, die erfasst wurden"
         source = {s.ordinal: s for s in around.sources.get(row.batch_id, [])}.get(row.source)
         if source is None or source.sha256 not in ("", said["source_sha256"]):
             yield "Die Quelle ist nicht die, aus der erfasst wurde"
@@ -262,6 +275,8 @@ def _captured(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]
 def _made(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]:
     pages = around.pages.get(row.batch_id, {})
     own = {number: pages[number] for number in row.pages if number in pages}
+    if row.superseded_by is not None:  # what was recognised afterwards, its successor says
+        own = {n: page for n, page in own.items() if (n, "recognition") in heard.page_facts}
     yield from _page_facts("recognition", own, heard)
     words = {(n, kind, sha) for n, kind, sha in heard.renditions if kind == "words"}
     if words != {(n, "words", page.words) for n, page in own.items() if page.words}:

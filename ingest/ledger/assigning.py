@@ -19,18 +19,29 @@ from ingest.document import (
     Rendition,
     RenditionKind,
     Stage,
+    Step,
+    Superseded,
     UnitKind,
 )
 from ingest.ledger import schema
-from ingest.ledger.accepting import sources
+from ingest.ledger.accepting import idempotency_key, sources
 from ingest.ledger.terms import Claim, ClaimLost
 
 Row = sa.Row[Any]
 _PROFILES_KEPT: Final = 64
 
+#: A page of a document goes under the document's profile, as the document itself.
 _OPEN = (
-    sa.select(schema.batch, schema.claim.c.released, schema.claim.c.attempts)
+    sa.select(
+        schema.batch,
+        schema.claim.c.released,
+        sa.func.coalesce(schema.document.c.profile_sha256, schema.batch.c.profile_sha256).label(
+            "rules_sha256"
+        ),
+    )
+    .select_from(schema.claim)
     .join(schema.batch, schema.batch.c.id == schema.claim.c.batch_id)
+    .outerjoin(schema.document, schema.document.c.id == schema.claim.c.document_id)
     .where(
         schema.claim.c.id == sa.bindparam("claim_id"),
         schema.claim.c.token == sa.bindparam("held_token"),
@@ -55,6 +66,29 @@ _RENDITIONS = (
     sa.select(schema.rendition)
     .where(schema.rendition.c.unit_id == sa.bindparam("unit"))
     .order_by(schema.rendition.c.id)
+)
+
+
+_EARLIER = (
+    sa.select(schema.document)
+    .where(
+        schema.document.c.batch_id == sa.bindparam("of_batch"),
+        schema.document.c.ordinal == sa.bindparam("at_ordinal"),
+        schema.document.c.revision < sa.bindparam("before"),
+    )
+    .order_by(schema.document.c.revision.desc())
+)
+_MADE = sa.union(
+    sa.select(schema.rendition.c.sha256).where(schema.rendition.c.unit_id == sa.bindparam("unit")),
+    sa.select(schema.batch_source.c.sha256)
+    .join(
+        schema.document,
+        sa.and_(
+            schema.document.c.batch_id == schema.batch_source.c.batch_id,
+            schema.document.c.source == schema.batch_source.c.ordinal,
+        ),
+    )
+    .where(schema.document.c.id == sa.bindparam("unit")),
 )
 
 
@@ -102,8 +136,8 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
         tenant=claim.tenant,
         idempotency_key=claim.idempotency_key,
         attempt=claim.attempt,
-        profile=profiles.content(connection, claim.tenant, row.profile_sha256),
-        profile_sha256=row.profile_sha256,
+        profile=profiles.content(connection, claim.tenant, row.rules_sha256),
+        profile_sha256=row.rules_sha256,
         batch=_batch(connection, row),
         pages=pages,
         document=document,
@@ -152,8 +186,24 @@ def _document(connection: sa.Connection, claim: Claim) -> tuple[Document, tuple[
         facts=row.facts,
         renditions=renditions,
         source=row.source,
+        supersedes=_superseded(connection, row) if row.revision > 1 else (),
     )
     return document, _ordered(connection, row.batch_id, row.pages)
+
+
+def _superseded(connection: sa.Connection, row: Row) -> tuple[Superseded, ...]:
+    """Return the earlier revisions of a document, newest first."""
+    values = {"of_batch": row.batch_id, "at_ordinal": row.ordinal, "before": row.revision}
+    return tuple(
+        Superseded(
+            id=old.id,
+            revision=old.revision,
+            delivery_key=idempotency_key(old.id, Step.DELIVERY),
+            delivery=old.facts.get(Step.DELIVERY, {}),
+            digests=tuple(sorted(connection.execute(_MADE, {"unit": old.id}).scalars())),
+        )
+        for old in connection.execute(_EARLIER, values).all()
+    )
 
 
 def _ordered(connection: sa.Connection, batch_id: str, numbers: list[int]) -> tuple[Page, ...]:

@@ -118,6 +118,7 @@ _TAKE: Final = (
         _claim.c.unit_id,
         _claim.c.step,
         _claim.c.attempts,
+        _claim.c.lost,
         _claim.c.idempotency_key,
         _claim.c.batch_id,
         _claim.c.document_id,
@@ -192,6 +193,7 @@ def _taken(row: sa.Row[Any]) -> Claim:
         unit_id=row.unit_id,
         step=Step(row.step),
         attempt=row.attempts,
+        lost=row.lost,
         idempotency_key=row.idempotency_key,
         batch_id=row.batch_id,
         document_id=row.document_id,
@@ -226,6 +228,7 @@ _swept = (
     _claim.c.document_id,
     _claim.c.step,
     _claim.c.attempts,
+    _claim.c.lost,
 )
 
 
@@ -237,7 +240,13 @@ def _some(condition: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
 _EXPIRE = (
     sa.update(_claim)
     .where(_claim.c.id.in_(_some(_expired)))
-    .values(standing=move(Standing.CLAIMED, Standing.READY), token=None, lease_until=None)
+    .values(
+        standing=move(Standing.CLAIMED, Standing.READY),
+        token=None,
+        lease_until=None,
+        attempts=_claim.c.attempts - 1,
+        lost=_claim.c.lost + 1,
+    )
     .returning(*_swept)
 )
 _PROMOTE = (
@@ -255,15 +264,19 @@ def anything_to_sweep(connection: sa.Connection) -> bool:
 
 
 def sweep(connection: sa.Connection, moment: dt.datetime) -> Swept:
-    """Make ready what nobody keeps and what has become due; the lost attempt stays counted."""
+    """Make ready what nobody keeps and what has become due.
+
+    A lease that ended tells of a dead machine, hardly ever of the unit: it is no attempt. It is
+    counted apart, so that a unit which takes its worker along each time comes to an end.
+    """
     expired = connection.execute(_EXPIRE).all()
     promoted = connection.execute(_PROMOTE).all()
     for row in promoted:
         openwork.mirror(connection, row, Standing.READY, moment)
     # in one order, so that two sweeps do not wait for each other's chains
     for row in sorted(expired, key=lambda row: row.document_id or row.batch_id):
-        lost = {"step": row.step, "unit": row.unit_id, "attempt": row.attempts}
-        entry = chains.Entry("lease_expired", lost)
+        said = {"step": row.step, "unit": row.unit_id, "lost": row.lost}
+        entry = chains.Entry("lease_expired", said)
         chains.append(connection, row.document_id or row.batch_id, moment, entry)
     return Swept(expired=len(expired), promoted=len(promoted))
 

@@ -54,7 +54,7 @@ def release(
         UsageError: The unit is unknown, or neither held nor quarantined, or `by` is no operator
             code; nothing changed.
     """
-    _require(unit_id, by, reason)
+    require(unit_id, by, reason)
     moment = accepting.now(connection)
     allowed = {Standing.HELD, Standing.QUARANTINED}
     for row in _chosen(connection, unit_id, allowed, "freigegeben")[1]:
@@ -67,7 +67,7 @@ def release(
         else:
             released = {**row.released, **settings}
             _let_go_on(connection, row, moment, released=released)
-            entry = chains.Entry("released_by_clerk", {**said, "settings": _shown(settings)}, by)
+            entry = chains.Entry("released_by_clerk", {**said, "settings": shown(settings)}, by)
         _, chain = openwork.owner(row)
         chains.append(connection, chain, moment, entry)
 
@@ -97,7 +97,7 @@ def reject(connection: sa.Connection, unit_id: str, by: str, reason: str) -> Non
         UsageError: The unit is unknown, is a page, or is not held, or `by` is no operator
             code; nothing changed.
     """
-    _require(unit_id, by, reason)
+    require(unit_id, by, reason)
     moment = accepting.now(connection)
     row, chosen = _chosen(connection, unit_id, {Standing.HELD}, "zurückgewiesen")
     if row.unit_kind == UnitKind.PAGE:
@@ -110,6 +110,7 @@ def reject(connection: sa.Connection, unit_id: str, by: str, reason: str) -> Non
         move(held.standing, Standing.REJECTED)
     kind, unit = openwork.owner(row)
     openwork.end(connection, row)
+    nobody_looks = {"review_open": 0} if kind is UnitKind.DOCUMENT else {}
     openwork.show(
         connection,
         kind,
@@ -118,13 +119,14 @@ def reject(connection: sa.Connection, unit_id: str, by: str, reason: str) -> Non
         standing=Standing.REJECTED,
         reason_code="rejected",
         reason=reason,
+        **nobody_looks,
     )
     said = {"step": row.step, "reason": reason, "was": [held.reason_code for held in chosen]}
     chains.append(connection, unit, moment, chains.Entry("rejected", said, by))
 
 
 def _let_go_on(connection: sa.Connection, row: Row, moment: dt.datetime, **fields: object) -> None:
-    cleared = {"attempts": 0, "reason_code": None, "reason": None}
+    cleared = {"attempts": 0, "lost": 0, "reason_code": None, "reason": None}
     openwork.change(connection, row, Standing.READY, **cleared, **fields)
     if row.unit_kind == UnitKind.PAGE:
         openwork.mirror_parent(connection, row, moment)
@@ -132,14 +134,19 @@ def _let_go_on(connection: sa.Connection, row: Row, moment: dt.datetime, **field
         openwork.mirror(connection, row, Standing.READY, moment)
 
 
-def _require(unit_id: str, by: str, reason: str) -> None:
+def require(unit_id: str, by: str, reason: str) -> None:
+    """Refuse a decision that nobody or no reason stands behind.
+
+    Raises:
+        UsageError: `by` is no operator code, or `reason` is empty.
+    """
     require_code(by, unit_id)
     if not reason.strip():
         text = f"{unit_id}: Für diese Entscheidung fehlt die Angabe --reason (Grund)."
         raise UsageError(f"no reason for {unit_id}", operator_text=text)
 
 
-def _shown(settings: Mapping[str, str]) -> Facts:
+def shown(settings: Mapping[str, str]) -> Facts:
     """Return settings as an event may show them: secrets neither by name nor by value."""
     return {
         key: value

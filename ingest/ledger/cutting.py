@@ -15,6 +15,7 @@ from ingest.document import (
     Facts,
     Outcome,
     Part,
+    ProfileChoice,
     Stage,
     Standing,
     Step,
@@ -75,7 +76,7 @@ def separation(
     for ordinal, part in enumerate(outcome.parts, 1):
         document_id = _document(connection, batch, part, ordinal, moment)
         _begin_chain(connection, row, document_id, part, digests[part.source], moment)
-        _begin_work(connection, row, document_id, [page_ids[n] for n in part.pages], moment)
+        _begin_work(connection, row, document_id, part, page_ids, moment)
         documents.append({"id": document_id, "pages": list(part.pages), "source": part.source})
     said = {
         "step": row.step,
@@ -118,12 +119,20 @@ def _document(
         "standing": Standing.WAITING if part.pages else Standing.READY,
         "source": part.source,
         "pages": list(part.pages),
+        "review_open": 0,
         "facts": {Step.SEPARATION: part.hints},
         "captured_at": moment,
         "changed_at": moment,
     }
+    if part.profile is not None:
+        accepting.keep_profile(connection, batch.tenant, part.profile, moment)
+        row |= _named(part.profile)
     connection.execute(_NEW_DOCUMENT, row)
     return document_id
+
+
+def _named(choice: ProfileChoice) -> Facts:
+    return {"profile": choice.name, "profile_sha256": choice.sha256}
 
 
 def consignment_of(batch: Row, hints: Facts, consignment_id: str) -> Facts:
@@ -169,6 +178,8 @@ def _begin_chain(
         "source_sha256": source_sha256,
         "facts_sha256": chains.facts_digest(part.hints),
     }
+    if part.profile is not None:
+        said |= _named(part.profile)
     chains.begin(
         connection,
         document_id,
@@ -180,13 +191,19 @@ def _begin_chain(
 
 
 def _begin_work(
-    connection: sa.Connection, row: Row, document_id: str, pages: list[str], moment: dt.datetime
+    connection: sa.Connection,
+    row: Row,
+    document_id: str,
+    part: Part,
+    page_ids: Mapping[int, str],
+    moment: dt.datetime,
 ) -> None:
+    pages = [page_ids[number] for number in part.pages]
     same: Facts = {
         "tenant": row.tenant,
         "batch_id": row.batch_id,
         "document_id": document_id,
-        "priority": row.priority,
+        "priority": row.priority if part.profile is None else part.profile.priority,
         "released": row.released,
         "since_at": moment,
     }

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import ENDS, Facts, Standing, Step, UnitKind
+from ingest.document import ENDS, Facts, Standing, Step, UnitKind, left_out
 from ingest.errors import UsageError
 from ingest.ledger import accepting, chains, schema
 from ingest.ledger.engine import be_patient
@@ -64,7 +64,7 @@ Withdraw = Callable[[Delivery], Facts]
 def erase(
     connection: sa.Connection, id_: str, by: str, reason: str, withdraw: Withdraw | None = None
 ) -> list[str]:
-    """Erase a batch with all its documents, or one document.
+    """Erase a batch with all its documents, or one document with all its revisions.
 
     The last document of a batch takes the batch with it. A source shared with a document
     that stays is kept, because it is that document's original.
@@ -97,7 +97,8 @@ def erase(
     )
     chosen = [row for row in documents if row.erased_at is None]
     if unit.kind is UnitKind.DOCUMENT:
-        chosen = [row for row in chosen if row.id == unit.id]
+        ordinal = next(row.ordinal for row in documents if row.id == unit.id)
+        chosen = [row for row in chosen if row.ordinal == ordinal]
     rest = [row for row in documents if row.erased_at is None and row not in chosen]
     whole = unit.kind is UnitKind.BATCH or not rest
     _refuse(connection, unit, batch, chosen, locked)
@@ -117,7 +118,15 @@ def _require(by: str, reason: str) -> None:
 def _work_of(unit: Unit) -> sa.Select[Any]:
     query = sa.select(_claim.c.id, _claim.c.standing).where(_claim.c.batch_id == unit.batch_id)
     if unit.kind is UnitKind.DOCUMENT:
-        query = query.where(_claim.c.document_id == unit.id)
+        one, other = _document.alias("one"), _document.alias("other")
+        revisions = (
+            sa.select(other.c.id)
+            .join(
+                one, sa.and_(one.c.batch_id == other.c.batch_id, one.c.ordinal == other.c.ordinal)
+            )
+            .where(one.c.id == unit.id)
+        )
+        query = query.where(_claim.c.document_id.in_(revisions))
     return query
 
 
@@ -203,7 +212,7 @@ class _Erasure:
 
     def _document_gone(self, row: Row) -> set[str]:
         self._run(sa.delete(_claim).where(_claim.c.document_id == row.id))
-        self._unit_gone(_document, row, changed_at=self._at)
+        self._unit_gone(_document, row, changed_at=self._at, review_open=0)
         self._consignment_gone(row.consignment_id)
         self._history_gone(row.id, self.withdrawn.get(row.id, {}))
         return self._renditions_gone([row.id])
@@ -214,7 +223,7 @@ class _Erasure:
             held = standing == Standing.HELD
             standing = move(standing, Standing.REJECTED if held else Standing.SUPERSEDED)
         facts: Facts = {}
-        if table is _batch and (omitted := row.facts.get(Step.SEPARATION, {}).get("omitted")):
+        if table is _batch and (omitted := left_out(row.facts)):
             # Page numbers say nothing about anybody, and the day's account needs them.
             facts = {Step.SEPARATION: {"omitted": omitted}}
         values = {"standing": standing, "reason_code": ERASED, "reason": _REASON, "facts": facts}

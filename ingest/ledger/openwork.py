@@ -142,7 +142,12 @@ def show(
 
 def mirror_parent(connection: sa.Connection, page_row: Row, moment: dt.datetime) -> None:
     """Show again how a batch or document stands after a person acted on one of its pages."""
-    parent = connection.execute(_BY_ID, {"claim_id": page_row.parent_id}).one()
+    mirror_work(connection, page_row.parent_id, moment)
+
+
+def mirror_work(connection: sa.Connection, claim_id: int, moment: dt.datetime) -> None:
+    """Show on a batch or document how its work stands, or what stuck among its pages."""
+    parent = connection.execute(_BY_ID, {"claim_id": claim_id}).one()
     children = connection.execute(_CHILDREN, {"parent": parent.id})
     stuck = [child for child in children if child.standing in _PERSONS]
     worst = min(stuck, key=lambda child: child.standing != Standing.QUARANTINED, default=parent)

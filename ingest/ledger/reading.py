@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import Facts, RenditionKind, Standing, Step, UnitKind
-from ingest.ledger import schema
+from ingest.document import Facts, RenditionKind, Standing, Step, UnitKind, left_out
+from ingest.ledger import reviewing, schema
 
 Row = sa.Row[Any]
 _batch, _source, _document = schema.batch, schema.batch_source, schema.document
@@ -65,11 +65,37 @@ def _batches(connection: sa.Connection, tenant: str | None, after: str) -> list[
     return list(connection.execute(query))
 
 
-def _documents(connection: sa.Connection, around: _Surroundings) -> Iterator[Facts]:
+def to_review(connection: sa.Connection, tenant: str | None = None) -> Generator[Facts, None, None]:
+    """Yield the record of every document that a person has to look at, tenants apart.
+
+    However many documents there are, only those that wait are read.
+    """
+    tenants = sa.select(schema.tenant.c.code).order_by(schema.tenant.c.code)
+    for code in list(connection.execute(tenants).scalars()) if tenant is None else [tenant]:
+        last = ""
+        while piece := _waiting_for_a_look(connection, code, last):
+            last = piece[-1].id
+            chosen = sorted({row.batch_id for row in piece})
+            batches = connection.execute(sa.select(_batch).where(_batch.c.id.in_(chosen)))
+            around = _Surroundings(connection, list(batches))
+            yield from _documents(connection, around, _document.c.id.in_([d.id for d in piece]))
+
+
+def _waiting_for_a_look(connection: sa.Connection, tenant: str, after: str) -> list[Row]:
+    query = sa.select(_document.c.id, _document.c.batch_id).where(
+        reviewing.IS_OPEN, _document.c.tenant == tenant, _document.c.id > after
+    )
+    return list(connection.execute(query.order_by(_document.c.id).limit(_PIECE)))
+
+
+def _documents(
+    connection: sa.Connection, around: _Surroundings, chosen: sa.ColumnElement[bool] | None = None
+) -> Iterator[Facts]:
+    wanted = _document.c.batch_id.in_(around.ids) if chosen is None else chosen
     query = (
         sa.select(_document, _consignment.c.received_at, _consignment.c.received_at_source)
         .join(_consignment, _consignment.c.id == _document.c.consignment_id)
-        .where(_document.c.batch_id.in_(around.ids))
+        .where(wanted)
         .order_by(_document.c.batch_id, _document.c.ordinal, _document.c.id)
     )
     with connection.execute(query, execution_options={"yield_per": _FETCH}) as found:
@@ -144,7 +170,7 @@ class _Surroundings:
                 {"name": source.name, "sha256": source.sha256 or None, "pages": source.pages}
                 for source in sources
             ],
-            "omitted": row.facts.get(Step.SEPARATION, {}).get("omitted", []),
+            "omitted": left_out(row.facts),
             "outputs": {},
         }
 
@@ -164,7 +190,9 @@ class _Surroundings:
             **self._state(row),
             "ordinal": row.ordinal,
             "revision": row.revision,
-            "profile": batch.profile,
+            "supersedes": row.supersedes,
+            "superseded_by": row.superseded_by,
+            "profile": row.profile or batch.profile,
             "received_at": moment(row.received_at),
             "received_at_source": row.received_at_source,
             "registered_at": moment(batch.registered_at),
@@ -172,6 +200,8 @@ class _Surroundings:
             "pages": len(row.pages),
             "source_pages": row.pages,
             "progress": self._progress(row.id, len(row.pages)),
+            "review_open": bool(row.review_open),
+            "review": reviewing.reasons(row.facts),
             "outputs": _outputs(row, made, source.sha256),
         }
 
@@ -196,7 +226,8 @@ def _outputs(row: Row, made: dict[str, Row], original: str) -> Facts:
     found = {kind.value: made[kind].sha256 for kind in OUTPUTS if kind in made}
     if original:
         found["original"] = original
-    places = _delivered(row.facts.get(Step.DELIVERY, {}))
+    # where a later revision was delivered, the files of this one may have been withdrawn
+    places = {} if row.superseded_by else _delivered(row.facts.get(Step.DELIVERY, {}))
     return {
         kind: {"sha256": sha256} | ({"path": places[sha256]} if sha256 in places else {})
         for kind, sha256 in found.items()
@@ -281,7 +312,7 @@ def has_batches(connection: sa.Connection, tenant: str) -> bool:
 
 
 def counts(connection: sa.Connection, tenant: str | None = None) -> Facts:
-    """Count batches and documents by stage and standing, and what was not accepted."""
+    """Count batches and documents by stage and standing, and what nobody took or looked at."""
     found: Facts = {}
     for name, table in (("batches", _batch), ("documents", _document)):
         query = sa.select(table.c.stage, table.c.standing, sa.func.count().label("number"))
@@ -295,4 +326,8 @@ def counts(connection: sa.Connection, tenant: str | None = None) -> Facts:
     if tenant is not None:
         waiting = waiting.where(_unaccepted.c.tenant == tenant)
     found["unaccepted"] = connection.execute(waiting).scalar_one()
+    owed = sa.select(sa.func.count()).select_from(_document).where(reviewing.IS_OPEN)
+    if tenant is not None:
+        owed = owed.where(_document.c.tenant == tenant)
+    found["to_review"] = connection.execute(owed).scalar_one()
     return found

@@ -26,7 +26,7 @@ from ingest.document import (
     new_id,
 )
 from ingest.errors import ToolFailed
-from ingest.ledger import accepting, chains, cutting, openwork, schema
+from ingest.ledger import accepting, chains, cutting, openwork, reviewing, schema
 from ingest.ledger.terms import Claim, Present
 
 Row = sa.Row[Any]
@@ -146,6 +146,7 @@ def _next(row: Row, step: Step, moment: dt.datetime) -> Facts:
         "queue": PLAN[UnitKind(row.unit_kind), step].queue,
         "idempotency_key": accepting.idempotency_key(row.unit_id, step),
         "attempts": 0,
+        "lost": 0,
         "reason_code": None,
         "reason": None,
         "since_at": moment,
@@ -159,7 +160,9 @@ def _wait(connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.date
         raise ValueError(message)
     kind, unit = openwork.owner(row)
     reason = {"reason_code": "waiting", "reason": wait.reason}
-    openwork.change(connection, row, Standing.WAITING, due_at=wait.until, attempts=0, **reason)
+    openwork.change(
+        connection, row, Standing.WAITING, due_at=wait.until, attempts=0, lost=0, **reason
+    )
     facts = _merged(connection, row, outcome, moment)
     openwork.show(connection, kind, unit, moment, standing=Standing.WAITING, facts=facts, **reason)
     until = wait.until.isoformat() if wait.until else None
@@ -285,6 +288,9 @@ def _document_step(
     else:
         standing = Standing.READY
         openwork.change(connection, row, standing, **_next(row, plan.following, moment))
+    asked = (
+        {"review_open": int(bool(reviewing.reasons(facts)))} if row.step == Step.CHECKING else {}
+    )
     openwork.show(
         connection,
         UnitKind.DOCUMENT,
@@ -295,6 +301,7 @@ def _document_step(
         reason_code=None,
         reason=None,
         facts=facts,
+        **asked,
     )
     entry = chains.Entry(str(plan.stage), _account(row, outcome))
     chains.append(connection, row.unit_id, moment, entry)

@@ -168,6 +168,9 @@ document = sa.Table(
     _maybe("reason"),  #: German, for operators
     _number("source"),  #: ordinal of the source that is its original
     _facts("pages"),  #: arrival page numbers in reading order
+    _maybe("profile"),  #: its own document class; NULL: that of its batch
+    _maybe("profile_sha256"),
+    _number("review_open"),  #: 1: checking asks for a look and nobody has looked yet
     _facts(),
     _at("captured_at"),
     _at("changed_at"),
@@ -180,6 +183,7 @@ sa.Index(
     document.c.standing,
     **_where(f"standing NOT IN {_ENDED}"),
 )
+sa.Index("ix_document_review", document.c.tenant, document.c.id, **_where("review_open = 1"))
 
 page = sa.Table(
     "page",
@@ -309,6 +313,7 @@ claim = sa.Table(
     _text("standing"),
     _number("priority"),
     _number("attempts"),
+    _number("lost"),  #: leases of this step that ended without a word from their worker
     _text("idempotency_key"),
     sa.Column("token", sa.Text),
     sa.Column("worker", sa.Text),
@@ -329,21 +334,9 @@ sa.Index(
     claim.c.id,
     **_where("standing = 'ready'"),
 )
-sa.Index(
-    "ix_claim_lease",
-    claim.c.lease_until,
-    **_where("standing = 'claimed'"),
-)
-sa.Index(
-    "ix_claim_due",
-    claim.c.due_at,
-    **_where("due_at IS NOT NULL"),
-)
-sa.Index(
-    "ix_claim_parent",
-    claim.c.parent_id,
-    **_where("parent_id IS NOT NULL"),
-)
+sa.Index("ix_claim_lease", claim.c.lease_until, **_where("standing = 'claimed'"))
+sa.Index("ix_claim_due", claim.c.due_at, **_where("due_at IS NOT NULL"))
+sa.Index("ix_claim_parent", claim.c.parent_id, **_where("parent_id IS NOT NULL"))
 sa.Index(None, claim.c.batch_id)
 
 #: What lies in an inbox and is not accepted, replaced whole with every listing.

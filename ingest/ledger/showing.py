@@ -126,7 +126,7 @@ def show(connection: sa.Connection, id_: str) -> Facts:
     }
     if unit.kind is UnitKind.BATCH:
         return record | _of_batch(connection, batch, record) | details
-    return record | _of_document(connection, unit) | details
+    return record | _of_document(connection, unit, batch) | details
 
 
 def events(connection: sa.Connection, chain: str) -> Iterator[Facts]:
@@ -173,13 +173,12 @@ def _of_batch(connection: sa.Connection, batch: Row, record: Facts) -> Facts:
     }
 
 
-def _of_document(connection: sa.Connection, unit: Unit) -> Facts:
+def _of_document(connection: sa.Connection, unit: Unit, batch: Row) -> Facts:
     row = connection.execute(sa.select(_document).where(_document.c.id == unit.id)).one()
     sent = schema.consignment
     consignment = connection.execute(sa.select(sent).where(sent.c.id == row.consignment_id)).one()
     return {
-        "supersedes": row.supersedes,
-        "superseded_by": row.superseded_by,
+        "profile_sha256": row.profile_sha256 or batch.profile_sha256,
         "captured_at": moment(row.captured_at),
         "changed_at": moment(row.changed_at),
         "facts": row.facts,

@@ -65,6 +65,8 @@ class Claim:
     Attributes:
         token: Fences out whoever held an earlier claim of the same work.
         attempt: 1 for the first; committed before the claim is returned.
+        lost: Earlier claims of this step whose lease ended without a word from their worker;
+            they are no attempts.
         idempotency_key: Equal for every attempt at this step of this unit.
         lease_until: Database time.
     """
@@ -76,6 +78,7 @@ class Claim:
     unit_id: str
     step: Step
     attempt: int
+    lost: int
     idempotency_key: str
     batch_id: str
     document_id: str | None

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from ingest.document import BatchStage, Facts, Stage, UnitKind
 from ingest.ledger.integrity import ERASED
+from ingest.ledger.reviewing import REVIEWED
+from ingest.ledger.revising import PAGE_PUT_BACK, SUPERSEDED
 
 Row = sa.Row[Any]
 
@@ -37,17 +39,22 @@ class Testimony:
         facts: Digest of the last facts of each step of the unit.
         page_facts: The same for its pages, by number and step.
         renditions: Page number (None for the unit itself), kind and digest of each.
+        superseded_by: The revision that took the document's place.
+        revisions: Documents that came of putting pages back into this batch.
     """
 
     begun_at: dt.datetime | None = None
     stage: str | None = None
     erased: bool = False
     rejected: bool = False
+    reviewed: bool = False
     silent: bool = False
     said: dict[str, Facts] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
     page_facts: dict[tuple[int, str], str] = field(default_factory=dict)
     renditions: set[tuple[int | None, str, str]] = field(default_factory=set)
+    superseded_by: str | None = None
+    revisions: set[str] = field(default_factory=set)
 
 
 _KEPT: Final = frozenset({"received", "inspected", "separated", "captured"})
@@ -62,6 +69,8 @@ def hear(unit_kind: str, events: Iterable[Row]) -> Testimony:
         heard.stage = stages.get(event.kind, heard.stage)
         heard.erased |= event.kind == ERASED
         heard.rejected |= event.kind == "rejected"
+        # whoever looked before the last checking has not seen what that found
+        heard.reviewed = event.kind == REVIEWED or (heard.reviewed and event.kind != Stage.CHECKED)
         if event.salt is None:
             heard.silent = True
         else:
@@ -72,6 +81,12 @@ def hear(unit_kind: str, events: Iterable[Row]) -> Testimony:
 def _payload(heard: Testimony, kind: str, said: Facts) -> None:
     if kind in _KEPT:
         heard.said[kind] = said
+    if kind == SUPERSEDED:
+        heard.superseded_by = said["document"]
+    if kind == PAGE_PUT_BACK:
+        heard.revisions.add(said["document"])
+    for known in said.get("recognised", ()):
+        _taken_over(heard, known)
     page = said.get("page")
     step = said.get("step", "separation" if kind == "captured" else None)
     if step is not None and "facts_sha256" in said:
@@ -81,3 +96,11 @@ def _payload(heard: Testimony, kind: str, said: Facts) -> None:
             heard.page_facts[page, step] = said["facts_sha256"]
     for name, sha256 in said.get("renditions", {}).items():
         heard.renditions.add((page, name, sha256))
+
+
+def _taken_over(heard: Testimony, known: Facts) -> None:
+    """Hear what a revision found recognised when it began."""
+    page = known["page"]
+    heard.page_facts[page, "recognition"] = known["facts_sha256"]
+    if known["words_sha256"] is not None:
+        heard.renditions.add((page, "words", known["words_sha256"]))

@@ -16,6 +16,7 @@ from ingest.document import Step
 from ingest.errors import DigestMismatch, UsageError
 from ingest.ledger import Ledger, backup, integrity, open_ledger, schema, showing
 from ingest.store import FolderStore, copy_blobs
+from tests.plugins import revisions
 from tests.plugins.ledgers import (
     arrival,
     broken,
@@ -71,6 +72,20 @@ def content_of(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:
             ]
             for table in schema.metadata.sorted_tables
         }
+
+
+def test_a_superseded_document_and_its_revision_are_copied_and_work_goes_on(
+    ledger: Ledger, target: Ledger, tmp_path: Path
+) -> None:
+    batch = revisions.separated(ledger)
+    revisions.to_the_end(ledger)
+    revisions.put_back(ledger, batch)
+    copied(ledger, tmp_path / "copy")
+    restored(target, tmp_path / "copy")
+    revisions.to_the_end(target)
+    assert [row.standing for row in revisions.documents(target)] == ["superseded", "done"]
+    assert revisions.disagreements(target) == []
+    assert revisions.accounted(target).difference == 0
 
 
 def test_a_copy_restores_into_either_database_and_work_goes_on(

@@ -69,7 +69,7 @@ def test_a_lost_claim_can_do_nothing(ledger: Ledger) -> None:
     given = ledger.assignment(lost)
     assert ledger.sweep().expired == 1
     held = _claim(ledger)
-    assert (held.unit_id, held.attempt) == (lost.unit_id, 2)
+    assert (held.unit_id, held.attempt, held.lost) == (lost.unit_id, 1, 1)
     assert held.idempotency_key == lost.idempotency_key
     assert not ledger.record(lost, outcome(given))
     assert not ledger.extend(lost, LEASE)

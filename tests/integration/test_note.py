@@ -128,7 +128,7 @@ def test_the_creation_date_is_not_invented(desk: Desk, schema: Any) -> None:
 def test_anomalies_and_left_out_pages_are_named(desk: Desk, schema: Any) -> None:
     assignment = desk.letter(composed=image_pdf(2), texts=("eins", "zwei"))
     first, second = assignment.pages
-    turned = {"recognition": {"orientation": 180, "anomaly": "timed_out"}}
+    turned = {"recognition": {"orientation": 180, "anomaly": "tool_timed_out"}}
     pages = (
         dataclasses.replace(first, number=3, facts=turned),
         dataclasses.replace(second, number=5, facts={"examination": {"blank": True}}),

@@ -241,6 +241,46 @@ def test_a_page_that_crashes_the_engine_twice_goes_on_without_text(ledger: Ledge
     assert page["facts"]["recognition"]["anomaly"] == "tool_timed_out"
 
 
+def test_a_machine_that_dies_costs_a_page_no_try(ledger: Ledger) -> None:
+    receipt = ledger.accept(ledgers.arrival())
+    ledgers.claim_at(ledger, Step.RECOGNITION)
+    with ledger.writing() as connection:
+        connection.exec_driver_sql("UPDATE claim SET lease_until = 0")
+    for _ in range(2):
+        ledger.sweep()
+        assert ledger.claim(tuple(Queue), "dies", ledgers.NO_LEASE) is not None
+    tries: list[int] = []
+
+    def act(assignment: Assignment) -> Outcome:
+        if assignment.step is Step.RECOGNITION:
+            tries.append(assignment.attempt)
+            if assignment.attempt == 1:
+                raise ToolFailed("crash")
+        return ledgers.outcome(assignment)
+
+    drain(make(ledger, act))
+    assert tries == [1, 2]
+    (page,) = record(ledger, receipt.batch_id)["pages_found"]
+    assert page["words_sha256"] is not None
+
+
+def test_a_page_that_takes_its_worker_with_it_every_time_goes_on_without_text(
+    ledger: Ledger,
+) -> None:
+    receipt = ledger.accept(ledgers.arrival())
+    ledgers.claim_at(ledger, Step.RECOGNITION)
+    with ledger.writing() as connection:
+        connection.exec_driver_sql("UPDATE claim SET lease_until = 0")
+    for _ in range(5):
+        ledger.sweep()
+        assert ledger.claim(tuple(Queue), "dies", ledgers.NO_LEASE) is not None
+    drain(make(ledger, ledgers.outcome))
+    found = record(ledger, receipt.batch_id)
+    (page,) = found["pages_found"]
+    assert page["facts"]["recognition"]["anomaly"] == "worker_lost"
+    assert found["standing"] == Standing.DONE
+
+
 def test_work_that_is_stopped_is_given_back_without_losing_a_try(ledger: Ledger) -> None:
     ledger.accept(ledgers.arrival())
     stopping = make(ledger, fail_at(Step.INSPECTION, ToolTimedOut("stopped")), wanted=lambda: False)
@@ -278,6 +318,7 @@ def test_a_unit_that_takes_its_worker_with_it_every_time_is_held(ledger: Ledger)
     drain(make(ledger, ledgers.outcome))
     found = record(ledger, receipt.batch_id)
     assert (found["standing"], found["reason_code"]) == ("held", "worker_lost")
+    assert "deferred_for_retry" not in kinds(found), "it has had its chances"
 
 
 def test_a_claim_lost_before_work_begins_is_left_to_its_new_holder(ledger: Ledger) -> None:

@@ -3,7 +3,8 @@
 A document is a group of files with one stem: the PDF, the originals that came electronically,
 in which anything was found or of which no PDF could be made, the note where it is not inside
 the PDF, and the sidecar. The group is complete when `<stem>.ready` appears; from then on the
-consumer may take it away. What happens when an attempt is interrupted stands in `publication`.
+consumer may take it away. What happens when an attempt is interrupted stands in `publication`,
+what becomes of the delivery of an earlier revision in `replacement`.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ from ingest.document import (
 from ingest.errors import ScanstrasseError, StoreUnavailable, UnsafeFolders
 from profiles import is_department
 from workers.delivery.filesystem import FileSystem
-from workers.delivery.publication import Journal, Publication
+from workers.delivery.publication import JOURNAL, Journal, Publication
+from workers.delivery.replacement import replace
 from workers.delivery.sidecar import SCHEMA, sidecar
 
-JOURNAL: Final = ".journal"
 TOOL: Final = "scanstrasse delivery/1"
 _STEM_CHARACTERS: Final = 80
 _STEM_BYTES: Final = 160
@@ -76,20 +77,27 @@ def perform(
             folder = _folder(outbox, document, system)
             publication = _publication(assignment, document, context, folder)
             receipt = journal.publish(publication)
+        # in this order: a consumer never finds the document missing
+        replaced = [replace(outbox, earlier, system) for earlier in document.supersedes]
     except OSError as error:
         raise _explained(outbox, error) from error
     described = Rendition(kind=RenditionKind.SIDECAR, **receipt["sidecar"])
-    return Outcome(renditions=(described,), facts=receipt["facts"])
+    facts = {**receipt["facts"], "replaced": replaced} if replaced else receipt["facts"]
+    return Outcome(renditions=(described,), facts=facts)
 
 
-def stem_of(source_name: str, document_id: str) -> str:
-    """Return the stem of all files of a document: readable, safe anywhere, unique by the id."""
+def stem_of(source_name: str, document_id: str, revision: int = 1) -> str:
+    """Return the stem of all files of a document: readable, safe anywhere, unique by the id.
+
+    Every revision has an id of its own; later ones say so by name as well.
+    """
     bare = source_name.replace("\\", "/").rpartition("/")[2]
     name = unicodedata.normalize("NFC", bare.rpartition(".")[0] or bare)
     slug = re.sub(r"[^A-Za-z0-9ÄÖÜäöüß._-]+", "_", name).strip("._-")[:_STEM_CHARACTERS]
     while len(slug.encode()) > _STEM_BYTES:
         slug = slug[:-1]
-    return f"{slug or 'dokument'}-{document_id}"
+    named = slug or "dokument"
+    return f"{named}-{document_id}" if revision == 1 else f"{named}-fassung{revision}-{document_id}"
 
 
 def _folder(outbox: Path, document: Document, system: FileSystem) -> Path:
@@ -109,7 +117,7 @@ def _publication(
 ) -> Publication:
     delivered_at = clock.now()
     zone = ZoneInfo(context.settings.house.zone)
-    stem = stem_of(assignment.batch.source(document.source).name, document.id)
+    stem = stem_of(assignment.batch.source(document.source).name, document.id, document.revision)
     files, outputs = _files(assignment, document, context, stem)
     content = sidecar(assignment, document, outputs, delivered_at, zone)
     made = context.rendition(

@@ -33,10 +33,14 @@ from ingest.document import Facts
 from ingest.errors import Outage, Unclear
 from workers.delivery.filesystem import FileSystem
 
+#: Folder of the journal, beside the departments' folders.
+JOURNAL: Final = ".journal"
 _CHUNK: Final = 1024 * 1024
 _LOCK_SECONDS: Final = 5.0
 #: All that is left of the journal's entry for a document that was erased.
 _ERASED: Final = "erased"
+#: What became of a delivery that a later revision's took the place of.
+_REPLACED: Final = "replaced"
 _Fate = TypeVar("_Fate")
 
 
@@ -127,6 +131,43 @@ class Journal:
             self._keep(key, {_ERASED: True})
             return fate
 
+    def replace(
+        self,
+        key: str,
+        decide: Callable[[Facts | None, bool], Facts],
+        carry_out: Callable[[Facts], None],
+    ) -> Facts:
+        """Put an end to a delivery that a later one replaces; none follows any more.
+
+        Args:
+            key: Of the delivery.
+            decide: Says what shall become of it; gets what was kept of it, None if no attempt
+                came so far, and whether the delivery was finished. Asked once, its answer is
+                kept before anything is done.
+            carry_out: Does what was decided; may be called again.
+
+        Raises:
+            OSError: Perhaps not all is done; the same decision holds the next time.
+            Outage: An attempt at the delivery is at work.
+        """
+        system, home = self._system, self._shard(key)
+        self._prepare(home)
+        begun, pending = self._place(key, "begun"), self._place(key, "pending")
+        stage = self._place(key, "stage")
+        with self._locked(home):
+            kept: Facts | None = None
+            if system.exists(begun):
+                kept = json.loads(system.read_whole(begun))
+            fate: Facts | None = (kept or {}).get(_REPLACED)
+            if fate is None:
+                fate = decide(kept, not system.exists(pending))
+                self._keep(key, {_ERASED: True, _REPLACED: fate})
+            system.remove(pending)
+            if system.exists(stage):
+                self._empty(stage)
+            carry_out(fate)
+            return fate
+
     def _keep(self, key: str, entry: Facts) -> None:
         """Write what is kept of a delivery, all at once."""
         content = json.dumps(entry).encode()
@@ -161,8 +202,11 @@ class Journal:
         system, pending = self._system, self._place(key, "pending")
         kept = json.loads(system.read_whole(self._place(key, "begun")))
         if kept.get(_ERASED):
-            message = "the document was erased after its delivery"
-            text = "Das Dokument wurde gelöscht und wird nicht noch einmal zugestellt."
+            message = "the document was erased or replaced after its delivery"
+            text = (
+                "Das Dokument wurde gelöscht oder durch eine spätere Fassung ersetzt und wird "
+                "nicht noch einmal zugestellt."
+            )
             raise Unclear(message, operator_text=text, code=_ERASED)
         receipt: Facts = kept["receipt"]
         if not system.exists(pending):

@@ -11,7 +11,14 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from ingest.document import NOT_APPLICABLE, NOT_RECORDED, Assignment, Document, Facts
+from ingest.document import (
+    NOT_APPLICABLE,
+    NOT_RECORDED,
+    PUT_BACK,
+    Assignment,
+    Document,
+    Facts,
+)
 
 SCHEMA: Final = "urn:scanstrasse:sidecar:1"
 
@@ -59,8 +66,30 @@ def sidecar(
         "seal": _seal(document),
         "findings": _findings(document),
         "anomalies": note.get("anomalies", []),
+        **_revised(document, zone),
     }
     return json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"
+
+
+def _revised(document: Document, zone: dt.tzinfo) -> Facts:
+    """Say what a later revision takes the place of, and which pages a person put back, and why."""
+    if not document.supersedes:
+        return {}
+    earlier = document.supersedes[0]
+    pages = [
+        {
+            "page": entry["page"],
+            "kind": entry["kind"],
+            "operator": entry["by"],
+            "reason": entry["reason"],
+            "at": _moment(dt.datetime.fromisoformat(entry["at"]), zone),
+        }
+        for entry in document.facts.get("separation", {}).get(PUT_BACK, [])
+    ]
+    return {
+        "supersedes": {"document": earlier.id, "revision": earlier.revision},
+        "put_back": pages,
+    }
 
 
 def _seal(document: Document) -> Facts:

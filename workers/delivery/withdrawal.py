@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.document import Facts
-from workers.delivery import JOURNAL
 from workers.delivery.filesystem import FileSystem
-from workers.delivery.publication import Journal
+from workers.delivery.publication import JOURNAL, Journal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,29 +63,31 @@ def withdraw(
     def remove(kept: Facts | None) -> Withdrawn:
         said = facts or (kept or {}).get("receipt", {}).get("facts", {})
         if not said:
-            return _leftovers(outbox, document, digests, system)
-        return _delivered(_home(outbox, said), said, system)
+            return leftovers(outbox, document, digests, system)
+        before = (kept or {}).get("replaced", {}).get("files", ())
+        return _delivered(home_of(outbox, said), said, system, before)
 
     if not system.exists(outbox):
         return Withdrawn(taken=tuple(Path(facts["path"]) / n for n in facts.get("files", ())))
     return Journal(outbox / JOURNAL, system).withdraw(key, remove)
 
 
-def _home(outbox: Path, said: Facts) -> Path:
+def home_of(outbox: Path, said: Facts) -> Path:
     """Return the folder of a delivery, where it is now if the outbox was moved."""
     recorded = Path(said["path"])
     return recorded if recorded.is_dir() else outbox / recorded.name
 
 
-def _delivered(folder: Path, said: Facts, system: FileSystem) -> Withdrawn:
+def _delivered(folder: Path, said: Facts, system: FileSystem, before: Collection[str]) -> Withdrawn:
+    """Remove what lies there; what was withdrawn `before` nobody has taken."""
     removed, taken, altered = [], [], []
     stem = said.get("stem")
     ready = {f"{stem}.ready": hashlib.sha256().hexdigest()} if stem else {}
     for name, sha256 in {**ready, **said.get("files", {})}.items():
         path = folder / name
-        found = _digest(path)
+        found = digest_of(path)
         if found is None:
-            if name not in ready:
+            if name not in ready and name not in before:
                 taken.append(path)
         elif found != sha256:
             altered.append(path)
@@ -98,13 +99,13 @@ def _delivered(folder: Path, said: Facts, system: FileSystem) -> Withdrawn:
     return Withdrawn(removed=tuple(removed), taken=tuple(taken), altered=tuple(altered))
 
 
-def _leftovers(
+def leftovers(
     outbox: Path, document: str, digests: Collection[str], system: FileSystem
 ) -> Withdrawn:
     """Remove what an attempt left that never came to the delivery itself."""
     removed, altered = [], []
     for path in sorted(outbox.glob(f"[!.]*/*-{document}.*")):
-        if _digest(path) in digests or _speaks_of(path, document):
+        if digest_of(path) in digests or _speaks_of(path, document):
             system.remove(path)
             removed.append(path)
         else:
@@ -125,7 +126,7 @@ def _speaks_of(path: Path, document: str) -> bool:
     return isinstance(content, dict) and content.get("document") == document
 
 
-def _digest(path: Path) -> str | None:
+def digest_of(path: Path) -> str | None:
     """Return the digest of a file, None if there is none; a link has no content of its own."""
     if path.is_symlink():
         return ""

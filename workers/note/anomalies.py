@@ -8,14 +8,10 @@ Both are German sentences, in the order of the pages, each once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any
 
 from ingest.document import Assignment, Document, Facts, Page, PageRole
-
-_RECOGNITION: Final = {
-    "timed_out": "Texterkennung wegen Zeitüberschreitung ausgelassen",
-    "crashed": "Texterkennung nach Absturz des Erkennungsprogramms ausgelassen",
-}
+from workers.review import unread
 
 
 def anomalies(assignment: Assignment, document: Document) -> list[str]:
@@ -97,5 +93,4 @@ def _unchecked(page: Page) -> Iterator[str]:
     if page.role is PageRole.BLANK_SUSPECT or examination.get("blank"):
         yield f"{where}: vermutlich leer"
     if recognition.get("anomaly"):
-        kind = str(recognition["anomaly"])
-        yield f"{where}: {_RECOGNITION.get(kind, f'Texterkennung ausgelassen ({kind})')}"
+        yield f"{where}: {unread(str(recognition['anomaly']))}"

@@ -15,7 +15,14 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from ingest.document import NOT_APPLICABLE, NOT_RECORDED, Assignment, Document, RenditionKind
+from ingest.document import (
+    NOT_APPLICABLE,
+    NOT_RECORDED,
+    PUT_BACK,
+    Assignment,
+    Document,
+    RenditionKind,
+)
 
 NAMESPACE: Final = "urn:scanstrasse:scanvermerk:1"
 FILENAME: Final = "scanvermerk.xml"
@@ -82,7 +89,7 @@ def scanvermerk(assignment: Assignment, document: Document, content: NoteContent
     _capture(root, assignment, document, content)
     _receipt(root, assignment, content)
     _position(root, assignment, document)
-    _counts(root, assignment)
+    _counts(root, assignment, document, content)
     _images(root, assignment)
     steps = ET.SubElement(root, "Prozessschritte")
     for step in content.steps:
@@ -124,8 +131,7 @@ def omitted(assignment: Assignment) -> list[tuple[int, str]]:
     Left-out pages after its last page belong to it up to the next separator; before its
     first page only its own separator and what followed that sheet, or the batch's beginning.
     """
-    entries = assignment.batch.facts.get("separation", {}).get("omitted", [])
-    kinds = {int(entry["page"]): str(entry["kind"]) for entry in entries}
+    kinds = {int(entry["page"]): str(entry["kind"]) for entry in assignment.batch.omitted}
     numbers = [page.number for page in assignment.pages]
     if not numbers:
         return []
@@ -157,6 +163,8 @@ def _heading(
     product = ET.SubElement(root, "Scanprodukt")
     _text(product, "Kennung", document.id)
     _text(product, "Fassung", str(document.revision))
+    if document.supersedes:
+        _text(product, "Ersetzt", document.supersedes[0].id)
     _text(product, "Herkunft", "elektronisch" if electronic else "Papier")
 
 
@@ -201,7 +209,9 @@ def _position(root: ET.Element, assignment: Assignment, document: Document) -> N
     _text(procedure, "Sha256", assignment.profile_sha256)
 
 
-def _counts(root: ET.Element, assignment: Assignment) -> None:
+def _counts(
+    root: ET.Element, assignment: Assignment, document: Document, content: NoteContent
+) -> None:
     expected = assignment.batch.envelope.expected_sheets
     counts = ET.SubElement(root, "Zaehlung")
     _text(counts, "ErwarteteBlaetter", None if expected is None else str(expected))
@@ -209,6 +219,15 @@ def _counts(root: ET.Element, assignment: Assignment) -> None:
     for number, kind in omitted(assignment):
         attributes = {"abbild": str(number), "grund": _OMITTED.get(kind, kind)}
         ET.SubElement(counts, "Weggelassen", attributes)
+    for entry in document.facts.get("separation", {}).get(PUT_BACK, []):
+        attributes = {
+            "abbild": str(entry["page"]),
+            "art": _OMITTED.get(entry["kind"], str(entry["kind"])),
+            "kuerzel": _clean(entry["by"]),
+            "zeitpunkt": _moment(dt.datetime.fromisoformat(entry["at"]), content.zone),
+            "grund": _clean(entry["reason"]),
+        }
+        ET.SubElement(counts, "Wiederaufgenommen", attributes)
 
 
 def _images(root: ET.Element, assignment: Assignment) -> None:

@@ -33,6 +33,7 @@ from ingest.errors import CountMismatch, SeparatorUnreadable, Unclear, Unreadabl
 from profiles import Profile
 from profiles.model import SeparationRules
 from workers.separation import DETECTOR
+from workers.separation.classes import with_classes
 
 #: Facts that make a source evidence as a whole.
 _WHOLE: Final = ("signed", "attachments", "portfolio", "acroform", "xfa", "as_is")
@@ -69,9 +70,9 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         CountMismatch: The operator counted other sheets than were scanned.
         SeparatorUnreadable: A page looks like a separator sheet but cannot be read.
         Unreadable: A scanned page does not decode.
-        Unclear: No page is left to deliver.
+        ReceivedDateMissing: A document's class needs the date of receipt.
+        Unclear: No page is left to deliver, or a sheet names a class that cannot be used.
     """
-    del context
     rules = Profile.model_validate(assignment.profile).separation
     batch, pages, released = assignment.batch, assignment.pages, assignment.released
     if released.get("blank") == "keep":
@@ -92,7 +93,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
             ),
         )
     return Outcome(
-        parts=tuple(cuts.parts),
+        parts=with_classes(cuts.parts, cuts.omitted, assignment, context),
         roles=cuts.roles,
         facts={
             "omitted": cuts.omitted,
