@@ -5,7 +5,7 @@ This package imports nothing else of the project; everything else imports it.
 
 from __future__ import annotations
 
-from ingest.document.kinds import PageRole, Priority, RenditionKind, SourceKind
+from ingest.document.kinds import PageRole, Priority, RenditionKind, Sides, SourceKind
 from ingest.document.plan import PLAN, Queue, Step, StepPlan, UnitKind
 from ingest.document.records import Batch, Blob, Document, Envelope, Page, Rendition, Source
 from ingest.document.standing import ENDS, MOVES, BatchStage, Stage, Standing
@@ -45,6 +45,7 @@ __all__ = [
     "Queue",
     "Rendition",
     "RenditionKind",
+    "Sides",
     "Source",
     "SourceKind",
     "Stage",

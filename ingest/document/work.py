@@ -21,6 +21,8 @@ RELEASE_KEYS: Final = MappingProxyType(
         "department": "zuständige Stelle",
         "not_a_separator": "yes: die Seite ist kein Trennblatt",
         "received_at": "Eingangsdatum JJJJ-MM-TT",
+        "sheet": "ignored: was auf Trennblättern nicht gilt, bleibt unbeachtet",
+        "sides": "simplex oder duplex: so liegen die Seiten, in der Folge des Scans",
         "skip_unreadable": "yes: ohne die unlesbaren Seiten",
     }
 )
@@ -86,7 +88,8 @@ class Part:
     Attributes:
         pages: Arrival page numbers in reading order; empty for an opaque electronic original.
         source: Ordinal of the source that is its original.
-        hints: What sheets and labels said: asn, department, received_at, sheet payload.
+        hints: What sheets and labels said: asn, department, received_at, profile (the class of
+            the document, one the house has), sheet payload.
     """
 
     pages: tuple[int, ...]
@@ -113,6 +116,8 @@ class Outcome:
         pages: Inspection only: the pages found, in order.
         children: Step that each page in `child_pages` has to finish before the next step.
         roles: Separation only: role by page number, where it is not content.
+        places: Separation only: by page number the sheet, from 1, and its side (`front`,
+            `back`), where it is known how the sheets lay.
         parts: Separation only: the documents.
         wait: The unit waits instead of going on.
     """
@@ -122,5 +127,6 @@ class Outcome:
     sources: tuple[Source, ...] = ()
     pages: tuple[FoundPage, ...] = ()
     roles: dict[int, PageRole] = field(default_factory=dict)
+    places: dict[int, tuple[int, str]] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
     wait: Wait | None = None

@@ -38,6 +38,8 @@ _ENVELOPE: Final = frozenset(
         "device",
         "storage_place",
         "expected_sheets",
+        "expected_consignments",
+        "sides",
     }
 )
 _UNITS: Final = {UnitKind.BATCH: schema.batch, UnitKind.DOCUMENT: schema.document}

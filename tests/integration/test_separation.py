@@ -27,7 +27,7 @@ from ingest.errors import (
 from profiles.model import SeparationRules
 from tests.plugins import papers
 from tests.plugins.stacks import Stack, documents, omitted, with_facts
-from workers.separation import cutting, sheets
+from workers.separation import cutting, laying, sheets, statements
 
 BLANK = Image.new("L", papers.SIZE, 250)
 Stacked = Callable[..., Stack]
@@ -119,10 +119,10 @@ def test_archive_numbers_start_documents_only_where_the_profile_says_so(
 ) -> None:
     pages = [_examined(n, asn=asn) for n, asn in enumerate([7, None, None, 8, 8], 1)]
     rules = SeparationRules(by=("asn",))
-    found = cutting.cut(_batch(stacked), pages, rules, as_is=False)
+    found = _cut(_batch(stacked), pages, rules)
     assert [part.pages for part in found.parts] == [(1, 2, 3), (4, 5)]
     assert [part.hints["asn"] for part in found.parts] == [7, 8]
-    whole = cutting.cut(_batch(stacked), pages, SeparationRules(), as_is=False)
+    whole = _cut(_batch(stacked), pages, SeparationRules())
     assert [part.pages for part in whole.parts] == [(1, 2, 3, 4, 5)]
 
 
@@ -302,7 +302,7 @@ def test_every_page_is_in_one_document_or_omitted_and_order_is_kept(
         for number, flag in enumerate(mixture.electronic, 1)
     )
     batch = dataclasses.replace(batch, sources=sources)
-    found = cutting.cut(batch, pages, mixture.rules, as_is=mixture.as_is)
+    found = _cut(batch, pages, mixture.rules, as_is=mixture.as_is)
     delivered = [number for part in found.parts for number in part.pages]
     left_out = [entry["page"] for entry in found.omitted]
     assert delivered == sorted(delivered)
@@ -311,6 +311,13 @@ def test_every_page_is_in_one_document_or_omitted_and_order_is_kept(
         sources_of = {pages[number - 1].source for number in part.pages}
         if any(mixture.electronic[source - 1] for source in sources_of):
             assert len(sources_of) == 1
+
+
+def _cut(
+    batch: Batch, pages: list[Page], rules: SeparationRules, *, as_is: bool = False
+) -> cutting.Cuts:
+    found = laying.runs(batch, pages, rules, as_is=as_is)
+    return cutting.cut(found, statements.read(found, lambda _: None))
 
 
 def _examined(number: int, **facts: object) -> Page:
