@@ -33,7 +33,7 @@ _COUNT = click.IntRange(min=0, max=1_000_000)
 )
 @click.option(
     "--sides",
-    type=click.Choice(list(Sides)),
+    type=click.Choice([side.value for side in Sides]),
     help="Wie die Blätter gescannt sind; ohne Angabe gilt das Profil.",
 )
 @click.option("--tenant", help="Mandant.")

@@ -14,13 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
-import profiles
 from ingest.context import StepContext
 from ingest.document import Assignment, Batch, Facts, Outcome, Page, PageRole, Part, Sides
-from ingest.errors import ProfileInvalid, SeparatorUnreadable, Unclear, Unreadable
+from ingest.errors import SeparatorUnreadable, Unclear, Unreadable
 from profiles import Profile
 from profiles.model import SeparationRules
 from workers.separation import DETECTOR, counting, laying, statements
@@ -103,7 +101,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     if released.get("not_a_separator") != "yes":
         _check_suspects(batch, found)
     house = context.settings.profiles
-    said = statements.read(found, lambda name: _class_problem(name, house))
+    said = statements.read(found, lambda name: statements.class_problem(name, house))
     if released.get("sheet") != "ignored":
         statements.check(batch, said.values())
     cuts = cut(found, said)
@@ -144,14 +142,6 @@ def _rules(assignment: Assignment) -> SeparationRules:
     if released.get("sides") in {Sides.SIMPLEX, Sides.DUPLEX}:
         changed["sides"] = released["sides"]
     return rules.model_copy(update=changed)
-
-
-def _class_problem(name: str, house: Path | None) -> str | None:
-    try:
-        profiles.load_released(name, house)
-    except ProfileInvalid as error:
-        return error.operator_text
-    return None
 
 
 def _nothing_left(batch: Batch) -> Unclear:

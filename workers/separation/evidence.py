@@ -66,6 +66,8 @@ def separator_on(page: Page, rules: SeparationRules) -> Separator | None:
     profile = action.removeprefix(PROFILE_ACTION) if action and switches else None
     if found and not of_bars:
         payload = dict(found.get("payload") or {})
+        if payload:  # our own sheet says its class itself; its bars only help to find it
+            profile = None
         return Separator(kind=found["kind"], text=found["text"], payload=payload, profile=profile)
     if action is None:
         return None

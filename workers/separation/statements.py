@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+import profiles
 from ingest import clock
 from ingest.document import Batch, Facts, is_operator_code
-from ingest.errors import SheetInvalid
+from ingest.errors import ProfileInvalid, SheetInvalid
 from profiles.model import SeparationRules
 from workers.separation.evidence import Separator, names, separator_on
 from workers.separation.laying import Run
@@ -58,6 +60,15 @@ class Statement:
     problems: tuple[Problem, ...] = ()
 
 
+def class_problem(name: str, house: Path | None) -> str | None:
+    """Say in German why `name` is no class of the house, None if it is one."""
+    try:
+        profiles.load_released(name, house)
+    except ProfileInvalid as error:
+        return error.operator_text
+    return None
+
+
 def read(found: Sequence[Run], class_check: ClassCheck) -> dict[int, Statement]:
     """Return what every separator sheet says, by page number."""
     said: dict[int, Statement] = {}
@@ -97,7 +108,10 @@ def _statement(
 ) -> Statement:
     payload = dict(separator.payload)
     said = {**({"CLASS": separator.profile} if separator.profile else {}), **payload}
-    problems = tuple(_problems(said, separator, rules, class_check))
+    problems = tuple(problems_of(said, rules, class_check, switched=separator.profile))
+    if separator.code_lost:
+        text = "Die Streifen trennen, der Code des Blatts ist nicht lesbar; was er sagt, fehlt."
+        problems = (Problem(key="", text=text), *problems)
     anomalies = [_refused(number, problem) for problem in problems]
     if payload.get("OP") and not is_operator_code(payload["OP"]):
         text = "Trennblatt nennt kein Kürzel der scannenden Person; die Angabe ist nicht übernommen"
@@ -121,20 +135,28 @@ def _refused(number: int, problem: Problem) -> Facts:
     return {"code": "sheet_refused", "page": number, "text": text}
 
 
-def _problems(
-    said: dict[str, str], separator: Separator, rules: SeparationRules, class_check: ClassCheck
+def problems_of(
+    said: Mapping[str, str],
+    rules: SeparationRules,
+    class_check: ClassCheck,
+    *,
+    switched: str | None = None,
 ) -> Iterator[Problem]:
-    if separator.code_lost:
-        text = "Die Streifen trennen, der Code des Blatts ist nicht lesbar; was er sagt, fehlt."
-        yield Problem(key="", text=text)
+    """Yield what cannot hold of a sheet's payload.
+
+    Args:
+        said: The payload.
+        rules: Those of the stack the sheet lies in.
+        class_check: Asked about a class that the rules allow.
+        switched: The profile a patch code switches to; the rules themselves name it.
+    """
     if (received := said.get("REC")) and (wrong := _wrong_date(received)):
         yield Problem(key="REC", text=f"Eingangsdatum „{_shown(received)}“ {wrong}.")
     if (sheets := said.get("SHEETS")) and not _COUNT.fullmatch(sheets):
         yield Problem(key="SHEETS", text=f"Blattzahl „{_shown(sheets)}“ ist keine ganze Zahl.")
     if wanted := said.get("CLASS"):
-        allowed = wanted == separator.profile or wanted in rules.classes
         listed = ", ".join(rules.classes) or "keine"
-        if not allowed:
+        if wanted != switched and wanted not in rules.classes:
             text = (
                 f"Klasse „{_shown(wanted)}“ lässt dieses Profil nicht zu"
                 f" (separation.classes: {listed})."
