@@ -74,7 +74,7 @@ def worn(page: Image.Image, turn: float, noise: float, *, bitonal: bool) -> Pixe
     pixels += np.random.default_rng(5).normal(0, noise, pixels.shape)
     if bitonal:
         pixels = np.where(pixels > 128, 255.0, 0.0)
-    return np.clip(pixels, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels, 0, 255), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("bitonal", [False, True])
