@@ -130,6 +130,12 @@ class SeparatorUnreadable(Unclear):
     code = "separator_unreadable"
 
 
+class SheetInvalid(Unclear):
+    """A separator sheet says something about its document that cannot hold."""
+
+    code = "sheet_invalid"
+
+
 class CheckFailed(Unclear):
     """One's own scan failed a check: a page does not decode, the result is not valid PDF/A."""
 

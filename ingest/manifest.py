@@ -29,7 +29,7 @@ from pydantic import (
 )
 
 from ingest import clock
-from ingest.document import OPERATOR_CODE_RULE, is_operator_code
+from ingest.document import OPERATOR_CODE_RULE, Sides, is_operator_code
 from ingest.errors import ManifestInvalid
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def _printable(text: str) -> str:
 
 
 Moment = Annotated[dt.datetime | None, BeforeValidator(_moment)]
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Short = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 
 
@@ -109,6 +110,8 @@ class Manifest(_Strict):
     """What the station says; None where it says nothing.
 
     Attributes:
+        sides: How the sheets lie in the stack, where the profile does not say it or says it
+            differently.
         sources: The files in order; None means those that lie beside the manifest.
     """
 
@@ -118,7 +121,9 @@ class Manifest(_Strict):
     scanned_at: Moment = None
     device: Short | None = None
     storage_place: Short | None = None
-    expected_sheets: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    expected_sheets: Count | None = None
+    expected_consignments: Count | None = None
+    sides: Annotated[Sides, Field(strict=False)] | None = None
     sources: Annotated[tuple[ManifestSource, ...], Field(strict=False)] | None = None
 
     @model_validator(mode="after")
@@ -195,6 +200,7 @@ _SAID: Final = MappingProxyType(
         "string_unicode": "enthält halbe Zeichen",
         "string_too_short": "darf nicht leer sein",
         "int_type": "erwartet eine ganze Zahl",
+        "enum": f"erlaubt sind {', '.join(Sides)}",
         "tuple_type": "erwartet eine Liste von {name, sha256}",
         "model_type": "erwartet {name, sha256}",
         "model_attributes_type": "erwartet {name, sha256}",

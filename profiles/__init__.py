@@ -28,6 +28,7 @@ __all__ = [
     "LoadedProfile",
     "Profile",
     "RoutingRule",
+    "check_classes",
     "is_department",
     "load",
     "load_released",
@@ -107,6 +108,20 @@ def load_released(name: str, house: Path | None = None) -> LoadedProfile:
         text = f"released: Das Profil '{name}' ist nicht freigegeben. {reason}"
         raise _invalid(loaded.path, text)
     return loaded
+
+
+def check_classes(loaded: LoadedProfile, house: Path | None = None) -> None:
+    """Check that every class a profile hands documents over to can be used.
+
+    Raises:
+        ProfileInvalid: One does not exist or is not released; the text names both profiles.
+    """
+    for name in loaded.profile.separation.named_classes:
+        try:
+            load_released(name, house)
+        except ProfileInvalid as error:
+            text = f"separation nennt die Klasse '{name}': {error.operator_text}"
+            raise _invalid(loaded.path, text) from error
 
 
 def _find(name: str, house: Path | None) -> Path:

@@ -8,6 +8,8 @@ mistyped rule that is silently ignored sends letters to the wrong desk.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from types import MappingProxyType
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -18,11 +20,19 @@ from ingest.document import Priority
 NAME_PATTERN: Final = r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?"
 #: Department names are folder names of the outbox: no dots, no separators, no spaces.
 DEPARTMENT_PATTERN: Final = r"[a-z0-9äöüß][a-z0-9äöüß_-]{0,62}"
+#: What each class of patch code does unless the profile says otherwise. 1 and 6, 3 and T are
+#: mirror images, which a sheet fed the other way round swaps: each pair is one class.
+PATCHES: Final = MappingProxyType({"T": "document", "2": "document", "1": "ignore", "4": "ignore"})
+#: Begins the action of a patch code that switches to another profile.
+PROFILE_ACTION: Final = "profile:"
+_MIRRORED: Final = MappingProxyType({"3": "T", "6": "1"})
 _LANGUAGE: Final = r"[A-Za-z]+(_[A-Za-z]+)*(/[A-Za-z]+)?"
 
 Department = Annotated[str, Field(pattern=f"^{DEPARTMENT_PATTERN}$")]
 Language = Annotated[str, Field(pattern=f"^{_LANGUAGE}$", max_length=40)]
 Models = Annotated[tuple[Language, ...], Field(strict=False, min_length=1, max_length=8)]
+ProfileName = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
+Cut = Literal["sheet", "asn", "blank", "count"]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -53,13 +63,89 @@ class SeparationRules(_Section):
 
     Attributes:
         enabled: False keeps every source whole.
-        by: `sheet` cuts at the known separator sheets, `asn` starts a document at each label.
+        by: `sheet` cuts at the known separator sheets, `asn` starts a document at each label,
+            `blank` cuts at blank sheets, which are left out, `count` after every so many sheets.
+        every: With `count`: sheets of each document.
         blank: `omit` leaves blank pages out of the document and records them.
+        sides: How the sheets of a stack lie; None where that differs from stack to stack.
+        patches: By class of patch code: `document` separates, `ignore` leaves the page what it
+            is, `profile:NAME` separates and makes the document behind it one of that profile.
+        classes: Profiles that a separator sheet may name for the document behind it.
     """
 
     enabled: bool = True
-    by: Annotated[tuple[Literal["sheet", "asn"], ...], Field(strict=False)] = ("sheet",)
+    by: Annotated[tuple[Cut, ...], Field(strict=False)] = ("sheet",)
+    every: Annotated[int, Field(ge=1, le=10_000)] | None = None
     blank: Literal["keep", "omit"] = "keep"
+    sides: Literal["simplex", "duplex", "fronts_then_backs"] | None = None
+    patches: dict[str, str] = Field(default_factory=lambda: dict(PATCHES), validate_default=False)
+    classes: Annotated[tuple[ProfileName, ...], Field(strict=False, max_length=200)] = ()
+
+    @property
+    def separating_patches(self) -> dict[str, str]:
+        """What the classes of patch codes do that are not ignored; none without `sheet`."""
+        if not (self.enabled and "sheet" in self.by):
+            return {}
+        return {name: action for name, action in self.patches.items() if action != "ignore"}
+
+    @property
+    def named_classes(self) -> list[str]:
+        """The profiles to which patch codes and sheets may hand documents over."""
+        switched = [
+            action.removeprefix(PROFILE_ACTION)
+            for action in self.patches.values()
+            if action.startswith(PROFILE_ACTION)
+        ]
+        return sorted({*switched, *self.classes})
+
+    @field_validator("patches")
+    @classmethod
+    def _known_patches(cls, patches: dict[str, str]) -> dict[str, str]:
+        for name, action in patches.items():
+            if name in _MIRRORED:
+                message = (
+                    f"Patch {name} und Patch {_MIRRORED[name]} sind Spiegelbilder und nicht zu"
+                    f" unterscheiden, sobald ein Blatt umgekehrt liegt; bitte {_MIRRORED[name]}"
+                    " schreiben, es gilt für beide"
+                )
+                raise ValueError(message)
+            if name not in PATCHES:
+                message = (
+                    f"unbekannter Patch-Code '{name}'; erlaubt sind T (auch 3), 2, 1 (auch 6), 4"
+                )
+                raise ValueError(message)
+            if not re.fullmatch(f"document|ignore|{PROFILE_ACTION}{NAME_PATTERN}", action):
+                message = f"{name}: erlaubt sind document, ignore oder profile:NAME"
+                raise ValueError(message)
+        return {**PATCHES, **patches}
+
+    @model_validator(mode="after")
+    def _rules_fit_together(self) -> Self:
+        for applies, message in self._contradictions():
+            if applies:
+                raise ValueError(message)
+        return self
+
+    def _contradictions(self) -> Iterator[tuple[bool, str]]:
+        counted, sheets = "count" in self.by, "sheet" in self.by
+        yield len(set(self.by)) < len(self.by), "by nennt eine Regel mehrfach"
+        yield (
+            counted and len(self.by) > 1,
+            "by = count steht allein: feste Zahl und andere Trennzeichen widersprechen sich",
+        )
+        yield counted and self.every is None, "by = count braucht every (Blätter je Dokument)"
+        yield (
+            not counted and self.every is not None,
+            'every wirkt nur zusammen mit by = ["count"]',
+        )
+        yield (
+            not sheets and self.patches != PATCHES,
+            'patches wirkt nur, wenn by auch "sheet" nennt',
+        )
+        yield (
+            not sheets and bool(self.classes),
+            'classes wirkt nur, wenn by auch "sheet" nennt',
+        )
 
 
 class RecognitionRules(_Section):
@@ -168,7 +254,7 @@ class Profile(_Section):
         released: An arrival under an unreleased profile is refused.
     """
 
-    name: Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
+    name: ProfileName
     version: Annotated[str, Field(min_length=1, max_length=40)]
     title: Text
     treatment: Literal["copying", "replacing"]

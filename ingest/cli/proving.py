@@ -111,7 +111,8 @@ def _check_profiles(app: App) -> None:
     import profiles
 
     for name in profiles.names(app.settings.profiles):
-        profiles.load(name, app.settings.profiles)
+        loaded = profiles.load(name, app.settings.profiles)
+        profiles.check_classes(loaded, app.settings.profiles)
 
 
 def _check_tools(app: App) -> None:

@@ -14,8 +14,10 @@ from ingest import clock
 from ingest.cli.app import App, print_json, with_app
 from ingest.cli.options import operator_option
 from ingest.cli.waiting import PERSON, await_end, rows_of_batch
-from ingest.document import new_id
+from ingest.document import Envelope, Sides, new_id
 from ingest.errors import ScanstrasseError
+
+_COUNT = click.IntRange(min=0, max=1_000_000)
 
 
 @click.command()
@@ -25,6 +27,15 @@ from ingest.errors import ScanstrasseError
 @click.option("--profile", default="posteingang", show_default=True, help="Scanprofil.")
 @click.option("--received-at", metavar="DATUM", help="Eingangsdatum JJJJ-MM-TT, auch mit Uhrzeit.")
 @operator_option()
+@click.option("--expected-sheets", type=_COUNT, metavar="ZAHL", help="Gezählte Blätter je Datei.")
+@click.option(
+    "--expected-consignments", type=_COUNT, metavar="ZAHL", help="Gezählte Sendungen je Datei."
+)
+@click.option(
+    "--sides",
+    type=click.Choice([side.value for side in Sides]),
+    help="Wie die Blätter gescannt sind; ohne Angabe gilt das Profil.",
+)
 @click.option("--tenant", help="Mandant.")
 @click.option("--wait", is_flag=True, help="Bis zum Ende warten; arbeitet selbst, wenn niemand da.")
 @click.option("--json", "as_json", is_flag=True, help="Ein JSON-Objekt je Zeile.")
@@ -32,11 +43,14 @@ from ingest.errors import ScanstrasseError
 def receive(  # noqa: PLR0913 - one parameter per option of the command
     app: App,
     files: tuple[Path, ...],
+    *,
     profile: str,
     received_at: str | None,
     operator: str | None,
+    expected_sheets: int | None,
+    expected_consignments: int | None,
+    sides: str | None,
     tenant: str | None,
-    *,
     wait: bool,
     as_json: bool,
 ) -> int:
@@ -47,11 +61,21 @@ def receive(  # noqa: PLR0913 - one parameter per option of the command
     moment = None if received_at is None else _moment(received_at, app.settings.house.zone)
     _refuse_missing(files)
     name = app.tenant(tenant)
+    envelope = Envelope(
+        profile=profile,
+        channel="command",
+        operator=operator,
+        received_at=moment,
+        received_at_source=None if moment is None else "operator",
+        expected_sheets=expected_sheets,
+        expected_consignments=expected_consignments,
+        sides=None if sides is None else Sides(sides),
+    )
     batches: list[str] = []
     refused = 0
     for path in files:
         try:
-            batch = _accept(app, path, name, profile, moment, operator)
+            batch = _accept(app, path, name, envelope)
         except ScanstrasseError:
             # What was received before stays received: whoever repeats the command must know.
             _report(app, batches, as_json=as_json, final=False)
@@ -86,31 +110,17 @@ def _refuse_missing(files: tuple[Path, ...]) -> None:
             raise click.UsageError(message)
 
 
-def _accept(
-    app: App,
-    path: Path,
-    tenant: str,
-    profile: str,
-    received_at: dt.datetime | None,
-    operator: str | None,
-) -> str | None:
+def _accept(app: App, path: Path, tenant: str, envelope: Envelope) -> str | None:
     """Receive one file; None when its type is not accepted at all."""
     import profiles
     from ingest import intake
     from ingest.content import kind_of
-    from ingest.document import Envelope, SourceKind
+    from ingest.document import SourceKind
 
     size = path.stat().st_size
     if size and kind_of(path) is SourceKind.UNKNOWN:
         return None
-    loaded = profiles.load_released(profile, app.settings.profiles)
-    envelope = Envelope(
-        profile=profile,
-        channel="command",
-        operator=operator,
-        received_at=received_at,
-        received_at_source=None if received_at is None else "operator",
-    )
+    loaded = profiles.load_released(envelope.profile, app.settings.profiles)
     receipt = intake.receive_files(
         app.ledger,
         app.store,

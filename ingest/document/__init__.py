@@ -5,7 +5,7 @@ This package imports nothing else of the project; everything else imports it.
 
 from __future__ import annotations
 
-from ingest.document.kinds import PageRole, Priority, RenditionKind, SourceKind
+from ingest.document.kinds import PageRole, Priority, RenditionKind, Sides, SourceKind
 from ingest.document.omission import PUT_BACK, left_out
 from ingest.document.plan import PLAN, Queue, Step, StepPlan, UnitKind
 from ingest.document.records import (
@@ -65,6 +65,7 @@ __all__ = [
     "Queue",
     "Rendition",
     "RenditionKind",
+    "Sides",
     "Source",
     "SourceKind",
     "Stage",

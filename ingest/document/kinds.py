@@ -39,6 +39,14 @@ class PageRole(enum.StrEnum):
     BLANK_SUSPECT = "blank_suspect"
 
 
+class Sides(enum.StrEnum):
+    """How the sides of the sheets lie in a scanned stack, one behind the other."""
+
+    SIMPLEX = "simplex"  #: one page a sheet
+    DUPLEX = "duplex"  #: front, back, front, back
+    FRONTS_THEN_BACKS = "fronts_then_backs"  #: two passes: fronts 1..n, then backs n..1
+
+
 class SourceKind(enum.StrEnum):
     """What a source turned out to be; decided by its bytes, never by its name."""
 

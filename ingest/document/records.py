@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 
-from ingest.document.kinds import PageRole, RenditionKind, SourceKind
+from ingest.document.kinds import PageRole, RenditionKind, Sides, SourceKind
 from ingest.document.omission import left_out
 from ingest.document.standing import BatchStage, Stage
 from ingest.document.terms import Facts
@@ -103,7 +103,9 @@ class Envelope:
             `system` (electronic arrivals).
         operator: Code of the person, never a name, login or host.
         device: Inventory number or product of the scanner.
-        expected_sheets: The operator's count.
+        expected_sheets: The operator's count of sheets.
+        expected_consignments: The operator's count of what separate senders sent.
+        sides: How the sheets were scanned; it counts before what the profile says.
     """
 
     profile: str
@@ -115,6 +117,8 @@ class Envelope:
     device: str | None = None
     storage_place: str | None = None
     expected_sheets: int | None = None
+    expected_consignments: int | None = None
+    sides: Sides | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,8 @@ RELEASE_KEYS: Final = MappingProxyType(
         "not_a_separator": "yes: die Seite ist kein Trennblatt",
         "profile": "stack: Profil des Stapels, auch wo ein Trennblatt ein anderes nennt",
         "received_at": "Eingangsdatum JJJJ-MM-TT",
+        "sheet": "ignored: was auf Trennblättern nicht gilt, bleibt unbeachtet",
+        "sides": "simplex oder duplex: so liegen die Seiten, in der Folge des Scans",
         "skip_unreadable": "yes: ohne die unlesbaren Seiten",
     }
 )
@@ -133,6 +135,8 @@ class Outcome:
         pages: Inspection only: the pages found, in order.
         children: Step that each page in `child_pages` has to finish before the next step.
         roles: Separation only: role by page number, where it is not content.
+        places: Separation only: by page number the sheet, from 1, and its side (`front`,
+            `back`), where it is known how the sheets lay.
         parts: Separation only: the documents.
         wait: The unit waits instead of going on.
     """
@@ -142,5 +146,6 @@ class Outcome:
     sources: tuple[Source, ...] = ()
     pages: tuple[FoundPage, ...] = ()
     roles: dict[int, PageRole] = field(default_factory=dict)
+    places: dict[int, tuple[int, str]] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
     wait: Wait | None = None

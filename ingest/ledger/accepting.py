@@ -175,6 +175,8 @@ def _batch_row(arrival: Arrival, moment: dt.datetime) -> Facts:
         "device": envelope.device,
         "storage_place": envelope.storage_place,
         "expected_sheets": envelope.expected_sheets,
+        "expected_consignments": envelope.expected_consignments,
+        "sides": envelope.sides,
         "registered_at": moment,
         "facts": {},
     }
@@ -310,6 +312,8 @@ def _received(arrival: Arrival) -> Facts:
         "device": envelope.device,
         "storage_place": envelope.storage_place,
         "expected_sheets": envelope.expected_sheets,
+        "expected_consignments": envelope.expected_consignments,
+        "sides": envelope.sides,
         "sources": [_named(source) for source in arrival.sources],
     }
     if arrival.manifests:

@@ -38,6 +38,8 @@ _ENVELOPE: Final = frozenset(
         "device",
         "storage_place",
         "expected_sheets",
+        "expected_consignments",
+        "sides",
     }
 )
 #: Nobody has to look at what was turned away or replaced.

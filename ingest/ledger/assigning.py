@@ -18,6 +18,7 @@ from ingest.document import (
     PageRole,
     Rendition,
     RenditionKind,
+    Sides,
     Stage,
     Step,
     Superseded,
@@ -169,6 +170,8 @@ def envelope_of(row: Row) -> Envelope:
         device=row.device,
         storage_place=row.storage_place,
         expected_sheets=row.expected_sheets,
+        expected_consignments=row.expected_consignments,
+        sides=None if row.sides is None else Sides(row.sides),
     )
 
 

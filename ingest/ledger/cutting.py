@@ -33,7 +33,7 @@ _PAGE_IDS = sa.select(schema.page.c.number, schema.page.c.id).where(
 _SOURCE_DIGESTS = sa.select(schema.batch_source.c.ordinal, schema.batch_source.c.sha256).where(
     schema.batch_source.c.batch_id == sa.bindparam("of_batch")
 )
-_ROLE = sa.update(schema.page).where(
+_NUMBERED = sa.update(schema.page).where(
     schema.page.c.batch_id == sa.bindparam("of_batch"),
     schema.page.c.number == sa.bindparam("at_number"),
 )
@@ -56,9 +56,7 @@ def separation(
     page_ids = {number: id_ for number, id_ in connection.execute(_PAGE_IDS, _of(row))}  # noqa: C416 - rows are not pairs to mypy
     digests = {ordinal: sha for ordinal, sha in connection.execute(_SOURCE_DIGESTS, _of(row))}  # noqa: C416 - as above
     _check(row, outcome, page_ids, digests)
-    roles = [{**_of(row), "at_number": n, "role": role} for n, role in outcome.roles.items()]
-    if roles:
-        connection.execute(_ROLE, roles)
+    _describe_pages(connection, row, outcome)
     openwork.finish(connection, row)
     openwork.show(
         connection,
@@ -86,6 +84,19 @@ def separation(
         "omitted": outcome.facts.get("omitted", []),
     }
     chains.append(connection, row.batch_id, moment, chains.Entry("separated", said))
+
+
+def _describe_pages(connection: sa.Connection, row: Row, outcome: Outcome) -> None:
+    """Write role, sheet and side of the pages, as far as the outcome knows them."""
+    roles = [{**_of(row), "at_number": n, "role": role} for n, role in outcome.roles.items()]
+    if roles:
+        connection.execute(_NUMBERED, roles)
+    places = [
+        {**_of(row), "at_number": n, "sheet": sheet, "side": side}
+        for n, (sheet, side) in outcome.places.items()
+    ]
+    if places:
+        connection.execute(_NUMBERED, places)
 
 
 def _of(row: Row) -> Facts:

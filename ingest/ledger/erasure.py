@@ -225,7 +225,8 @@ class _Erasure:
         facts: Facts = {}
         if table is _batch and (omitted := left_out(row.facts)):
             # Page numbers say nothing about anybody, and the day's account needs them.
-            facts = {Step.SEPARATION: {"omitted": omitted}}
+            numbers = [{"page": entry["page"], "kind": entry["kind"]} for entry in omitted]
+            facts = {Step.SEPARATION: {"omitted": numbers}}
         values = {"standing": standing, "reason_code": ERASED, "reason": _REASON, "facts": facts}
         values |= {"erased_at": self._at, **gone}
         self._run(sa.update(table).where(table.c.id == row.id).values(values))

@@ -107,6 +107,8 @@ batch = sa.Table(
     _at("closed_at", nullable=True),
     _at("erased_at", nullable=True),
     _facts(),
+    sa.Column("expected_consignments", sa.Integer),
+    _maybe("sides"),  #: simplex, duplex, fronts_then_backs; NULL: the profile says
 )
 sa.Index(None, batch.c.tenant, batch.c.registered_at)
 sa.Index(

@@ -163,6 +163,8 @@ def _of_batch(connection: sa.Connection, batch: Row, record: Facts) -> Facts:
         "device": batch.device,
         "storage_place": batch.storage_place,
         "expected_sheets": batch.expected_sheets,
+        "expected_consignments": batch.expected_consignments,
+        "sides": batch.sides,
         "closed_at": moment(batch.closed_at),
         "facts": batch.facts,
         "sources": [
@@ -205,6 +207,8 @@ def _pages(connection: sa.Connection, unit: Unit, record: Facts) -> list[Facts]:
             "number": row.number,
             "source": row.source,
             "index": row.frame,
+            "sheet": row.sheet,
+            "side": row.side,
             "sha256": row.sha256 or None,
             "role": row.role,
             "words_sha256": row.words_sha256,

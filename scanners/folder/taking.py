@@ -296,6 +296,8 @@ class Taking:
             device=said.device or (shift.device if shift else None),
             storage_place=said.storage_place,
             expected_sheets=said.expected_sheets,
+            expected_consignments=said.expected_consignments,
+            sides=said.sides,
         )
 
     def _shift(self, inbox: str) -> Shift | None:

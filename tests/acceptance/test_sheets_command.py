@@ -44,3 +44,46 @@ def test_a_wrong_date_is_refused_with_the_remedy(tmp_path: Path) -> None:
     done = _run("--data", str(tmp_path / "data"), *arguments)
     assert done.returncode == 2
     assert "JJJJ-MM-TT" in done.stderr
+
+
+def test_cover_sheets_are_numbered_and_understood_by_the_profile(tmp_path: Path) -> None:
+    house = tmp_path / "profile"
+    house.mkdir()
+    (house / "haus.toml").write_text(
+        'name = "haus"\nversion = "1"\ntitle = "Haus"\ntreatment = "copying"\n'
+        "[separation]\nclasses = ['archiv']\n"
+    )
+    config = tmp_path / "scanstrasse.toml"
+    config.write_text(f'profiles = "{house}"\n')
+    sheet = tmp_path / "deckblatt.pdf"
+    said = ["--class", "archiv", "--expected-sheets", "4", "--case-reference", "BA-2026-000123"]
+    said += ["--cover", "--copies", "3", "--number-from", "8", "--profile", "haus"]
+    done = _run(
+        "--config", str(config), "--data", str(tmp_path / "d"), "sheets", "-o", str(sheet), *said
+    )
+    assert done.returncode == 0, done.stderr
+    payloads = [
+        examine(open_frame(sheet, SourceKind.PDF, page, max_pixels=50_000_000))["separator"][
+            "payload"
+        ]
+        for page in range(3)
+    ]
+    same = {"SEP": "DOC", "CLASS": "archiv", "CASE": "BA-2026-000123", "SHEETS": "4"}
+    assert payloads == [{**same, "NO": str(number)} for number in (8, 9, 10)]
+
+
+def test_a_sheet_that_its_profile_would_not_obey_is_not_printed(tmp_path: Path) -> None:
+    sheet = tmp_path / "blatt.pdf"
+    for said, named in (
+        (["--class", "archiv"], "lässt dieses Profil nicht zu"),
+        (["--expected-sheets", "vier"], "keine ganze Zahl"),
+        (["--profile", "elektronisch"], "trennt nicht an Trennblättern"),
+        (["--case-reference", "x" * 60, "--symbology", "code128"], "--symbology qr"),
+    ):
+        done = _run("--data", str(tmp_path / "data"), "sheets", "-o", str(sheet), *said)
+        assert done.returncode == 2, done.stderr
+        assert named in done.stderr
+        assert not sheet.exists()
+    done = _run("--data", str(tmp_path / "data"), "sheets", "-o", str(sheet), "--profile", "fehlt")
+    assert done.returncode != 0
+    assert "Profil 'fehlt' gibt es nicht" in done.stderr

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from ingest.document import Outcome, Part, Standing, Step
+from ingest.document import Outcome, Part, Sides, Standing, Step
 from ingest.ledger import Ledger, integrity, schema
 from ingest.ledger.agreement import Examination
 from ingest.ledger.erasure import erase
@@ -52,11 +52,22 @@ def test_rows_agree_with_their_chains_after_every_single_step(ledger: Ledger) ->
             scanned_at=dt.datetime(2026, 11, 21, 8, tzinfo=dt.UTC),
             device="S-1",
             expected_sheets=4,
+            expected_consignments=2,
+            sides=Sides.DUPLEX,
         )
     )
     while (claim := ledger.claim(ALL, "test", LEASE)) is not None:
         assert found(ledger) == []
         assert ledger.record(claim, outcome(ledger.assignment(claim), CUT))
+    assert found(ledger) == []
+
+
+def test_the_digest_of_a_page_left_out_goes_when_the_batch_is_erased(ledger: Ledger) -> None:
+    receipt = ledger.accept(arrival())
+    work(ledger, CUT)
+    erased(ledger, receipt.batch_id)
+    [batch] = rows(ledger, _batch)
+    assert batch.facts == {"separation": {"omitted": [{"page": 3, "kind": "separator"}]}}
     assert found(ledger) == []
 
 

@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from ingest.clock import UTC
-from ingest.document import Queue, Standing
+from ingest.document import Queue, Sides, Standing
 from ingest.errors import Misconfigured
 from ingest.ledger import Ledger, Unaccepted, migrating, open_ledger, schema
 from tests.plugins.ledgers import ALL, LEASE, arrival, events, rows, source, work
@@ -39,6 +40,8 @@ def test_an_arrival_becomes_a_batch_with_its_sources(ledger: Ledger) -> None:
         received_at_source="batch.json",
         storage_place="Karton 7",
         expected_sheets=3,
+        expected_consignments=2,
+        sides=Sides.DUPLEX,
     )
     receipt = ledger.accept(sent)
     assert receipt.created
@@ -160,6 +163,31 @@ def test_the_newest_migration_is_the_one_that_is_expected() -> None:
     )
     config.set_main_option("path_separator", "os")
     assert ScriptDirectory.from_config(config).get_heads() == [migrating.HEAD]
+
+
+def test_batches_accepted_before_counts_were_kept_are_upgraded_and_know_none(
+    ledger_url: str,
+) -> None:
+    config = Config()
+    config.set_main_option(
+        "script_location", str(migrating.__file__).replace("migrating.py", "migrations")
+    )
+    config.set_main_option("path_separator", "os")
+    engine = sa.create_engine(ledger_url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        old = sa.text(
+            "INSERT INTO batch (id, tenant, receipt_key, stage, standing, priority, profile,"
+            " profile_sha256, channel, registered_at, facts) VALUES ('b', 'default', 'k',"
+            " 'received', 'ready', 10, 'posteingang', 'd', 'folder', 0, '{}')"
+        )
+        connection.execute(old)
+    engine.dispose()
+    ledger = open_ledger(ledger_url)
+    [batch] = rows(ledger, schema.batch)
+    assert (batch.id, batch.expected_consignments, batch.sides) == ("b", None, None)
+    ledger.close()
 
 
 def test_a_ledger_of_a_newer_version_is_refused(ledger_url: str) -> None:

@@ -48,14 +48,16 @@ def test_a_batch_of_two_documents_is_delivered(ledger: Ledger) -> None:
     assert len(done) == 6 + 3 + 2 * 6
     (batch,) = rows(ledger, schema.batch)
     assert (batch.stage, batch.standing) == (BatchStage.CLOSED, Standing.DONE)
-    assert batch.facts["separation"]["omitted"] == [{"page": 3, "kind": "separator"}]
+    pages = rows(ledger, schema.page)
+    left_out = {"page": 3, "kind": "separator", "sha256": pages[2].sha256}
+    assert batch.facts["separation"]["omitted"] == [left_out]
+    assert [(page.sheet, page.side) for page in pages] == [(n, "front") for n in (1, 2, 3, 4)]
     assert batch.facts["separation"]["recorded_at"] == batch.closed_at.isoformat()
     documents = rows(ledger, schema.document)
     assert [(d.ordinal, d.pages) for d in documents] == [(1, [1, 2]), (2, [4])]
     for document in documents:
         assert (document.stage, document.standing) == (Stage.DELIVERED, Standing.DONE)
         assert document.facts["delivery"]["done"] == "delivery"
-    pages = rows(ledger, schema.page)
     assert [page.role for page in pages] == ["content", "content", "separator", "content"]
     assert [page.words_sha256 is not None for page in pages] == [True, True, False, True]
     assert rows(ledger, schema.claim) == []

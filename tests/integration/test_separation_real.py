@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.errors import Unclear
 from tests.plugins.stacks import CORPUS, Stack, documents, needs_corpus, omitted
 
 
@@ -27,6 +28,7 @@ from tests.plugins.stacks import CORPUS, Stack, documents, needs_corpus, omitted
         ("split-by-tag-basic.pdf", "posteingang", [[1, 2, 3, 4, 5, 6]]),
         ("barcode-39-asn-123.pdf", "stapel-asn", [[1]]),
         ("barcode-128-asn-too-large.pdf", "stapel-asn", [[1]]),
+        ("barcode-39-asn-123.pdf", "posteingang", [[1]]),
     ],
 )
 def test_real_separators_cut_where_they_should(
@@ -40,6 +42,27 @@ def test_real_separators_cut_where_they_should(
         assert numbers == [123, 124, 125, 126, 127]
     if "too-large" in name:
         assert outcome.facts["findings"][0]["code"] == "asn_out_of_range"
+
+
+@needs_corpus
+@pytest.mark.parametrize("name", ["paperless-ngx__patch-code-t.pdf", "naps2__patcht.jpg"])
+def test_a_single_separator_sheet_is_one_and_leaves_nothing_to_deliver(
+    tmp_path: Path, name: str
+) -> None:
+    stack = Stack(folder=tmp_path, paths=[CORPUS / "barcode" / name])
+    with pytest.raises(Unclear) as raised:
+        stack.cut()
+    assert raised.value.code == "nothing_to_deliver"
+
+
+@needs_corpus
+@pytest.mark.parametrize(("name", "is_blank"), [("blank1", True), ("notblank", False)])
+def test_a_real_blank_page_is_blank_and_a_nearly_blank_one_is_not(
+    tmp_path: Path, name: str, is_blank: bool
+) -> None:
+    stack = Stack(folder=tmp_path, paths=[CORPUS / "image_tricky" / f"naps2__{name}.jpg"])
+    stack.cut()
+    assert stack.pages[0].facts["examination"]["blank"] is is_blank
 
 
 @needs_corpus

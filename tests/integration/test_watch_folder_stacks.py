@@ -37,6 +37,8 @@ def test_a_stack_is_closed_by_its_manifest_and_received_in_its_order(house: Hous
         "stapel/batch.json",
         sources=sources,
         expected_sheets=2,
+        expected_consignments=1,
+        sides="duplex",
         operator="MUE",
         received_at="2025-11-20",
         scanned_at="2026-11-21T09:30:00+01:00",
@@ -51,6 +53,7 @@ def test_a_stack_is_closed_by_its_manifest_and_received_in_its_order(house: Hous
     assert row.scanned_at == dt.datetime(2026, 11, 21, 8, 30, tzinfo=dt.UTC)
     assert (row.operator, row.device, row.storage_place) == ("MUE", "Scanner 3", "Regal 4")
     assert (row.expected_sheets, row.profile, row.standing) == (2, "archiv", "ready")
+    assert (row.expected_consignments, row.sides) == (1, "duplex")
     assert row.received_at_source == "batch.json"
     assert not (house.inbox / "stapel").exists()
     assert house.lying() == []

@@ -97,9 +97,14 @@ def outcome(assignment: Assignment, cut: Sequence[Sequence[int]] = ((1,),)) -> O
     if step is Step.SEPARATION:
         kept = {number for part in cut for number in part}
         roles = {p.number: PageRole.SEPARATOR for p in assignment.pages if p.number not in kept}
-        omitted = [{"page": number, "kind": "separator"} for number in roles]
+        omitted = [
+            {"page": page.number, "kind": "separator", "sha256": page.sha256}
+            for page in assignment.pages
+            if page.number in roles
+        ]
         parts = tuple(Part(pages=tuple(part), source=1) for part in cut)
-        return Outcome(parts=parts, roles=roles, facts={"omitted": omitted})
+        places = {p.number: (p.number, "front") for p in assignment.pages}
+        return Outcome(parts=parts, roles=roles, places=places, facts={"omitted": omitted})
     if step not in _MADE:
         return Outcome(facts=facts)
     page_step = assignment.unit_kind is UnitKind.PAGE

@@ -21,6 +21,7 @@ from ingest.document import (
     FoundPage,
     Outcome,
     Page,
+    Sides,
     Source,
     Step,
     UnitKind,
@@ -43,7 +44,11 @@ class Stack:
     paths: Sequence[Path]
     profile: str = "posteingang"
     released: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, object] = field(default_factory=dict)  #: in place of the profile's
+    house: Path | None = None
     expected_sheets: int | None = None
+    expected_consignments: int | None = None
+    sides: Sides | None = None
     received_at: dt.datetime | None = None
     sources: tuple[Source, ...] = ()
     pages: tuple[Page, ...] = ()
@@ -55,12 +60,14 @@ class Stack:
             store=FolderStore(self.folder / "store"),
             tenant="default",
             workspace=self.folder,
-            settings=Settings(data=self.folder),
+            settings=Settings(data=self.folder, profiles=self.house),
         )
 
     def assignment(self, step: Step, pages: tuple[Page, ...] = ()) -> Assignment:
         """Return the assignment of the batch, or of a page of it."""
         loaded = profiles.load(self.profile)
+        content = loaded.facts()
+        content["separation"] |= self.rules
         batch = Batch(
             id="batch",
             tenant="default",
@@ -68,6 +75,8 @@ class Stack:
             envelope=Envelope(
                 profile=self.profile,
                 expected_sheets=self.expected_sheets,
+                expected_consignments=self.expected_consignments,
+                sides=self.sides,
                 received_at=self.received_at,
             ),
             registered_at=dt.datetime(2026, 11, 22, tzinfo=dt.UTC),
@@ -80,7 +89,7 @@ class Stack:
             tenant="default",
             idempotency_key="key",
             attempt=1,
-            profile=loaded.facts(),
+            profile=content,
             profile_sha256=loaded.sha256,
             batch=batch,
             pages=pages,

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.document import Sides
 from ingest.errors import ManifestInvalid
 from ingest.intake import named_sources, parse_manifest
 
@@ -64,6 +65,10 @@ def test_a_date_without_time_is_midnight_in_the_zone_of_the_house(
         ({"expected_sheets": "3"}, "expected_sheets"),
         ({"expected_sheets": True}, "expected_sheets"),
         ({"expected_sheets": -1}, "expected_sheets"),
+        ({"expected_consignments": "3"}, "expected_consignments"),
+        ({"expected_consignments": -1}, "expected_consignments"),
+        ({"sides": "both"}, "sides: erlaubt sind simplex, duplex, fronts_then_backs"),
+        ({"sides": 2}, "sides"),
         ({"sources": "a.pdf"}, "sources"),
         ({"sources": ["a.pdf"]}, "sources.0"),
         ({"sources": [{"sha256": "0" * 64}]}, "sources.0.name"),
@@ -93,6 +98,11 @@ def test_a_wrong_manifest_names_file_field_and_remedy(
     assert text.startswith("batch.json: ")
     assert field in text
     assert "Bitte die Datei berichtigen" in text
+
+
+def test_counts_and_sides_are_read(tmp_path: Path) -> None:
+    manifest = _parse(tmp_path, {"expected_consignments": 3, "sides": "fronts_then_backs"})
+    assert (manifest.expected_consignments, manifest.sides) == (3, Sides.FRONTS_THEN_BACKS)
 
 
 def test_the_names_of_a_wrong_manifest_can_still_be_told(tmp_path: Path) -> None:

@@ -104,6 +104,17 @@ def test_facts_survive_json_and_come_back_as_the_same_profile() -> None:
         ("[separation]\nblank = 'remove'\n", "separation.blank: erlaubt sind 'keep' oder 'omit'"),
         ("[separation]\nby = ['colour']\n", "separation.by.0: erlaubt sind"),
         ("[separation]\nenabled = 'no'\n", "separation.enabled: erwartet true oder false"),
+        ("[separation]\nby = ['count']\n", "by = count braucht every"),
+        ("[separation]\nevery = 2\n", "every wirkt nur zusammen mit"),
+        ("[separation]\nby = ['count', 'sheet']\nevery = 2\n", "count steht allein"),
+        ("[separation]\nby = ['blank', 'blank']\n", "mehrfach"),
+        ("[separation]\nby = ['asn']\nclasses = ['archiv']\n", "classes wirkt nur"),
+        ("[separation.patches]\n3 = 'document'\n", "Patch 3 und Patch T sind Spiegelbilder"),
+        ("[separation.patches]\n6 = 'ignore'\n", "bitte 1 schreiben"),
+        ("[separation.patches]\n7 = 'ignore'\n", "unbekannter Patch-Code"),
+        ("[separation.patches]\n4 = 'profile:Archiv'\n", "document, ignore oder profile:NAME"),
+        ("[separation]\nby = ['asn']\npatches = {4 = 'document'}\n", "patches wirkt nur"),
+        ("[separation]\nsides = 'both'\n", "separation.sides: erlaubt sind"),
         ("[checking]\nminimum_dpi = '200'\n", "checking.minimum_dpi: erwartet ganze Zahl"),
         ("[recognition]\nlanguages = []\n", "recognition.languages"),
         ("[recognition]\nlanguages = ['../deu']\n", "recognition.languages.0"),
@@ -118,6 +129,29 @@ def test_a_wrong_key_is_named_with_file_and_remedy(
     tmp_path: Path, addition: str, named: str
 ) -> None:
     assert named in refusal(tmp_path, MINIMAL + addition)
+
+
+def test_patch_codes_that_are_not_named_keep_their_meaning(tmp_path: Path) -> None:
+    (tmp_path / "haus.toml").write_text(MINIMAL + "[separation.patches]\n4 = 'profile:archiv'\n")
+    rules = profiles.load("haus", tmp_path).profile.separation
+    assert rules.patches == {"T": "document", "2": "document", "1": "ignore", "4": "profile:archiv"}
+    assert rules.separating_patches.keys() == {"T", "2", "4"}
+    kept = profiles.load("haus", tmp_path).facts()
+    assert profiles.Profile.model_validate(kept).separation == rules
+
+
+def test_a_class_that_does_not_exist_or_is_not_released_is_named_by_the_check(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "haus.toml"
+    for wanted in ("grundbuch", "ersetzend-hoch"):
+        path.write_text(MINIMAL + f"[separation]\nclasses = ['archiv', '{wanted}']\n")
+        with pytest.raises(ProfileInvalid) as caught:
+            profiles.check_classes(profiles.load("haus", tmp_path), tmp_path)
+        assert str(path) in caught.value.operator_text
+        assert wanted in caught.value.operator_text
+    path.write_text(MINIMAL + "[separation]\nclasses = ['archiv']\n")
+    profiles.check_classes(profiles.load("haus", tmp_path), tmp_path)
 
 
 def test_broken_files_are_refused_by_name(tmp_path: Path) -> None:

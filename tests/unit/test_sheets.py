@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFilter
 
+from ingest.content.raster import Frame, Pixels
 from workers.separation import sheets
 from workers.separation.codes import read_codes
+from workers.separation.examination import examine
 from workers.separation.patches import find_patch
 
 DPI = (150.0, 150.0)
@@ -52,6 +54,57 @@ def test_a_printed_sheet_is_found_whichever_way_it_lies(turn: int) -> None:
     assert found.separator is not None
     assert found.separator["payload"] == {"SEP": "DOC", **fields}
     assert find_patch(pixels, DPI).patch == "T"
+
+
+SAID = {
+    "CLASS": "archiv",
+    "DEP": "bauamt",
+    "REC": "2026-11-20",
+    "CASE": "BA-2026-000123",
+    "SHEETS": "12",
+    "NO": "7",
+}
+SHORT = {"CLASS": "archiv"}
+
+
+def worn(page: Image.Image, turn: float, noise: float, *, bitonal: bool) -> Pixels:
+    """Return the page as a scanner may give it: turned, blurred, noisy, perhaps of one bit."""
+    turned = page.rotate(turn, fillcolor=250, resample=Image.Resampling.BICUBIC)
+    pixels = np.asarray(turned.filter(ImageFilter.GaussianBlur(1.2)), dtype=float)
+    pixels += np.random.default_rng(5).normal(0, noise, pixels.shape)
+    if bitonal:
+        pixels = np.where(pixels > 128, 255.0, 0.0)
+    return np.asarray(np.clip(pixels, 0, 255), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("bitonal", [False, True])
+@pytest.mark.parametrize("turn", [0.0, 2.0, -2.0, 180.0, 182.0])
+@pytest.mark.parametrize("symbology", sheets.SYMBOLOGIES)
+def test_a_worn_sheet_says_what_was_printed(symbology: str, turn: float, bitonal: bool) -> None:
+    fields = SHORT if symbology == "code128" else SAID
+    for title in ("TRENNBLATT", "DECKBLATT"):
+        page = sheets.render_sheet(fields, 300, symbology, title)
+        pixels = worn(page, turn, 20, bitonal=bitonal)
+        found = examine(Frame(pixels=pixels, dpi=(300.0, 300.0), dpi_source="file", mode="L"))
+        assert found["separator"]["payload"] == {"SEP": "DOC", **fields}
+        assert found["patch"] == "T"
+        assert not found["separator_suspect"]
+
+
+def test_what_does_not_fit_into_a_code_is_not_printed_too_fine_to_read() -> None:
+    with pytest.raises(sheets.SheetTooLong):
+        sheets.render_pdf(SAID, symbology="code128")
+    for symbology in sheets.SYMBOLOGIES:
+        with pytest.raises(sheets.SheetTooLong):
+            sheets.render_pdf({"CASE": "x" * 5000}, symbology=symbology)
+
+
+def test_a_large_datamatrix_that_does_not_decode_is_a_damaged_sheet() -> None:
+    page = sheets.render_sheet(SAID, 150, "datamatrix")
+    page.paste(Image.new("L", (150, 150), 255), (500, 480))
+    found = read_codes(np.asarray(page), DPI)
+    assert found.separator is None
+    assert found.damaged_sheet
 
 
 def test_a_sheet_smeared_over_its_code_still_separates_by_its_bars() -> None:

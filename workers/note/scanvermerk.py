@@ -128,10 +128,16 @@ def is_electronic(assignment: Assignment, document: Document) -> bool:
 def omitted(assignment: Assignment) -> list[tuple[int, str]]:
     """Return number and kind of the batch's left-out pages that lie in or beside this document.
 
-    Left-out pages after its last page belong to it up to the next separator; before its
-    first page only its own separator and what followed that sheet, or the batch's beginning.
+    Separation says which document a page was left out beside. Where it did not yet, left-out
+    pages after its last page belong to it up to the next separator; before its first page only
+    its own separator and what followed that sheet, or the batch's beginning.
     """
-    kinds = {int(entry["page"]): str(entry["kind"]) for entry in assignment.batch.omitted}
+    entries = assignment.batch.omitted
+    document = assignment.document
+    if document is not None and any("document" in entry for entry in entries):
+        own = [entry for entry in entries if entry["document"] == document.ordinal]
+        return sorted((int(entry["page"]), str(entry["kind"])) for entry in own)
+    kinds = {int(entry["page"]): str(entry["kind"]) for entry in entries}
     numbers = [page.number for page in assignment.pages]
     if not numbers:
         return []

@@ -3,9 +3,10 @@
 A share of dark pixels cannot tell: a blank page with the shadow of the scan edge is darker
 than a page with a pencil note. So the paper's own brightness is taken away locally, and what
 remains is counted as connected marks. Shadows and show-through are smooth or faint and leave
-nothing, holes are round and lie near the edge, dust is too small. Single marks within 9 mm of
-the edge and very faint pencil may be missed, so a blank page is only ever marked, never
-destroyed.
+nothing, holes are round and lie near the edge, dust is too small. Faint marks count where
+their edges are sharp: pencil lies on the paper, print of the other side is softened by it, and
+so are creases. Single marks within 9 mm of the edge and the faintest pencil may be missed, so
+a blank page is only ever marked, never destroyed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,19 @@ _LINE_OF_TEXT: Final = 15
 _CONTRAST: Final = 34
 _LEAST_AREA: Final = 6
 _LEAST_LENGTH: Final = 5
+#: Fainter than `_CONTRAST`, but perhaps writing: what stands out this much and has sharp edges.
+_FAINT: Final = 22
+_FAINT_AREA: Final = 8
+_FAINT_MOST: Final = 300
+#: The sensor draws faint lines of this width along the feed; nobody writes only those.
+_STREAK: Final = 3
+#: Steepest fall of brightness over 1/200 inch, as share of the mark's whole contrast. Where much
+#: is faint, it is the print of the other side, and a single mark has to stand out from that.
+_SHARP: Final = 0.34
+_SHARP_AMONG_MANY: Final = 0.52
+_MANY: Final = 40
+_SHARPNESS_DPI: Final = 200
+_LEAST_DPI: Final = 180  #: below this there are no edges to measure
 _DARK_PAGE: Final = 100
 _FIELD_CONTRAST: Final = 80
 _FIELD_AREA: Final = 500
@@ -38,28 +52,108 @@ _HOLE_FILL: Final = (0.62, 0.92)
 _HOLE_ROUND: Final = 0.75
 
 
-def count_marks(pixels: Pixels, dpi: tuple[float, float], *, darkest: Pixels | None = None) -> int:
+def count_marks(pixels: Pixels, dpi: tuple[float, float], *, small: Pixels | None = None) -> int:
     """Return the number of marks on the page; a page without any is blank.
 
     Args:
         pixels: uint8, (height, width) or (height, width, 3); in colour the darkest channel counts,
             or a yellow marker would pass for paper.
         dpi: dots per inch, both axes.
-        darkest: The darkest channel at 100 dpi, where the caller has it.
+        small: The same pixels at 100 dpi, where the caller has them.
     """
-    small = _reduced(pixels, dpi) if darkest is None else darkest
+    levelled = _Levelled(pixels, dpi, small)
+    small = levelled.at(_DPI)
     height, width = small.shape
     top, left = int(height * _BORDER), int(width * _BORDER)
     cropped = np.ascontiguousarray(small[top : height - top, left : width - left])
     inner = np.asarray(cv2.medianBlur(cropped, 3), dtype=np.uint8)
     paper = _paper(inner)
-    dark = (cv2.subtract(paper, inner) > _CONTRAST).astype(np.uint8)
-    _, _, boxes, _ = cv2.connectedComponentsWithStats(dark, connectivity=8)
-    marks = [box for box in boxes[1:] if _is_mark(box, inner.shape)]
+    darker = np.asarray(cv2.subtract(paper, inner), dtype=np.uint8)
+    marks = [box for box in _components(darker, _CONTRAST) if _is_mark(box, inner.shape)]
     band = round(small.shape[0] * _BAND), round(small.shape[1] * _BAND)
     outer = sum(1 for box in marks if _reaches_band(box, inner.shape, band))
     written = outer if outer >= _LINE_OF_TEXT else 0
-    return _count_fields(paper) + len(marks) - outer + written
+    found = _count_fields(paper) + len(marks) - outer + written
+    if found or min(dpi) < _LEAST_DPI:
+        return found
+    faint = [
+        box
+        for box in _components(darker, _FAINT)
+        if box[4] >= _FAINT_AREA
+        and not (box[2] <= _STREAK and 2 * box[3] >= 3 * box[2])
+        and _is_mark(box, inner.shape)
+        and not _reaches_band(box, inner.shape, band)
+    ]
+    return _count_sharp(levelled, faint, (top, left))
+
+
+class _Levelled:
+    """A page in grey at any resolution, its paper alike in all channels.
+
+    On yellowed paper the blue channel is dark everywhere, and grey pencil would hide in it.
+    """
+
+    def __init__(self, pixels: Pixels, dpi: tuple[float, float], small: Pixels | None) -> None:
+        self._pixels = pixels
+        self._dpi = dpi
+        self._small = small
+
+    def at(self, wanted: int) -> Pixels:
+        """Return the page at `wanted` dpi; in colour the darkest channel counts."""
+        if wanted == _DPI and self._small is not None:
+            return self._even(self._small)
+        height, width = self._pixels.shape[:2]
+        across, down = (wanted / value for value in self._dpi)
+        size = max(24, round(width * across)), max(24, round(height * down))
+        shrinks = size[0] <= width and size[1] <= height
+        way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        return self._even(np.asarray(cv2.resize(self._pixels, size, interpolation=way), np.uint8))
+
+    @staticmethod
+    def _even(small: Pixels) -> Pixels:
+        if small.ndim == _FLAT:
+            return small
+        tints = np.median(small[::4, ::4], axis=(0, 1))
+        levels = small.astype(np.int16) + np.round(tints.max() - tints).astype(np.int16)
+        return np.asarray(np.clip(levels.min(axis=2), 0, 255), dtype=np.uint8)
+
+
+def _components(darker: Pixels, contrast: int) -> NDArray[np.int32]:
+    """Return left, top, width, height and area of what is darker than its paper by more."""
+    dark = (darker > contrast).astype(np.uint8)
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(dark, connectivity=8)
+    return np.asarray(boxes[1:], dtype=np.int32)
+
+
+def _count_sharp(levelled: _Levelled, faint: list[NDArray[np.int32]], crop: tuple[int, int]) -> int:
+    """Count the faint marks whose edges are as sharp as writing's.
+
+    Args:
+        levelled: The page.
+        faint: Boxes of the marks, at 100 dpi within the crop.
+        crop: Rows and columns cut off before, at 100 dpi.
+    """
+    if not faint:
+        return 0
+    page = levelled.at(_SHARPNESS_DPI)
+    wanted = _SHARP if len(faint) < _MANY else _SHARP_AMONG_MANY
+    largest = sorted(faint, key=lambda box: -int(box[4]))[:_FAINT_MOST]
+    return sum(1 for box in largest if _sharpness(page, box, crop) >= wanted)
+
+
+def _sharpness(page: Pixels, box: NDArray[np.int32], crop: tuple[int, int]) -> float:
+    """Return the steepest fall beside a mark, per 1/200 inch, as share of its contrast."""
+    scale, edge = _SHARPNESS_DPI // _DPI, 4
+    left, top = int(box[0]) + crop[1], int(box[1]) + crop[0]
+    rows = slice(max(0, top * scale - edge), (top + int(box[3])) * scale + edge)
+    columns = slice(max(0, left * scale - edge), (left + int(box[2])) * scale + edge)
+    part = cv2.GaussianBlur(page[rows, columns].astype(np.float32), (0, 0), 0.6)
+    contrast = float(np.percentile(part, 90) - np.percentile(part, 3))
+    down = np.abs(np.diff(part, axis=0))[:, :-1]
+    across = np.abs(np.diff(part, axis=1))[:-1]
+    falls = np.sort(np.maximum(down, across), axis=None)
+    steepest = falls[-max(4, int(box[4] * 0.6)) :]
+    return float(steepest.mean()) / contrast if contrast > 0 and steepest.size else 0.0
 
 
 def _count_fields(paper: Pixels) -> int:
@@ -83,15 +177,6 @@ def _margin(box: NDArray[np.int32], shape: tuple[int, ...]) -> int:
     """Return the distance of a component's box from the nearest edge."""
     left, top, width, height, _ = (int(value) for value in box)
     return min(left, top, shape[1] - left - width, shape[0] - top - height)
-
-
-def _reduced(pixels: Pixels, dpi: tuple[float, float]) -> Pixels:
-    height, width = pixels.shape[:2]
-    size = max(24, round(width * _DPI / dpi[0])), max(24, round(height * _DPI / dpi[1]))
-    shrinks = size[0] <= width and size[1] <= height
-    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    small = np.asarray(cv2.resize(pixels, size, interpolation=way), dtype=np.uint8)
-    return small if pixels.ndim == _FLAT else small.min(axis=2)
 
 
 def _paper(inner: Pixels) -> Pixels:

@@ -27,8 +27,9 @@ _MOST_CODES: Final = 64
 _MOST_TEXT: Final = 2000
 _ASN: Final = re.compile(r"ASN\s*(\d{1,20})")
 _ASN_LARGEST: Final = 0xFFFF_FFFF
-#: An unreadable QR code of this size, in inches, is a separator sheet's and not a letter's.
+#: An unreadable square code of this size, in inches, is a separator sheet's and not a letter's.
 _SHEET_CODE: Final = 1.9
+_SQUARES: Final = (zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.DataMatrix)
 _PATCH_TEXT: Final = "PATCHT"
 
 
@@ -50,7 +51,8 @@ class CodesFinding:
 
     Attributes:
         separator: Kind, text and payload of what makes this page a separator sheet.
-        damaged_sheet: A code that begins like our sheet's or has its size, but cannot be trusted.
+        damaged_sheet: A code that begins like our sheet's or has its size, but cannot be trusted;
+            or two that say different things.
         asn: The archive number on the page.
         asn_refused: Text of an archive number out of range.
     """
@@ -83,11 +85,12 @@ def read_codes(
         again = _decoded(_read(_at(grey, dpi, _FINE_DPI), _BARS))
         codes = tuple(dict.fromkeys((*codes, *again)))
     separator, damaged = _sheet(codes)
+    damaged = damaged or any(map(_begins_like_ours, read))
     number, refused = _number(codes)
     return CodesFinding(
         codes=codes,
         separator=separator,
-        damaged_sheet=separator is None and (damaged or _has_large_error(read)),
+        damaged_sheet=separator is None and (damaged or _has_large_error(read, dpi)),
         asn=number,
         asn_refused=refused,
     )
@@ -116,7 +119,10 @@ def _decoded(read: list[zxingcpp.Barcode]) -> tuple[Code, ...]:
 
 
 def _sheet(codes: tuple[Code, ...]) -> tuple[Facts | None, bool]:
+    """Return what makes the page a separator sheet, and whether something of it is damaged."""
     damaged = False
+    ours: dict[str, Facts] = {}
+    plain: Facts | None = None
     for code in codes:
         try:
             fields = sheets.parse(code.text)
@@ -124,10 +130,12 @@ def _sheet(codes: tuple[Code, ...]) -> tuple[Facts | None, bool]:
             damaged = True
             continue
         if fields is not None:
-            return {"kind": "sheet", "text": code.text, "payload": fields}, False
-        if code.text.upper() == _PATCH_TEXT:
-            return {"kind": "code39", "text": code.text, "payload": {}}, False
-    return None, damaged
+            ours[code.text] = {"kind": "sheet", "text": code.text, "payload": fields}
+        elif code.text.upper() == _PATCH_TEXT:
+            plain = {"kind": "code39", "text": code.text, "payload": {}}
+    if len(ours) > 1:  # two sheets on one page: which of them speaks is a person's decision
+        return None, True
+    return next(iter(ours.values()), plain), damaged
 
 
 def _number(codes: tuple[Code, ...]) -> tuple[int | None, str | None]:
@@ -142,14 +150,19 @@ def _number(codes: tuple[Code, ...]) -> tuple[int | None, str | None]:
     return None, refused
 
 
-def _has_large_error(read: list[zxingcpp.Barcode]) -> bool:
+def _begins_like_ours(barcode: zxingcpp.Barcode) -> bool:
+    return not barcode.valid and barcode.text.startswith(f"{sheets.PREFIX};")
+
+
+def _has_large_error(read: list[zxingcpp.Barcode], dpi: tuple[float, float]) -> bool:
+    least = _SHEET_CODE * min(_DPI, *dpi)
     for barcode in read:
-        if barcode.valid or barcode.format != zxingcpp.BarcodeFormat.QRCode:
+        if barcode.valid or barcode.format not in _SQUARES:
             continue
         place = barcode.position
         corners = [place.top_left, place.top_right, place.bottom_right, place.bottom_left]
         across = max(p.x for p in corners) - min(p.x for p in corners)
         down = max(p.y for p in corners) - min(p.y for p in corners)
-        if min(across, down) >= _SHEET_CODE * _DPI:
+        if min(across, down) >= least:
             return True
     return False

@@ -1,336 +1,353 @@
 """SEPARATION: the pages of a stack become documents, and no page is lost on the way.
 
-Scanned sources of one batch are one stack in the order given. It is cut at every separator
-sheet and, where the profile says so, before every new archive number. The sheet itself and
-the blank side that follows it (its back) go into no document. An electronic original is never
-joined with its neighbours, and never cut where the file itself is the evidence: signed, with
-enclosures, a form.
+A stack is cut as its profile says: at separator sheets and patch codes, before every new
+archive number, at blank sheets, or after so many sheets. What separates goes into no document,
+and a sheet's blank back goes with it. An electronic original is never joined with its
+neighbours, and never cut where the file itself is the evidence: signed, with enclosures, a form.
 
 Every page is in exactly one document or listed as omitted, with the reason; an operator decides
-where the machine cannot: damaged sheets, pages that do not decode, counts that differ.
+where the machine cannot: damaged sheets, statements that cannot hold, pages that do not
+decode, counts that differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Final
 
 from ingest.context import StepContext
-from ingest.document import (
-    Assignment,
-    Batch,
-    Facts,
-    Outcome,
-    Page,
-    PageRole,
-    Part,
-    Source,
-    is_operator_code,
-)
-from ingest.errors import CountMismatch, SeparatorUnreadable, Unclear, Unreadable
+from ingest.document import Assignment, Batch, Facts, Outcome, Page, PageRole, Part, Sides
+from ingest.errors import SeparatorUnreadable, Unclear, Unreadable
 from profiles import Profile
 from profiles.model import SeparationRules
-from workers.separation import DETECTOR
+from workers.separation import DETECTOR, counting, laying, statements
 from workers.separation.classes import with_classes
+from workers.separation.evidence import (
+    PATCH_NAMES,
+    any_undecodable,
+    examined,
+    is_blank,
+    is_suspect,
+    names,
+    numbers,
+)
+from workers.separation.laying import Run
+from workers.separation.sorting import Sorted, sort
+from workers.separation.statements import Statement
 
-#: Facts that make a source evidence as a whole.
-_WHOLE: Final = ("signed", "attachments", "portfolio", "acroform", "xfa", "as_is")
-#: What a sheet's payload says about the document behind it.
-_HINTS: Final = {
-    "DEP": "department",
-    "REC": "received_at",
-    "CASE": "case_reference",
-    "OP": "operator",
-    "DEV": "device",
-    "LOC": "storage_place",
-}
+#: What a sheet may say without promising a document: its own number and kind.
+_SAYS_NOTHING: Final = {"SEP", "NO"}
 
 
 @dataclass(kw_only=True)
 class Cuts:
-    """The result: every page is in one of `parts` or in `omitted`."""
+    """The result: every page is in one of `parts` or in `omitted`.
+
+    Attributes:
+        announced: What cover sheets said of their documents' length.
+    """
 
     parts: list[Part] = field(default_factory=list)
     roles: dict[int, PageRole] = field(default_factory=dict)
     omitted: list[Facts] = field(default_factory=list)
+    findings: list[Facts] = field(default_factory=list)
+    announced: list[counting.Announced] = field(default_factory=list)
+    _settled: int = 0
 
-    def omit(self, page: Page, kind: str, role: PageRole | None = None) -> None:
-        """Leave `page` out of all documents, and say why."""
-        self.omitted.append({"page": page.number, "kind": kind})
+    def omit(self, page: Page, kind: str, reason: str, role: PageRole | None = None) -> None:
+        """Leave `page` out of all documents, and say why.
+
+        The entry belongs to the document that is added next, if one is.
+        """
+        entry = {
+            "page": page.number,
+            "kind": kind,
+            "reason": reason,
+            "sha256": page.sha256,
+            "detector": examined(page).get("detector", DETECTOR),
+            "document": None,
+        }
+        self.omitted.append(entry)
         if role is not None:
             self.roles[page.number] = role
+
+    def add(self, part: Part) -> None:
+        """Add a document; what was left out since the last one belongs to it."""
+        self.parts.append(part)
+        for entry in self.omitted[self._settled :]:
+            entry["document"] = len(self.parts)
+        self.settle()
+
+    def settle(self) -> None:
+        """Let what was left out so far belong to no later document."""
+        self._settled = len(self.omitted)
 
 
 def perform(assignment: Assignment, context: StepContext) -> Outcome:
     """Cut the batch of `assignment` into documents.
 
     Raises:
-        CountMismatch: The operator counted other sheets than were scanned.
+        CountMismatch: People counted otherwise than was scanned, or two passes do not fit.
         SeparatorUnreadable: A page looks like a separator sheet but cannot be read.
+        SheetInvalid: A separator sheet says what cannot hold.
         Unreadable: A scanned page does not decode.
         ReceivedDateMissing: A document's class needs the date of receipt.
         Unclear: No page is left to deliver, or a sheet names a class that cannot be used.
     """
-    rules = Profile.model_validate(assignment.profile).separation
-    batch, pages, released = assignment.batch, assignment.pages, assignment.released
-    if released.get("blank") == "keep":
-        rules = rules.model_copy(update={"blank": "keep"})
-    _check_pages(batch, pages, released)
-    if rules.enabled and "sheet" in rules.by and released.get("not_a_separator") != "yes":
-        _check_suspects(batch, pages)
+    batch, released = assignment.batch, assignment.released
+    rules = _rules(assignment)
+    as_is = released.get("as_is") == "yes"
+    found = laying.runs(batch, assignment.pages, rules, as_is=as_is)
+    _check_pages(batch, found, released)
+    if released.get("not_a_separator") != "yes":
+        _check_suspects(batch, found)
+    house = context.settings.profiles
+    said = statements.read(found, lambda name: statements.class_problem(name, house))
+    if released.get("sheet") != "ignored":
+        statements.check(batch, said.values())
+    cuts = cut(found, said)
     if released.get("count") != "accepted":
-        _check_count(batch, pages, rules)
-    cuts = cut(batch, pages, rules, as_is=released.get("as_is") == "yes")
+        counting.check_stack(batch, found)
+        counting.check_remainder(batch, found, rules)
+        counting.check_documents(batch, cuts.announced)
+        counting.check_consignments(batch, len(cuts.parts))
     if not cuts.parts:
-        raise Unclear(
-            "only separator sheets and blank pages",
-            code="nothing_to_deliver",
-            operator_text=(
-                f"Der Stapel {_names(batch)} enthält nur Trennblätter oder leere Seiten. Bitte"
-                " das Papier prüfen und den Stapel zurückweisen, oder mit 'blank=keep' freigeben."
-            ),
-        )
+        raise _nothing_left(batch)
     return Outcome(
         parts=with_classes(cuts.parts, cuts.omitted, assignment, context),
         roles=cuts.roles,
+        places=laying.places(found),
         facts={
             "omitted": cuts.omitted,
             "detector": DETECTOR,
-            "findings": [*_uncounted(batch, pages), *_refused_numbers(pages, rules)],
+            "sides": rules.sides,
+            "findings": [
+                *counting.uncounted(batch, found),
+                *counting.odd_sides(found),
+                *_of_pages(found),
+                *cuts.findings,
+            ],
         },
     )
 
 
-def cut(batch: Batch, pages: Sequence[Page], rules: SeparationRules, *, as_is: bool) -> Cuts:
+def _rules(assignment: Assignment) -> SeparationRules:
+    """Return the profile's rules with what the envelope and a person said of this batch."""
+    profile = Profile.model_validate(assignment.profile)
+    rules, released = profile.separation, assignment.released
+    changed: Facts = {"classes": (*rules.classes, profile.name)}
+    if released.get("blank") == "keep":
+        changed["blank"] = "keep"
+    if assignment.envelope.sides is not None:
+        changed["sides"] = str(assignment.envelope.sides)
+    if released.get("sides") in {Sides.SIMPLEX, Sides.DUPLEX}:
+        changed["sides"] = released["sides"]
+    return rules.model_copy(update=changed)
+
+
+def _nothing_left(batch: Batch) -> Unclear:
+    return Unclear(
+        "only separator sheets and blank pages",
+        code="nothing_to_deliver",
+        operator_text=(
+            f"Der Stapel {names(batch)} enthält nur Trennblätter oder leere Seiten. Bitte"
+            " das Papier prüfen und den Stapel zurückweisen, oder mit 'blank=keep' freigeben."
+        ),
+    )
+
+
+def cut(found: Sequence[Run], said: Mapping[int, Statement]) -> Cuts:
     """Assign every page to a document or to the omitted ones. Decides nothing a person has to.
 
     Args:
-        batch: The sources with what inspection found.
-        pages: All pages in arrival order, examined.
-        rules: The profile's.
-        as_is: Sources with pages that do not decode are delivered as they came, without pages.
+        found: The stacks and sources that stand alone.
+        said: What the separator sheets say, by page number.
     """
     cuts = Cuts()
-    by_source = {number: list(group) for number, group in groupby(pages, lambda page: page.source)}
-    stack: list[Page] = []
-    for source in batch.sources:
-        own = by_source.get(source.ordinal, [])
-        if own and _joins(source, rules) and not (as_is and _any_undecodable(own)):
-            stack += own
-            continue
-        _cut_stack(stack, rules, cuts)
-        stack = []
-        _cut_alone(source, own, rules, cuts, as_is=as_is)
-    _cut_stack(stack, rules, cuts)
+    for run in found:
+        if run.opaque and run.source is not None:
+            for page in run.pages:
+                cuts.omit(page, "unreadable", "Datei wird unverändert zugestellt")
+            hints: Facts = {"as_is": True, "anomalies": _anomalies(run.pages)} if run.pages else {}
+            cuts.add(Part(pages=(), source=run.source.ordinal, hints=hints))
+        elif "count" in run.rules.by and run.rules.every:
+            _cut_by_count(run, run.rules.every * run.per_sheet, cuts)
+        else:
+            _cut_by_marks(run, said, cuts)
+        cuts.settle()
     return cuts
 
 
-def _joins(source: Source, rules: SeparationRules) -> bool:
-    return rules.enabled and not source.facts.get("electronic", False)
+class _Pile:
+    """The document that is being put together: pages since the last cut."""
+
+    def __init__(self, run: Run, cuts: Cuts) -> None:
+        self.run = run
+        self.cuts = cuts
+        self.pages: list[Page] = []
+        self.hints: Facts = {}
+        self.sheet: Page | None = None
+        self._seen = 0
+
+    def begin(self, sheet: Page, hints: Facts) -> None:
+        """Begin anew behind a separator sheet."""
+        self.close()
+        self.sheet, self.hints = sheet, dict(hints)
+
+    def label(self, asn: int | None) -> None:
+        """Begin anew at an archive number, unless it is the one the pile has."""
+        if asn is None or asn == self.hints.get("asn"):
+            return
+        if self.pages:
+            self.close()
+        self.hints = {**self.hints, "asn": asn}
+
+    def take(self, page: Page) -> None:
+        """Put a page onto the pile; one that is blank may be left out by the rules."""
+        self._seen += 1
+        if is_blank(page):
+            self.cuts.roles[page.number] = PageRole.BLANK_SUSPECT
+            if self.run.rules.blank == "omit":
+                self.cuts.omit(page, "blank", "leere Seite, vom Profil weggelassen")
+                return
+        self.pages.append(page)
+
+    def close(self) -> None:
+        """Make a document of the pile; pages that do not decode are left out and named."""
+        self._compare()
+        if self.pages:
+            self._document()
+        elif self.sheet is not None and self.hints.get("sheet", {}).keys() - _SAYS_NOTHING:
+            number = self.sheet.number
+            text = f"Seite {number}: Das Trennblatt macht Angaben, aber kein Dokument folgt ihm."
+            finding = {"code": "sheet_without_document", "page": number, "text": text}
+            self.cuts.findings.append(finding)
+        self.pages, self.hints, self.sheet, self._seen = [], {}, None, 0
+
+    def _compare(self) -> None:
+        if self.sheet is not None and "expected_sheets" in self.hints:
+            announced = counting.Announced(
+                page=self.sheet.number,
+                expected=self.hints["expected_sheets"],
+                pages=self._seen,
+                sides=self.run.sides,
+            )
+            self.cuts.announced.append(announced)
+
+    def _document(self) -> None:
+        legible = [page for page in self.pages if not examined(page).get("undecodable")]
+        for page in self.pages:
+            if page not in legible:
+                self.cuts.omit(page, "unreadable", "Seite nicht lesbar")
+        if not legible and self.run.source is None:
+            # Of one letter in a stack nothing is left; its file holds the other letters too.
+            self.cuts.settle()
+            return
+        hints = self.hints
+        if anomalies := [*hints.get("anomalies", ()), *_anomalies(self.pages)]:
+            hints = {**hints, "anomalies": anomalies}
+        taken = tuple(page.number for page in legible)
+        self.cuts.add(Part(pages=taken, source=self.pages[0].source, hints=hints))
 
 
-def _cut_alone(
-    source: Source, pages: list[Page], rules: SeparationRules, cuts: Cuts, *, as_is: bool
-) -> None:
-    """Cut a source that is not joined with others."""
-    electronic = bool(source.facts.get("electronic", False))
-    if not pages or (as_is and _any_undecodable(pages)):
-        for page in pages:
-            cuts.omit(page, "unreadable")
-        cuts.parts.append(Part(pages=(), source=source.ordinal, hints=_as_is_hints(pages)))
-        return
-    whole = not rules.enabled or any(source.facts.get(fact) for fact in _WHOLE)
-    if electronic:
-        # The original lies beside the rendition: nothing is left out of it but separator sheets.
-        rules = rules.model_copy(update={"blank": "keep"})
-    _cut_stack(pages, rules.model_copy(update={"by": ()}) if whole else rules, cuts)
+def _cut_by_count(run: Run, size: int, cuts: Cuts) -> None:
+    pile = _Pile(run, cuts)
+    for start in range(0, len(run.pages), size):
+        for page in run.pages[start : start + size]:
+            pile.take(page)
+        pile.close()
 
 
-def _as_is_hints(pages: list[Page]) -> Facts:
-    return {"as_is": True, "anomalies": _anomalies(pages)} if pages else {}
+def _cut_by_marks(run: Run, said: Mapping[int, Statement], cuts: Cuts) -> None:
+    pile, found = _Pile(run, cuts), sort(run)
+    for index, page in enumerate(run.pages):
+        if separator := found.separators.get(page.number):
+            both_sides = pile.sheet is not None and pile.sheet is run.sibling(index)
+            if not (separator.is_bare and both_sides):  # the plain back of a sheet that speaks
+                pile.begin(page, said[page.number].hints)
+            cuts.omit(page, "separator", separator.reason, PageRole.SEPARATOR)
+        elif page.number in found.backs | found.blanks:
+            _leave_out(page, found, pile)
+        else:
+            pile.label(examined(page).get("asn") if "asn" in run.rules.by else None)
+            pile.take(page)
+    pile.close()
 
 
-def _cut_stack(pages: Iterable[Page], rules: SeparationRules, cuts: Cuts) -> None:
-    """Cut pages that lie one behind the other."""
-    current: list[Page] = []
-    hints: Facts = {}
-    back_of_sheet = False
-    for page in pages:
-        facts = _examined(page)
-        is_back, back_of_sheet = back_of_sheet and _is_blank(page), False
-        if "sheet" in rules.by and facts.get("separator"):
-            _close(current, hints, cuts)
-            current, hints = [], _sheet_hints(page.number, facts["separator"])
-            cuts.omit(page, "separator", PageRole.SEPARATOR)
-            back_of_sheet = True
-            continue
-        if _is_blank(page):
-            cuts.roles[page.number] = PageRole.BLANK_SUSPECT
-            if is_back or rules.blank == "omit":
-                cuts.omit(page, "blank")
-                continue
-        asn = facts.get("asn") if "asn" in rules.by else None
-        if asn is not None and asn != hints.get("asn"):
-            if current:
-                _close(current, hints, cuts)
-                current, hints = [], {}
-            hints = {**hints, "asn": asn}
-        current.append(page)
-    _close(current, hints, cuts)
-
-
-def _close(pages: list[Page], hints: Facts, cuts: Cuts) -> None:
-    """Make a document of `pages`; those that do not decode are left out and named."""
-    legible = [page for page in pages if not _examined(page).get("undecodable")]
-    for page in pages:
-        if page not in legible:
-            cuts.omit(page, "unreadable")
-    if not pages:
-        return
-    if anomalies := [*hints.get("anomalies", ()), *_anomalies(pages)]:
-        hints = {**hints, "anomalies": anomalies}
-    numbers = tuple(page.number for page in legible)
-    cuts.parts.append(Part(pages=numbers, source=pages[0].source, hints=hints))
+def _leave_out(page: Page, found: Sorted, pile: _Pile) -> None:
+    """Leave out a blank page that belongs to what separates."""
+    reason = "leere Rückseite des Trennblatts"
+    if page.number in found.blanks:
+        reason = "leeres Blatt trennt"
+        if pile.pages:
+            pile.close()
+    pile.cuts.omit(page, "blank", reason, PageRole.BLANK_SUSPECT)
 
 
 def _anomalies(pages: Iterable[Page]) -> list[Facts]:
     return [
-        {"code": "unreadable_page", "page": page.number, "text": _examined(page)["undecodable"]}
+        {"code": "unreadable_page", "page": page.number, "text": examined(page)["undecodable"]}
         for page in pages
-        if _examined(page).get("undecodable")
+        if examined(page).get("undecodable")
     ]
 
 
-def _sheet_hints(number: int, separator: Facts) -> Facts:
-    """Return what the sheet on page `number` says, without what may be somebody's name."""
-    payload = dict(separator.get("payload") or {})
-    anomalies = []
-    if payload.get("OP") and not is_operator_code(payload["OP"]):
-        del payload["OP"]
-        text = "Trennblatt nennt kein Kürzel der scannenden Person; die Angabe ist nicht übernommen"
-        anomalies.append({"code": "operator_refused", "page": number, "text": text})
-    hints = {name: payload[key] for key, name in _HINTS.items() if payload.get(key)}
-    found: Facts = {**hints, "sheet": payload} if payload else {}
-    return {**found, "anomalies": anomalies} if anomalies else found
-
-
-def _examined(page: Page) -> Facts:
-    facts: Facts = page.facts.get("examination", {})
-    return facts
-
-
-def _is_blank(page: Page) -> bool:
-    """Tell whether nothing is on the page, neither pixels nor text."""
-    return bool(_examined(page).get("blank")) and not page.facts.get("inspection", {}).get("text")
-
-
-def _any_undecodable(pages: Iterable[Page]) -> bool:
-    return any(_examined(page).get("undecodable") for page in pages)
-
-
-def _is_scan(batch: Batch, page: Page) -> bool:
-    return not batch.source(page.source).facts.get("electronic", False)
-
-
-def _check_pages(batch: Batch, pages: Sequence[Page], released: dict[str, str]) -> None:
+def _check_pages(batch: Batch, found: Sequence[Run], released: dict[str, str]) -> None:
     """Hold a scan with pages that do not decode: the paper is still there to be scanned again."""
     if "yes" in {released.get("skip_unreadable"), released.get("as_is")}:
         return
-    bad = [page for page in pages if _is_scan(batch, page) and _any_undecodable([page])]
+    bad = [page for page in _scanned(found) if any_undecodable([page])]
     if not bad:
         return
-    reason = _examined(bad[0])["undecodable"]
+    reason = examined(bad[0])["undecodable"]
     raise Unreadable(
         f"pages do not decode: {[page.number for page in bad]}",
         operator_text=(
-            f"{_names(batch)}: {_pages(bad)} nicht lesbar ({reason}) Bitte erneut scannen und"
+            f"{names(batch)}: {numbers(bad)} nicht lesbar ({reason}) Bitte erneut scannen und"
             " diesen Stapel zurückweisen, oder freigeben mit 'skip_unreadable=yes' (ohne diese"
             " Seiten) oder 'as_is=yes' (Datei unverändert weitergeben)."
         ),
     )
 
 
-def _check_suspects(batch: Batch, pages: Sequence[Page]) -> None:
+def _check_suspects(batch: Batch, found: Sequence[Run]) -> None:
     suspects = [
-        page for page in pages if _is_scan(batch, page) and _examined(page).get("separator_suspect")
+        page
+        for run in found
+        if not run.is_electronic
+        for page in run.pages
+        if is_suspect(page, run.rules)
     ]
     if suspects:
         raise SeparatorUnreadable(
             f"damaged separator sheets: {[page.number for page in suspects]}",
             operator_text=(
-                f"{_names(batch)}: {_pages(suspects)} sieht aus wie ein Trennblatt, ist aber nicht"
+                f"{names(batch)}: {numbers(suspects)} sieht aus wie ein Trennblatt, ist aber nicht"
                 " lesbar. Bitte mit sauberem Trennblatt erneut scannen, oder mit"
                 " 'not_a_separator=yes' freigeben, wenn es keines ist."
             ),
         )
 
 
-def _check_count(batch: Batch, pages: Sequence[Page], rules: SeparationRules) -> None:
-    """Compare with the operator's count: simplex or duplex, separator sheets counted or not.
-
-    A station that delivers PDF counts like any other, so electronic pages count as well; beside
-    scans they may have been left out of the count.
-    """
-    expected = batch.envelope.expected_sheets
-    if expected is None or not pages:
-        return
-    scanned = [page for page in pages if _is_scan(batch, page)]
-    if expected in _counts(scanned, rules) or expected in _counts(pages, rules):
-        return
-    counted = scanned or pages
-    total, sheets = len(counted), _separators(counted, rules)
-    raise CountMismatch(
-        f"{expected} sheets announced, {total} pages with {sheets} separator sheets found",
-        operator_text=(
-            f"{_names(batch)}: angekündigt sind {expected} Blatt, angekommen {total} Seiten"
-            f" (davon {sheets} Trennblätter). Bitte das Papier nachzählen und erneut scannen, oder"
-            " mit 'count=accepted' freigeben."
-        ),
-    )
+def _scanned(found: Sequence[Run]) -> Iterable[Page]:
+    pages = (page for run in found if not run.is_electronic for page in run.pages)
+    return sorted(pages, key=lambda page: page.number)
 
 
-def _counts(pages: Sequence[Page], rules: SeparationRules) -> set[float]:
-    """Return every count of sheets that fits `pages`."""
-    total, sheets = len(pages), _separators(pages, rules)
-    return {total, total - sheets, total / 2, total / 2 - sheets} if pages else set()
-
-
-def _separators(pages: Sequence[Page], rules: SeparationRules) -> int:
-    if not (rules.enabled and "sheet" in rules.by):
-        return 0
-    return sum(1 for page in pages if _examined(page).get("separator"))
-
-
-def _uncounted(batch: Batch, pages: Sequence[Page]) -> Iterable[Facts]:
-    """Say where the operator's count could not be compared with anything."""
-    expected = batch.envelope.expected_sheets
-    if expected is not None and not pages:
-        text = (
-            f"Zählung nicht geprüft: angekündigt sind {expected} Blatt, die Datei hat keine Seiten."
-        )
-        yield {"code": "count_not_checked", "text": text}
-
-
-def _refused_numbers(pages: Sequence[Page], rules: SeparationRules) -> Iterable[Facts]:
-    if "asn" not in rules.by:
-        return
-    for page in pages:
-        if text := _examined(page).get("asn_refused"):
-            yield {
-                "code": "asn_out_of_range",
-                "page": page.number,
-                "text": f"Seite {page.number}: Archivnummer {text} ist zu groß und wird ignoriert.",
-            }
-
-
-def _names(batch: Batch) -> str:
-    first = f"„{batch.sources[0].name}“"
-    more = len(batch.sources) - 1
-    return f"{first} und {more} weitere" if more else first
-
-
-def _pages(pages: Sequence[Page]) -> str:
-    numbers = ", ".join(str(page.number) for page in pages[:20])
-    return f"Seite {numbers}" if len(pages) == 1 else f"Seiten {numbers}"
+def _of_pages(found: Sequence[Run]) -> Iterable[Facts]:
+    """Say what stands on pages and was not obeyed."""
+    for run in found:
+        ignored = {name for name, action in run.rules.patches.items() if action == "ignore"}
+        for page in run.pages:
+            facts = examined(page)
+            if "asn" in run.rules.by and (text := facts.get("asn_refused")):
+                said = f"Seite {page.number}: Archivnummer {text} ist zu groß und wird ignoriert."
+                yield {"code": "asn_out_of_range", "page": page.number, "text": said}
+            patch = facts.get("patch")
+            if patch in ignored and "sheet" in run.rules.by:
+                said = (
+                    f"Seite {page.number}: Patch-Code {PATCH_NAMES[patch]} wird vom Profil nicht"
+                    " beachtet; die Seite bleibt im Dokument."
+                )
+                yield {"code": "patch_ignored", "page": page.number, "patch": patch, "text": said}

@@ -61,7 +61,7 @@ def examine(frame: Frame, *, asn: bool = False) -> Facts:
     views = Views(frame)
     patch = find_patch(views.full, frame.dpi, reduced=views.look)
     codes = read_codes(views.full, frame.dpi, asn=asn, reduced=views.codes)
-    marks = count_marks(frame.pixels, frame.dpi, darkest=views.darkest)
+    marks = count_marks(frame.pixels, frame.dpi, small=views.small)
     separator = _separator(codes, patch)
     return {
         "width": frame.width,
@@ -76,6 +76,8 @@ def examine(frame: Frame, *, asn: bool = False) -> Facts:
         "patch": patch.patch,
         "separator": separator,
         "separator_suspect": separator is None and (patch.suspect or codes.damaged_sheet),
+        "patch_suspect": patch.suspect,
+        "sheet_damaged": codes.damaged_sheet,
         "asn": codes.asn,
         "asn_refused": codes.asn_refused,
         "undecodable": None,
@@ -131,6 +133,8 @@ def _undecodable(reason: str) -> Facts:
         "patch": None,
         "separator": None,
         "separator_suspect": False,
+        "patch_suspect": False,
+        "sheet_damaged": False,
         "asn": None,
         "asn_refused": None,
         "undecodable": reason,

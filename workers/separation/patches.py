@@ -60,7 +60,8 @@ class PatchFinding:
 
     Attributes:
         patch: `T` (also 3), `1` (also 6), `2`, `4`, or None.
-        suspect: Four long bars that are a patch code by their size, but which cannot be read.
+        suspect: Four long bars that are a patch code by their size, but which cannot be read;
+            beside a code that is read it counts only where that code is to be ignored.
     """
 
     patch: str | None
@@ -84,7 +85,7 @@ def find_patch(
         found |= _long_enough(matches)
     named = sorted(found - {_DOUBTFUL}, key=lambda name: (name != "T", name))
     patch = named[0] if named else None
-    return PatchFinding(patch=patch, suspect=patch is None and _DOUBTFUL in found)
+    return PatchFinding(patch=patch, suspect=_DOUBTFUL in found)
 
 
 def _reduced(grey: Pixels, dpi: tuple[float, float]) -> Pixels:

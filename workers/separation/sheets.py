@@ -1,10 +1,11 @@
-"""The house's own separator sheet (Trennblatt): its payload, its checksum, its print.
+"""The house's own separator sheet (Trennblatt) and cover sheet (Deckblatt): payload and print.
 
-The payload is `SCAN1;SEP=DOC;…;C=<check>`: letters carry QR codes of their own (invoices,
+The payload is `SCAN1;SEP=DOC;…;C=<check>`: letters carry codes of their own (invoices,
 franking), so a code without the prefix is foreign and one whose check fails is a damaged
-sheet, never a guess. Values are percent-encoded. The sheet shows the payload as QR code and
-patch code T along two edges, so that a scanner's own detection and ours find it whichever way
-it lies.
+sheet, never a guess. Values are percent-encoded. The sheet shows the payload as QR code (or
+DataMatrix, or Code 128 where a short payload fits) and patch code T along two edges, so that a
+scanner's own detection and ours find it whichever way it lies. A cover sheet is the same sheet
+for one document: it says class, department, case, date of receipt and how many sheets follow.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import io
 import re
 import zlib
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -20,20 +22,31 @@ import numpy as np
 import pikepdf
 import pypdfium2 as pdfium
 import zxingcpp
+from numpy.typing import NDArray
 from PIL import Image
 
 PREFIX: Final = "SCAN1"
 #: Meaning of the payload's keys, for forms and documentation.
 KEYS: Final = {
     "SEP": "Art des Trennblatts, immer DOC",
+    "CLASS": "Dokumentklasse (Profil)",
     "DEP": "zuständige Stelle",
     "REC": "Eingangsdatum JJJJ-MM-TT",
     "CASE": "Aktenzeichen",
+    "SHEETS": "Blattzahl des Dokuments",
     "OP": "Kürzel der scannenden Person",
     "DEV": "Scanner",
     "LOC": "Aufbewahrungsort",
     "NO": "Nummer des Trennblatts",
 }
+#: What the payload may be printed as.
+SYMBOLOGIES: Final = MappingProxyType(
+    {
+        "qr": zxingcpp.BarcodeFormat.QRCode,
+        "datamatrix": zxingcpp.BarcodeFormat.DataMatrix,
+        "code128": zxingcpp.BarcodeFormat.Code128,
+    }
+)
 _KEY: Final = re.compile(r"[A-Z]{1,12}")
 _MM: Final = 72 / 25.4
 _A4: Final = (210.0, 297.0)
@@ -43,6 +56,14 @@ _PATCH_T: Final = (_NARROW, _WIDE, _NARROW, _WIDE)
 _BAR_LENGTH: Final = 120.0
 _EDGE: Final = 15.0
 _CODE_SIZE: Final = 62.0
+_CODE_TOP: Final = 60.0
+#: A linear code: millimetres; its bars are no finer than a fax at 150 dpi can tell apart.
+_LINEAR: Final = (176.0, 30.0)
+_FINEST_BAR: Final = 0.38
+
+
+class SheetTooLong(ValueError):
+    """What the sheet has to say does not fit into the code wanted."""
 
 
 class SheetDamaged(ValueError):
@@ -90,27 +111,43 @@ def _check(body: str) -> str:
     return f"{zlib.crc32(body.encode('utf-8')):08X}"
 
 
-def render_pdf(fields: Mapping[str, str]) -> bytes:
-    """Return the sheet as one-page vector PDF, A4, to be printed at 100 %."""
-    content = "\n".join([*_patches(), *_code(build(fields)), *_text(fields)])
+def render_pdf(
+    *sheets: Mapping[str, str], symbology: str = "qr", title: str = "TRENNBLATT"
+) -> bytes:
+    """Return a vector PDF, A4, one page a sheet, to be printed at 100 %.
+
+    Args:
+        sheets: The fields of each.
+        symbology: One of `SYMBOLOGIES`.
+        title: What the sheet is called for people.
+
+    Raises:
+        SheetTooLong: The payload does not fit into that code.
+    """
     with pikepdf.new() as document:
-        page = document.add_blank_page(page_size=(_A4[0] * _MM, _A4[1] * _MM))
         font = pikepdf.Dictionary(
             Type=pikepdf.Name.Font,
             Subtype=pikepdf.Name.Type1,
             BaseFont=pikepdf.Name.Helvetica,
             Encoding=pikepdf.Name.WinAnsiEncoding,
         )
-        page.Resources = pikepdf.Dictionary(Font=pikepdf.Dictionary(F1=font))
-        page.Contents = document.make_stream(content.encode("cp1252", "replace"))
+        for fields in sheets:
+            content = "\n".join(
+                [*_patches(), *_code(build(fields), symbology), *_text(fields, title)]
+            )
+            page = document.add_blank_page(page_size=(_A4[0] * _MM, _A4[1] * _MM))
+            page.Resources = pikepdf.Dictionary(Font=pikepdf.Dictionary(F1=font))
+            page.Contents = document.make_stream(content.encode("cp1252", "replace"))
         target = io.BytesIO()
         document.save(target, deterministic_id=True)
     return target.getvalue()
 
 
-def render_sheet(fields: Mapping[str, str], dpi: int = 300) -> Image.Image:
-    """Return the sheet as grey image, A4 at `dpi`."""
-    document = pdfium.PdfDocument(render_pdf(fields))
+def render_sheet(
+    fields: Mapping[str, str], dpi: int = 300, symbology: str = "qr", title: str = "TRENNBLATT"
+) -> Image.Image:
+    """Return the sheet as grey image, A4 at `dpi`; for the rest see `render_pdf`."""
+    document = pdfium.PdfDocument(render_pdf(fields, symbology=symbology, title=title))
     try:
         bitmap = document[0].render(scale=dpi / 72, grayscale=True)
         return Image.fromarray(np.array(bitmap.to_numpy()).squeeze()).convert("L")
@@ -135,24 +172,43 @@ def _patches() -> list[str]:
     return drawn
 
 
-def _code(payload: str) -> list[str]:
-    """Draw the QR code as rectangles, one for each run of dark modules."""
-    code = zxingcpp.create_barcode(payload, zxingcpp.BarcodeFormat.QRCode, ec_level="H")
-    dark = np.asarray(code.to_image(scale=1, add_quiet_zones=False)) == 0
-    module = _CODE_SIZE / dark.shape[0]
-    left, top = (_A4[0] - _CODE_SIZE) / 2, 60.0
+def _code(payload: str, symbology: str) -> list[str]:
+    """Draw the code as rectangles, one for each run of dark modules."""
+    dark = _modules(payload, symbology)
+    if symbology == "code128":
+        width, height = _LINEAR
+        if width / dark.shape[1] < _FINEST_BAR:
+            message = f"{len(payload)} characters do not fit into a Code 128 of {width:g} mm"
+            raise SheetTooLong(message)
+        dark = dark[:1]
+    else:
+        width = height = _CODE_SIZE
+    across, down = width / dark.shape[1], height / dark.shape[0]
+    left = (_A4[0] - width) / 2
     drawn = []
     for row, modules in enumerate(dark):
         edges = np.flatnonzero(np.diff(np.concatenate(([False], modules, [False])).astype(np.int8)))
         for begin, end in zip(edges[::2], edges[1::2], strict=True):
-            place = left + begin * module, top + row * module
-            drawn.append(_rectangle(*place, (end - begin) * module, module))
+            place = left + begin * across, _CODE_TOP + row * down
+            drawn.append(_rectangle(*place, (end - begin) * across, down))
     return drawn
 
 
-def _text(fields: Mapping[str, str]) -> list[str]:
+def _modules(payload: str, symbology: str) -> NDArray[np.bool_]:
+    """Return the code's modules, dark ones True, (rows, columns)."""
+    options = {"ec_level": "H"} if symbology == "qr" else {}
+    try:
+        code = zxingcpp.create_barcode(payload, SYMBOLOGIES[symbology], **options)
+    except ValueError as error:
+        message = f"{len(payload)} characters do not fit into the code {symbology}"
+        raise SheetTooLong(message) from error
+    pixels = np.asarray(code.to_image(scale=1, add_quiet_zones=False))
+    return np.asarray(pixels == 0, dtype=bool)
+
+
+def _text(fields: Mapping[str, str], title: str) -> list[str]:
     lines = [
-        (22, 142.0, "TRENNBLATT"),
+        (22, 142.0, title),
         (11, 152.0, "Hier beginnt ein neues Dokument. Dieses Blatt wird nicht übernommen."),
         (
             11,

@@ -41,17 +41,7 @@ class Views:
     @cached_property
     def look(self) -> Pixels:
         """The luminance at 100 dpi, enlarged where the page has less."""
-        return _luminance(self._small)
-
-    @cached_property
-    def darkest(self) -> Pixels:
-        """The darkest channel at 100 dpi; a yellow marker is no paper."""
-        small = self._small
-        if small.ndim == _FLAT:
-            return small
-        return np.asarray(
-            cv2.min(cv2.min(small[..., 0], small[..., 1]), small[..., 2]), dtype=np.uint8
-        )
+        return _luminance(self.small)
 
     @cached_property
     def _half(self) -> Pixels:
@@ -66,7 +56,8 @@ class Views:
         return np.asarray(cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
     @cached_property
-    def _small(self) -> Pixels:
+    def small(self) -> Pixels:
+        """The page at 100 dpi as it came, grey or coloured; enlarged where it has less."""
         frame, half = self._frame, self._half
         size = (
             max(_LEAST, round(frame.width * LOOK_DPI / frame.dpi[0])),

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = depends_on = None
 
 _TO_REVIEW = sa.text("review_open = 1")
