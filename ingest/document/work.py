@@ -20,8 +20,10 @@ RELEASE_KEYS: Final = MappingProxyType(
         "count": "accepted: Zählung stimmt so",
         "department": "zuständige Stelle",
         "not_a_separator": "yes: die Seite ist kein Trennblatt",
+        "password": "Kennwort des PDF; '-' fragt verdeckt danach und ist vorzuziehen",
         "received_at": "Eingangsdatum JJJJ-MM-TT",
         "skip_unreadable": "yes: ohne die unlesbaren Seiten",
+        "symbol_coding": "accepted: JBIG2-Zeichenmuster sind hingenommen",
     }
 )
 #: What a separator sheet may say of the envelope.

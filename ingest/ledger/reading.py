@@ -120,7 +120,7 @@ class _Surroundings:
 
     def batch(self, row: Row) -> Facts:
         """Return the record of a batch."""
-        sources = self._sources[row.id]
+        sources = self._arrived_at(row.id)
         counted = [source.pages for source in sources if source.pages is not None]
         pages = sum(counted) if counted else None
         return {
@@ -143,6 +143,17 @@ class _Surroundings:
             "sources": [
                 {"name": source.name, "sha256": source.sha256 or None, "pages": source.pages}
                 for source in sources
+            ],
+            "enclosures": [
+                {
+                    "name": source.name,
+                    "sha256": source.sha256 or None,
+                    "pages": source.pages,
+                    "source": source.ordinal,
+                    "enclosure_of": source.enclosure_of,
+                }
+                for source in self._sources[row.id]
+                if source.enclosure_of is not None
             ],
             "omitted": row.facts.get(Step.SEPARATION, {}).get("omitted", []),
             "outputs": {},
@@ -170,13 +181,33 @@ class _Surroundings:
             "registered_at": moment(batch.registered_at),
             "department": row.facts.get(Step.ROUTING, {}).get("department"),
             "pages": len(row.pages),
-            "source_pages": row.pages,
+            **self._places(row),
             "progress": self._progress(row.id, len(row.pages)),
             "outputs": _outputs(row, made, source.sha256),
         }
 
+    def _places(self, row: Row) -> Facts:
+        """Return which pages of the arrival a document has, and what lay inside what.
+
+        Pages of an enclosure are pages of a file inside the arrival, none of the arrival itself.
+        """
+        hints = row.facts.get(Step.SEPARATION, {})
+        enclosed = [entry["document"] for entry in hints.get("enclosed", [])]
+        links = {
+            "enclosure_of": hints.get("enclosure_of", {}).get("document"),
+            "enclosures": enclosed,
+        }
+        if self._sources[row.batch_id][row.source - 1].enclosure_of is None:
+            return {"source_pages": row.pages, **links}
+        before = sum(source.pages or 0 for source in self._sources[row.batch_id][: row.source - 1])
+        own = [number - before for number in row.pages]
+        return {"source_pages": [], "enclosure_pages": own, **links}
+
+    def _arrived_at(self, batch_id: str) -> list[Row]:
+        return [source for source in self._sources[batch_id] if source.enclosure_of is None]
+
     def _arrived(self, batch_id: str) -> str | None:
-        sources = self._sources[batch_id]
+        sources = self._arrived_at(batch_id)
         return (sources[0].sha256 or None) if len(sources) == 1 else None
 
     def _state(self, row: Row) -> Facts:

@@ -37,6 +37,7 @@ class Testimony:
         facts: Digest of the last facts of each step of the unit.
         page_facts: The same for its pages, by number and step.
         renditions: Page number (None for the unit itself), kind and digest of each.
+        opened: Digest of the copy a person opened, by ordinal of the source.
     """
 
     begun_at: dt.datetime | None = None
@@ -48,6 +49,7 @@ class Testimony:
     facts: dict[str, str] = field(default_factory=dict)
     page_facts: dict[tuple[int, str], str] = field(default_factory=dict)
     renditions: set[tuple[int | None, str, str]] = field(default_factory=set)
+    opened: dict[int, str] = field(default_factory=dict)
 
 
 _KEPT: Final = frozenset({"received", "inspected", "separated", "captured"})
@@ -81,3 +83,4 @@ def _payload(heard: Testimony, kind: str, said: Facts) -> None:
             heard.page_facts[page, step] = said["facts_sha256"]
     for name, sha256 in said.get("renditions", {}).items():
         heard.renditions.add((page, name, sha256))
+    heard.opened |= {int(ordinal): sha for ordinal, sha in said.get("opened", {}).items()}

@@ -45,6 +45,8 @@ class Stack:
     released: Mapping[str, str] = field(default_factory=dict)
     expected_sheets: int | None = None
     received_at: dt.datetime | None = None
+    channel: str = "folder"
+    attempt: int = 1
     sources: tuple[Source, ...] = ()
     pages: tuple[Page, ...] = ()
 
@@ -67,6 +69,7 @@ class Stack:
             stage=BatchStage.RECEIVED,
             envelope=Envelope(
                 profile=self.profile,
+                channel=self.channel,
                 expected_sheets=self.expected_sheets,
                 received_at=self.received_at,
             ),
@@ -79,7 +82,7 @@ class Stack:
             unit_id="unit",
             tenant="default",
             idempotency_key="key",
-            attempt=1,
+            attempt=self.attempt,
             profile=loaded.facts(),
             profile_sha256=loaded.sha256,
             batch=batch,

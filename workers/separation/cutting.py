@@ -127,7 +127,8 @@ def cut(batch: Batch, pages: Sequence[Page], rules: SeparationRules, *, as_is: b
 
 
 def _joins(source: Source, rules: SeparationRules) -> bool:
-    return rules.enabled and not source.facts.get("electronic", False)
+    alone = source.facts.get("electronic", False) or source.enclosure_of is not None
+    return rules.enabled and not alone
 
 
 def _cut_alone(
@@ -140,7 +141,8 @@ def _cut_alone(
             cuts.omit(page, "unreadable")
         cuts.parts.append(Part(pages=(), source=source.ordinal, hints=_as_is_hints(pages)))
         return
-    whole = not rules.enabled or any(source.facts.get(fact) for fact in _WHOLE)
+    enclosed = source.enclosure_of is not None
+    whole = enclosed or not rules.enabled or any(source.facts.get(fact) for fact in _WHOLE)
     if electronic:
         # The original lies beside the rendition: nothing is left out of it but separator sheets.
         rules = rules.model_copy(update={"blank": "keep"})
@@ -273,6 +275,7 @@ def _check_count(batch: Batch, pages: Sequence[Page], rules: SeparationRules) ->
     scans they may have been left out of the count.
     """
     expected = batch.envelope.expected_sheets
+    pages = [page for page in pages if batch.source(page.source).enclosure_of is None]
     if expected is None or not pages:
         return
     scanned = [page for page in pages if _is_scan(batch, page)]
