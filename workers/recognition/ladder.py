@@ -30,6 +30,7 @@ from workers.recognition.overlay import lay_text
 from workers.recognition.pagefile import PageFile
 from workers.recognition.repair import SIGNATURE_REMOVED, Finding, neutralise
 from workers.recognition.sheets import Desk, Sheet
+from workers.recognition.substitution import embed_fonts
 from workers.recognition.textlayer import TextLayer
 
 log = logging.getLogger(__name__)
@@ -128,6 +129,7 @@ def _repaired(desk: Desk, plain: Path, target: Path, title: str, findings: list[
             neutralise(pdf, findings)
         else:
             pdf = _gathered(desk, opened, plain.with_name("draft.pdf"), findings)
+        embed_fonts(pdf, findings)
         lay_text(desk, pdf)
         archive.declare(pdf, title)
         try:
