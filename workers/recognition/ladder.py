@@ -23,14 +23,14 @@ from pikepdf import Array, Dictionary, Name, Pdf, pdfa
 
 from ingest.content.pdf_pages import open_pdf
 from ingest.errors import CheckFailed, Dangerous, Misconfigured, Outage
-from workers.recognition import archive, scans
+from workers.recognition import archive, likeness, scans
 from workers.recognition.images import packed
 from workers.recognition.native import native_words
 from workers.recognition.overlay import lay_text
 from workers.recognition.pagefile import PageFile
 from workers.recognition.repair import SIGNATURE_REMOVED, Finding, neutralise
 from workers.recognition.sheets import Desk, Sheet
-from workers.recognition.substitution import embed_fonts
+from workers.recognition.substitution import FONTS_REPLACED, embed, replacements
 from workers.recognition.textlayer import TextLayer
 
 log = logging.getLogger(__name__)
@@ -103,6 +103,7 @@ def _told(rung: str, desk: Desk, findings: list[Finding]) -> list[Finding]:
         told.append(dict(SIGNATURE_REMOVED))
     if rung != "rendered":
         return told
+    told = [finding for finding in told if finding["code"] != FONTS_REPLACED]
     text = "Die Kopie zeigt die Seiten als Bild mit durchsuchbarem Text"
     text += "; das Original ist angehängt." if _whole(desk) else "; das Original liegt bei."
     return [*told, {"code": "rendered", "text": text}]
@@ -129,7 +130,7 @@ def _repaired(desk: Desk, plain: Path, target: Path, title: str, findings: list[
             neutralise(pdf, findings)
         else:
             pdf = _gathered(desk, opened, plain.with_name("draft.pdf"), findings)
-        embed_fonts(pdf, findings)
+        _embed_fonts(pdf, plain.parent, findings)
         lay_text(desk, pdf)
         archive.declare(pdf, title)
         try:
@@ -137,6 +138,24 @@ def _repaired(desk: Desk, plain: Path, target: Path, title: str, findings: list[
         except pdfa.PdfaError:
             pdf.save(plain)
             raise
+
+
+def _embed_fonts(pdf: Pdf, workspace: Path, findings: list[Finding]) -> None:
+    """Embed what stands for fonts that are only named, if the pages look as before.
+
+    Raises:
+        ValueError: They do not.
+    """
+    chosen = replacements(pdf)
+    if not chosen:
+        return
+    before, after = workspace / "named.pdf", workspace / "embedded.pdf"
+    pdf.save(before)
+    findings.append(embed(pdf, chosen))
+    pdf.save(after)
+    if reason := likeness.difference(before, after):
+        message = f"with other fonts it looks different: {reason}"
+        raise ValueError(message)
 
 
 def _gathered(desk: Desk, opened: ExitStack, draft: Path, findings: list[Finding]) -> Pdf:

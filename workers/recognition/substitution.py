@@ -29,7 +29,12 @@ _CODES: Final = 256
 _FIRST_CODE: Final = 32
 #: ISO 32000-1, 9.2.4: widths in thousandths; ISO 19005-3, 6.2.11.5 allows one.
 _TOLERANCE: Final = 1.0
-_DEPTH: Final = 4
+#: Keys behind which something is drawn. Parents are not among them.
+_DRAWING: Final = (
+    *("/Resources", "/Font", "/XObject", "/Pattern", "/ExtGState", "/Annots", "/AP", "/N"),
+    *("/SMask", "/G", "/CharProcs"),
+)
+FONTS_REPLACED: Final = "fonts_replaced"
 _NO_BREAK_SPACE, _SOFT_HYPHEN = 0xA0, 0xAD
 #: Names of the same glyph that the typefaces do not know.
 _SAME: Final = {"nbspace": "space", "nonbreakingspace": "space", "sfthyphen": "hyphen"}
@@ -37,63 +42,69 @@ _STEM: Final = 80
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Replaced:
+class Replacement:
+    """A font of the PDF and what is to stand for it: the typeface, and its glyph for each code."""
+
     font: Any
     face: Typeface
     glyphs: dict[int, str]
 
 
-def embed_fonts(pdf: Pdf, findings: list[Finding]) -> bool:
-    """Embed free typefaces of equal measures for fonts that `pdf` only names.
+def replacements(pdf: Pdf) -> list[Replacement]:
+    """Return the fonts on the pages of `pdf` that are only named and for which something can stand.
 
-    Args:
-        pdf: Changed in memory.
-        findings: Told which fonts were replaced.
-
-    Returns:
-        Whether any was.
+    Nothing is changed.
     """
-    chosen = [found for font in _fonts(pdf) if (found := _choice(font)) is not None]
+    return [found for font in _fonts(pdf) if (found := _choice(font)) is not None]
+
+
+def embed(pdf: Pdf, chosen: list[Replacement]) -> Finding:
+    """Let the typefaces stand for the fonts, in memory; return what a reader is told."""
     wanted: dict[str, set[str]] = {}
     for one in chosen:
         wanted.setdefault(one.face.name, set()).update(one.glyphs.values())
-    programs: dict[str, Object] = {}
-    names: dict[str, str] = {}
+    faces = {one.face.name: one.face for one in chosen}
+    descriptors = {name: _descriptor(pdf, face, wanted[name]) for name, face in faces.items()}
+    names = {str(one.font.BaseFont)[1:]: one.face.name for one in chosen}
     for one in chosen:
-        if one.face.name not in programs:
-            descriptor = _descriptor(pdf, one.face, wanted[one.face.name])
-            programs[one.face.name] = descriptor
-        names.setdefault(str(one.font.get(Name.BaseFont, "/"))[1:], one.face.name)
-        _replace(one, programs[one.face.name])
-    if names:
-        listed = ", ".join(f"{old} durch {new}" for old, new in sorted(names.items()))
-        text = f"Nicht eingebettete Schriften sind in der Kopie maßgleich ersetzt: {listed}."
-        findings.append({"code": "fonts_replaced", "text": text})
-    return bool(names)
+        _replace(one, descriptors[one.face.name])
+    listed = ", ".join(f"{old} durch {new}" for old, new in sorted(names.items()))
+    text = f"Nicht eingebettete Schriften sind in der Kopie maßgleich ersetzt: {listed}."
+    return {"code": FONTS_REPLACED, "text": text}
 
 
 def _fonts(pdf: Pdf) -> Iterator[Any]:
-    for item in pdf.objects:
-        if isinstance(item, Stream):
-            yield from _within(item.get(Name.Resources), 0)
-        elif isinstance(item, Dictionary):
-            yield from _within(item, 0)
+    """Yield every simple font that something on a page may use, each once."""
+    seen: set[tuple[int, int]] = set()
+    pending: list[Any] = [page.obj for page in pdf.pages]
+    while pending:
+        holder = pending.pop()
+        if holder.is_indirect:
+            if holder.objgen in seen:
+                continue
+            seen.add(holder.objgen)
+        if str(holder.get(Name.Subtype)) in _SIMPLE and Name.BaseFont in holder:
+            yield holder
+            continue
+        pending.extend(_below(holder))
 
 
-def _within(place: Any, depth: int) -> Iterator[Any]:
-    """Yield fonts that are `place` or stand directly in it, not in objects of their own."""
-    if depth > _DEPTH or not isinstance(place, Dictionary):
-        return
-    if str(place.get(Name.Subtype)) in _SIMPLE and Name.BaseFont in place:
-        yield place
-        return
-    for key in place.keys():  # noqa: SIM118 - no iteration over a dictionary object
-        inner = place[key]
-        if isinstance(inner, Dictionary) and not inner.is_indirect:
-            yield from _within(inner, depth + 1)
+def _below(holder: Any) -> Iterator[Any]:
+    """Yield what `holder` draws with: resources, forms, patterns, fonts, looks of annotations."""
+    for key in _DRAWING:
+        inner = holder.get(key)
+        if isinstance(inner, Array):
+            yield from (entry for entry in inner if isinstance(entry, Dictionary | Stream))
+        elif isinstance(inner, Stream):
+            yield inner
+        elif isinstance(inner, Dictionary):
+            yield inner
+            for name in inner.keys():  # noqa: SIM118 - no iteration over a dictionary object
+                if isinstance(inner[name], Dictionary | Stream):
+                    yield inner[name]
 
 
-def _choice(font: Any) -> _Replaced | None:
+def _choice(font: Any) -> Replacement | None:
     """Return what can stand for `font`, None if it is inside already or nothing can."""
     descriptor = font.get(Name.FontDescriptor)
     if isinstance(descriptor, Dictionary) and any(key in descriptor for key in _PROGRAMS):
@@ -107,7 +118,7 @@ def _choice(font: Any) -> _Replaced | None:
     glyphs = {code: name for code, name in names.items() if name in face.widths}
     if not glyphs or not _fits(font, face, glyphs):
         return None
-    return _Replaced(font=font, face=face, glyphs=glyphs)
+    return Replacement(font=font, face=face, glyphs=glyphs)
 
 
 def _names(encoding: Any, face: Typeface) -> dict[int, str] | None:
@@ -181,7 +192,7 @@ def _fits(font: Any, face: Typeface, glyphs: dict[int, str]) -> bool:
     return len(wrong) <= len(glyphs)
 
 
-def _replace(one: _Replaced, descriptor: Object) -> None:
+def _replace(one: Replacement, descriptor: Object) -> None:
     font, codes = one.font, sorted(one.glyphs)
     differences: list[Any] = []
     previous = None
