@@ -30,7 +30,7 @@ from workers.recognition.overlay import lay_text
 from workers.recognition.pagefile import PageFile
 from workers.recognition.repair import SIGNATURE_REMOVED, Finding, neutralise
 from workers.recognition.sheets import Desk, Sheet
-from workers.recognition.substitution import FONTS_REPLACED, embed, replacements
+from workers.recognition.substitution import FONTS_REPLACED, embed, replacements, write_widths
 from workers.recognition.textlayer import TextLayer
 
 log = logging.getLogger(__name__)
@@ -150,6 +150,7 @@ def _embed_fonts(pdf: Pdf, workspace: Path, findings: list[Finding]) -> None:
     if not chosen:
         return
     before, after = workspace / "named.pdf", workspace / "embedded.pdf"
+    write_widths(chosen)
     pdf.save(before)
     findings.append(embed(pdf, chosen))
     pdf.save(after)

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from ingest.content.pdf_pages import open_pdf
 
-#: 36 dpi: strokes of another cut melt, letters at another place or of another size do not.
 _SCALE: Final = 0.5
+#: Pixels, 16 points: in squares of this size strokes of another cut melt, other content does not.
+_SQUARE: Final = 8
 _POINTS_APART: Final = 0.5
-#: Share of a page's ink that may lie elsewhere. Measured over real files: at most 0.05.
-_INK_APART: Final = 0.12
+#: Share of a page's ink by which the squares may differ in sum.
+_INK_APART: Final = 0.25
 _LEAST_INK: Final = 0.0005
 #: Documents with more pages are compared on every second, third … page.
 _ALL_COMPARED: Final = 200
@@ -47,7 +48,7 @@ def _of_pages(one: pdfium.PdfDocument, other: pdfium.PdfDocument, index: int) ->
                 return "other text"
             if max(abs(given[1] - made[1]), abs(given[2] - made[2])) > _POINTS_APART:
                 return "letters at other places"
-        drawn, redrawn = _pixels(first), _pixels(second)
+        drawn, redrawn = _squares(first), _squares(second)
     except ValueError:
         return "more or fewer letters"
     finally:
@@ -74,9 +75,15 @@ def _letters(page: pdfium.PdfPage) -> Iterator[tuple[int, float, float]]:
         text.close()
 
 
-def _pixels(page: pdfium.PdfPage) -> NDArray[Any]:
+def _squares(page: pdfium.PdfPage) -> NDArray[Any]:
+    """Return how light each square of the page is, 0 to 255."""
     bitmap = page.render(scale=_SCALE, grayscale=True)
     try:
-        return np.array(bitmap.to_numpy(), dtype=np.float32)
+        pixels = np.array(bitmap.to_numpy(), dtype=np.float32).reshape(bitmap.height, -1)
     finally:
         bitmap.close()
+    down, across = -pixels.shape[0] % _SQUARE, -pixels.shape[1] % _SQUARE
+    padded = np.pad(pixels, ((0, down), (0, across)), constant_values=_WHITE)
+    squares = padded.reshape(padded.shape[0] // _SQUARE, _SQUARE, -1, _SQUARE)
+    means: NDArray[Any] = squares.mean(axis=(1, 3))
+    return means

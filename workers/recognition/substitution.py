@@ -58,6 +58,19 @@ def replacements(pdf: Pdf) -> list[Replacement]:
     return [found for font in _fonts(pdf) if (found := _choice(font)) is not None]
 
 
+def write_widths(chosen: list[Replacement]) -> None:
+    """Write down the widths of standard fonts where the PDF relies on everybody knowing them.
+
+    ISO 32000-1, 9.6.2.2 lets them be left out; viewers then use those of the font they have at
+    hand, which for single signs (Euro) are others.
+    """
+    for one in chosen:
+        if Name.Widths not in one.font:
+            first, last, widths = _widths(one)
+            one.font[Name.FirstChar], one.font[Name.LastChar] = first, last
+            one.font[Name.Widths] = Array(widths)
+
+
 def embed(pdf: Pdf, chosen: list[Replacement]) -> Finding:
     """Let the typefaces stand for the fonts, in memory; return what a reader is told."""
     wanted: dict[str, set[str]] = {}
@@ -201,11 +214,7 @@ def _replace(one: Replacement, descriptor: Object) -> None:
             differences.append(code)
         differences.append(Name(f"/{one.glyphs[code]}"))
         previous = code
-    first, last = codes[0], codes[-1]
-    widths = [
-        one.face.widths[one.glyphs[code]] if code in one.glyphs else 0
-        for code in range(first, last + 1)
-    ]
+    first, last, widths = _widths(one)
     kept = font.get(Name.ToUnicode)
     for key in list(font.keys()):
         del font[key]
@@ -216,6 +225,12 @@ def _replace(one: Replacement, descriptor: Object) -> None:
     font[Name.FontDescriptor] = descriptor
     if isinstance(kept, Stream):
         font[Name.ToUnicode] = kept
+
+
+def _widths(one: Replacement) -> tuple[int, int, list[int]]:
+    first, last = min(one.glyphs), max(one.glyphs)
+    known = {code: one.face.widths[name] for code, name in one.glyphs.items()}
+    return first, last, [known.get(code, 0) for code in range(first, last + 1)]
 
 
 def _descriptor(pdf: Pdf, face: Typeface, glyphs: set[str]) -> Object:

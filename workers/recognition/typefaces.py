@@ -15,12 +15,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from fontTools import subset
 from fontTools.ttLib import TTFont
 
 FOLDER: Final = Path("/usr/share/fonts/opentype/urw-base35")
+MEASURES: Final = Path("/usr/share/fonts/type1/urw-base35")
+_MEASURE: Final = re.compile(r"^C (\d+) ;.*? N (\S+) ;", re.MULTILINE)
 _TAG: Final = re.compile(r"^[A-Z]{6}\+")
 #: Longest beginning first; what follows it says the style.
 _FAMILIES: Final = MappingProxyType(
@@ -80,7 +82,7 @@ class Typeface:
 
 def typeface_for(name: str) -> Typeface | None:
     """Return the typeface with the measures of the font called `name`, None if none has them."""
-    bare = re.sub(r"[^a-z]", "", _TAG.sub("", name).lower())
+    bare = re.sub(r"[^a-z0-9]", "", _TAG.sub("", name).lower())
     for beginning, family in _FAMILIES.items():
         if bare.startswith(beginning):
             rest = bare.removeprefix(beginning)
@@ -102,7 +104,6 @@ def _loaded(name: str) -> Typeface | None:
         head, metrics, names = font["head"], font["OS/2"], font["hmtx"].metrics
         widths = {glyph: int(advance) for glyph, (advance, _) in names.items()}
         angle = float(font["post"].italicAngle)
-        top = font["CFF "].cff.topDictIndex[0]
         return Typeface(
             name=name,
             path=path,
@@ -113,7 +114,7 @@ def _loaded(name: str) -> Typeface | None:
             ascent=int(metrics.sTypoAscender),
             descent=int(metrics.sTypoDescender),
             capital=int(getattr(metrics, "sCapHeight", 0) or metrics.sTypoAscender),
-            encoding=MappingProxyType(_built_in(top)),
+            encoding=MappingProxyType(_own_order(name)),
         )
 
 
@@ -124,11 +125,13 @@ def _flags(name: str, *, leaning: bool) -> int:
     return flags | (ITALIC if leaning else 0)
 
 
-def _built_in(top: Any) -> dict[int, str]:
-    encoding = top.Encoding
-    if isinstance(encoding, str):
+def _own_order(name: str) -> dict[int, str]:
+    """Return code and glyph of signs that have an order of their own, from their measures."""
+    path = MEASURES / f"{name}.afm"
+    if name not in _SYMBOLIC or not path.is_file():
         return {}
-    return {code: name for code, name in enumerate(encoding) if name != ".notdef"}
+    found = _MEASURE.findall(path.read_text("latin-1"))
+    return {int(code): glyph for code, glyph in found}
 
 
 def program(face: Typeface, glyphs: Collection[str]) -> bytes:
