@@ -18,7 +18,15 @@ from ingest.document.terms import (
     is_operator_code,
     new_id,
 )
-from ingest.document.work import RELEASE_KEYS, Assignment, FoundPage, Outcome, Part, Wait
+from ingest.document.work import (
+    RELEASE_KEYS,
+    Assignment,
+    Cover,
+    FoundPage,
+    Outcome,
+    Part,
+    Wait,
+)
 
 __all__ = [
     "DEFAULT_TENANT",
@@ -33,6 +41,7 @@ __all__ = [
     "Batch",
     "BatchStage",
     "Blob",
+    "Cover",
     "Document",
     "Envelope",
     "Facts",

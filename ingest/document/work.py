@@ -31,6 +31,22 @@ _ON_SHEETS: Final = ("operator", "device", "storage_place")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cover:
+    """What is known of the document in whose original another one lay.
+
+    Attributes:
+        department: Where it goes, None while that is not decided.
+        case_reference: The Aktenzeichen, None where none was found.
+        on_its_way: Nobody has to act before it is decided.
+    """
+
+    document: str
+    department: str | None
+    case_reference: str | None
+    on_its_way: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Assignment:
     """Everything a step may know: it has no other way to ask.
 
@@ -41,6 +57,7 @@ class Assignment:
         pages: Of a batch all pages, of a document its pages in order; of a page, itself alone.
         document: Set for steps of a document.
         released: What a person set when releasing this unit (`release --set key=value`).
+        cover: Of a document that lay inside another one's original.
     """
 
     step: Step
@@ -55,6 +72,7 @@ class Assignment:
     pages: tuple[Page, ...] = ()
     document: Document | None = None
     released: dict[str, str] = field(default_factory=dict)
+    cover: Cover | None = None
 
     @property
     def envelope(self) -> Envelope:

@@ -11,6 +11,7 @@ from ingest.document import (
     Assignment,
     Batch,
     BatchStage,
+    Cover,
     Document,
     Envelope,
     Facts,
@@ -19,6 +20,8 @@ from ingest.document import (
     Rendition,
     RenditionKind,
     Stage,
+    Standing,
+    Step,
     UnitKind,
 )
 from ingest.ledger import schema
@@ -27,6 +30,9 @@ from ingest.ledger.terms import Claim, ClaimLost
 
 Row = sa.Row[Any]
 _PROFILES_KEPT: Final = 64
+_ON_ITS_WAY: Final = frozenset(
+    {Standing.READY, Standing.CLAIMED, Standing.DEFERRED, Standing.WAITING}
+)
 
 _OPEN = (
     sa.select(schema.batch, schema.claim.c.released, schema.claim.c.attempts)
@@ -88,9 +94,10 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
     if row is None:
         message = f"claim of {claim.unit_kind} {claim.unit_id} was lost"
         raise ClaimLost(message)
-    document = None
+    document, cover = None, None
     if claim.unit_kind is UnitKind.DOCUMENT:
         document, pages = _document(connection, claim)
+        cover = _cover(connection, document)
     elif claim.unit_kind is UnitKind.PAGE:
         pages = _pages(connection.execute(_PAGE, {"unit": claim.unit_id}).all())
     else:
@@ -108,6 +115,21 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
         pages=pages,
         document=document,
         released=row.released,
+        cover=cover,
+    )
+
+
+def _cover(connection: sa.Connection, document: Document) -> Cover | None:
+    link = document.facts.get(Step.SEPARATION, {}).get("enclosure_of")
+    if link is None:
+        return None
+    row = connection.execute(_DOCUMENT, {"unit": link["document"]}).one()
+    decided = row.facts.get(Step.ROUTING, {})
+    return Cover(
+        document=row.id,
+        department=decided.get("department"),
+        case_reference=decided.get("case_reference"),
+        on_its_way=row.standing in _ON_ITS_WAY,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from ingest.document import FoundPage, Outcome, Part, Source, SourceKind, Standing, Step
+from ingest.document import FoundPage, Outcome, Part, Source, SourceKind, Standing, Step, UnitKind
 from ingest.errors import ToolFailed, UsageError
 from ingest.ledger import Claim, Decision, Ledger, Opened, schema
 from ingest.ledger.account import day_account
@@ -121,6 +121,28 @@ def test_a_step_is_told_inside_which_source_another_lay(ledger: Ledger) -> None:
     _cut(ledger)
     given = ledger.assignment(claim_at(ledger, Step.COMPOSITION))
     assert [one.enclosure_of for one in given.batch.sources] == [None, 1, 1]
+
+
+def test_routing_is_told_where_the_cover_goes(ledger: Ledger) -> None:
+    _cut(ledger)
+    cover, image, _ = rows(ledger, schema.document)
+    told = None
+    while (claim := ledger.claim(ALL, "test", LEASE)) is not None:
+        given = ledger.assignment(claim)
+        found = outcome(given)
+        if claim.step is Step.ROUTING:
+            found = Outcome(facts={"department": "bauamt", "case_reference": "BA/1"})
+        if claim.unit_id == image.id and claim.step is Step.DELIVERY:
+            told = given.cover
+        assert (given.cover is None) == (claim.document_id in {None, cover.id} or not _is(claim))
+        assert ledger.record(claim, found)
+    assert told is not None
+    assert (told.document, told.department) == (cover.id, "bauamt")
+    assert not told.on_its_way
+
+
+def _is(claim: Claim) -> bool:
+    return claim.unit_kind is UnitKind.DOCUMENT
 
 
 def test_the_bytes_of_an_enclosure_have_to_be_in_the_store(ledger: Ledger) -> None:

@@ -81,6 +81,7 @@ def _facts(climbed: Climb, pages: int, words: int) -> Facts:
         "pdfa": None if climbed.path is None else FLAVOUR,
         "rung": climbed.rung,
         "findings": climbed.findings,
+        "missed": climbed.missed,
         "pages": pages,
         "words": words,
     }

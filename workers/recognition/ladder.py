@@ -49,11 +49,13 @@ class Climb:
     Attributes:
         path: The valid PDF/A, None on the last rung.
         findings: Code and German text, shown beside the document.
+        missed: The better rungs, each with the reason why it was not reached, English.
     """
 
     rung: str
     path: Path | None
     findings: list[Finding] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
 
 
 def climb(desk: Desk, workspace: Path, title: str) -> Climb:
@@ -74,12 +76,14 @@ def climb(desk: Desk, workspace: Path, title: str) -> Climb:
     for rung, attempt in rungs:
         reason = _reason(attempt)
         if reason is None:
-            return Climb(rung=rung, path=target, findings=_told(rung, desk, findings))
+            told = _told(rung, desk, findings)
+            return Climb(rung=rung, path=target, findings=told, missed=reasons)
         log.info("rung not reached", extra={"rung": rung, "reason": reason})
         reasons.append(f"{rung}: {reason}")
     text = "Eine durchsuchbare PDF/A-Kopie war nicht herstellbar; das Original liegt bei."
     findings.append({"code": "no_copy", "text": text, "detail": " | ".join(reasons)[:2000]})
-    return Climb(rung="original", path=None, findings=findings)
+    findings = [finding for finding in findings if finding["code"] != FONTS_REPLACED]
+    return Climb(rung="original", path=None, findings=findings, missed=reasons)
 
 
 def _reason(attempt: Callable[[], None]) -> str | None:
@@ -101,6 +105,9 @@ def _told(rung: str, desk: Desk, findings: list[Finding]) -> list[Finding]:
     signed = any(sheet.source.facts.get("signed") for sheet in desk.sheets)
     if signed and all(finding["code"] != SIGNATURE_REMOVED["code"] for finding in told):
         told.append(dict(SIGNATURE_REMOVED))
+    if rung == "ocrmypdf":
+        text = "Die Kopie ist mit OCRmyPDF und Ghostscript nach PDF/A umgewandelt."
+        told.append({"code": "converted", "text": text})
     if rung != "rendered":
         return told
     told = [finding for finding in told if finding["code"] != FONTS_REPLACED]
