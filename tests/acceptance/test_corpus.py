@@ -13,7 +13,7 @@ import pytest
 
 from tests.plugins import corpus
 from tests.plugins.accounting import account, batches, documents, sha256, sidecars
-from tests.plugins.corpus import DELIVERED, UNACCEPTED, Sample
+from tests.plugins.corpus import DELIVERED, UNACCEPTED, Expectation, Sample
 from tests.plugins.installation import Dropped, Installation
 from workers.sealing.keys import CERTIFICATE_FILE
 from workers.verification import verify_pdf
@@ -184,23 +184,25 @@ def _problem(
         return "was changed on its way in"
     if end != DELIVERED:
         return None
-    if torn := _torn(expected.inside, own):
-        return torn
+    if wrong := _miscut(expected, own):
+        return wrong
     own = [row for row in own if row["enclosure_of"] is None]
-    pages = sorted(tuple(row["source_pages"]) for row in own)
-    if expected.documents is not None and pages != sorted(expected.documents):
-        return f"was cut into {pages}, not {sorted(expected.documents)}"
     originals = {row["outputs"].get("original", {}).get("sha256") for row in own}
     if expected.original and originals != {sample.sha256}:
         return "its original does not lie untouched beside it"
     return None
 
 
-def _torn(expected: Sequence[str], own: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return what is wrong with the documents made of files inside the arrival."""
+def _miscut(expected: Expectation, own: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return what is wrong with how the arrival became documents."""
     inside = [row for row in own if row["enclosure_of"] is not None]
     names = sorted(row["source_name"] for row in inside)
-    if names != sorted(expected):
-        return f"has {names} inside, not {sorted(expected)}"
+    if names != sorted(expected.inside):
+        return f"has {names} inside, not {sorted(expected.inside)}"
     departments = {row["department"] for row in own}
-    return f"was torn apart: {departments}" if inside and len(departments) > 1 else None
+    if inside and len(departments) > 1:
+        return f"was torn apart: {departments}"
+    pages = sorted(tuple(row["source_pages"]) for row in own if row not in inside)
+    if expected.documents is not None and pages != sorted(expected.documents):
+        return f"was cut into {pages}, not {sorted(expected.documents)}"
+    return None

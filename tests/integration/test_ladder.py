@@ -314,6 +314,10 @@ REAL = {
         "repaired",
         {"signature_removed", "fonts_replaced"},
     ),
+    "signed/dss__pades-5-signatures-and-1-document-timestamp.pdf": (
+        "repaired",
+        {"signature_removed"},
+    ),
     "signed/dss__pades-ltv.pdf": ("repaired", {"signature_removed"}),
     "signed/dss__pdf-signed-corrupted.pdf": ("rendered", {"signature_removed"}),
     "pdf_encrypted/format-corpus__encryption_nocopy.pdf": ("repaired", {"restrictions_removed"}),

@@ -91,7 +91,7 @@ def _reason(attempt: Callable[[], None]) -> str | None:
     try:
         attempt()
     except pdfa.PdfaError as error:
-        return archive.reasons(error)
+        return _PATHS.sub("", archive.reasons(error))
     except (CheckFailed, Dangerous, Misconfigured, Outage):
         raise
     except Exception as error:  # noqa: BLE001 - pikepdf, pdfium and OCRmyPDF raise anything on hostile PDFs; the next rung does without them
@@ -130,7 +130,7 @@ def _repaired(desk: Desk, plain: Path, target: Path, title: str, findings: list[
     with ExitStack() as opened:
         whole = _whole(desk)
         if whole is not None:
-            pdf = opened.enter_context(pikepdf.open(whole.path, suppress_warnings=True))
+            pdf = opened.enter_context(_read(whole.path, plain.with_name("reread.pdf")))
             if len(pdf.pages) != len(desk.sheets):
                 message = f"{len(pdf.pages)} pages, expected {len(desk.sheets)}"
                 raise ValueError(message)
@@ -145,6 +145,26 @@ def _repaired(desk: Desk, plain: Path, target: Path, title: str, findings: list[
         except pdfa.PdfaError:
             pdf.save(plain)
             raise
+
+
+def _read(path: Path, scratch: Path) -> Pdf:
+    """Open a PDF; one that qpdf refuses or has to mend is read again as pdfium or qpdf wrote it.
+
+    Raises:
+        PdfError: What the other reader wrote is refused as well.
+        Unreadable: The other reader does not open it either.
+    """
+    try:
+        pdf = pikepdf.open(path, suppress_warnings=True)
+    except pikepdf.PdfError:
+        with open_pdf(path) as document:
+            document.save(scratch)
+    else:
+        if not pdf.get_warnings():
+            return pdf
+        with pdf:
+            pdf.save(scratch)
+    return pikepdf.open(scratch, suppress_warnings=True)
 
 
 def _embed_fonts(pdf: Pdf, workspace: Path, findings: list[Finding]) -> None:
