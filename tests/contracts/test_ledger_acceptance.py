@@ -145,6 +145,26 @@ def test_opening_again_changes_nothing_and_migrations_make_the_schema(ledger_url
     second.close()
 
 
+def test_what_is_recorded_already_survives_newer_columns(ledger_url: str) -> None:
+    """A ledger of the first schema, with a row, is what older installations have."""
+    first = open_ledger(ledger_url)
+    receipt = first.accept(arrival(source("alt.pdf")))
+    with first.writing() as connection:
+        for column in ("enclosure_of", "opened_sha256"):
+            connection.execute(sa.text(f"ALTER TABLE batch_source DROP COLUMN {column}"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    first.close()
+    later = open_ledger(ledger_url)
+    (kept,) = later.receipt(_key(later)).sources  # type: ignore[union-attr] # it was accepted
+    assert (kept.name, kept.enclosure_of, kept.opened_sha256) == ("alt.pdf", None, None)
+    assert rows(later, schema.batch)[0].id == receipt.batch_id
+    later.close()
+
+
+def _key(ledger: Ledger) -> str:
+    return str(rows(ledger, schema.batch)[0].receipt_key)
+
+
 def test_many_processes_may_open_an_empty_ledger_at_once(ledger_url: str) -> None:
     command = [
         sys.executable, "-c", "import sys; from ingest.ledger import *; open_ledger(sys.argv[1])"
