@@ -53,9 +53,17 @@ class IntakeRules(_Section):
         received_at: `required` holds an arrival without a date of receipt, `recorded` notes
             "nicht erfasst", `registration` takes the moment of registration (electronic
             arrivals), `not_applicable` is for files that are nobody's incoming mail.
+        origin: `scan` for what the house's own devices made, to which the rules for scanning
+            apply; `electronic` for what others sent, which is never stopped for its form.
     """
 
     received_at: Literal["required", "recorded", "registration", "not_applicable"] = "recorded"
+    origin: Literal["scan", "electronic"] = "scan"
+
+    @property
+    def is_electronic(self) -> bool:
+        """Whether arrivals are others' files: what is registered on arrival is no paper."""
+        return self.origin == "electronic" or self.received_at == "registration"
 
 
 class SeparationRules(_Section):

@@ -1,6 +1,7 @@
 """Routing: which department gets the document, and by which rule.
 
-What a person set on release comes first, then what somebody put on the paper on purpose
+An enclosure goes where its cover goes, unless a person set a department for it. Else, what a
+person set on release comes first, then what somebody put on the paper on purpose
 (barcode, separator sheet), then what the text says (Aktenzeichen, keywords), then the
 default basket. Nothing is left without a desk; where a hint cannot be followed, the reason
 says so. A foreign code is used only if a rule of the profile knows its value.
@@ -8,6 +9,7 @@ says so. A foreign code is used only if a rule of the profile knows its value.
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import json
 import re
@@ -16,13 +18,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ingest import clock
 from ingest.context import StepContext
-from ingest.document import Assignment, Document, Facts, Outcome, RenditionKind
+from ingest.document import Assignment, Cover, Document, Facts, Outcome, RenditionKind, Wait
 from profiles import Profile, RoutingRule, is_department
 
 #: More text than this is not searched: 1,000 densely written pages have four million characters.
 _MAX_CHARACTERS: Final = 5_000_000
 _MAX_REFERENCE: Final = 100
+_SHORTEST_WAIT: Final = dt.timedelta(seconds=2)
+_LONGEST_WAIT: Final = dt.timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +73,11 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     if document is None:
         message = f"step {assignment.step} needs a document"
         raise ValueError(message)
+    if assignment.cover is not None and "department" not in assignment.released:
+        if assignment.cover.department is not None:
+            return Outcome(facts=_with(assignment.cover, assignment.cover.department).facts())
+        if assignment.cover.on_its_way:
+            return Outcome(wait=_for_cover(assignment))
     profile = Profile.model_validate(assignment.profile)
     evidence = Evidence(
         released=assignment.released,
@@ -77,6 +87,24 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         texts=tuple(_texts(assignment, document, context)),
     )
     return Outcome(facts=decide(profile, evidence).facts())
+
+
+def _with(cover: Cover, department: str) -> Decision:
+    """An enclosure goes where its cover goes."""
+    return Decision(
+        department=department,
+        rule="cover",
+        reason=f"Anlage; geht mit ihrem Anschreiben (Dokument {cover.document}).",
+        case_reference=cover.case_reference,
+    )
+
+
+def _for_cover(assignment: Assignment) -> Wait:
+    """Wait a while for the cover, longer the longer it takes: a file of a thousand pages may."""
+    now = clock.now()
+    pause = (now - assignment.batch.registered_at) / 4
+    until = now + min(max(pause, _SHORTEST_WAIT), _LONGEST_WAIT)
+    return Wait(reason="Anlage; wartet, bis ihr Anschreiben zugeordnet ist.", until=until)
 
 
 def decide(profile: Profile, evidence: Evidence) -> Decision:

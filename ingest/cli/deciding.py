@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ingest.cli import passwords
 from ingest.cli.app import App, print_json, with_app
 from ingest.cli.options import operator_option
 from ingest.document import NOT_RECORDED, RELEASE_KEYS
@@ -34,7 +35,7 @@ def _pairs(
             known = "; ".join(f"{name} ({what})" for name, what in RELEASE_KEYS.items())
             message = f"„{key}“ ist keine Angabe zu einem Klärfall. Möglich sind: {known}."
             raise click.BadParameter(message)
-        pairs[key.strip()] = content
+        pairs[key.strip()] = passwords.entered(content) if key.strip() == passwords.KEY else content
     return pairs
 
 
@@ -48,14 +49,37 @@ def _pairs(
     multiple=True,
     callback=_pairs,
     metavar="SCHLÜSSEL=WERT",
-    help="Angabe zum Klärfall, z. B. received_at=2026-11-20 oder as_is=yes.",
+    help=(
+        "Angabe zum Klärfall, z. B. received_at=2026-11-20 oder as_is=yes. Ein Kennwort bitte"
+        " mit password=- eingeben: es wird verdeckt abgefragt (oder als erste Zeile von der"
+        " Standardeingabe gelesen) und nirgends gespeichert; password=WERT stünde im Verlauf der"
+        " Befehlszeile."
+    ),
 )
 @with_app
 def release(app: App, identifier: str, operator: str, reason: str, settings: dict[str, str]) -> int:
     """Gibt einen Klärfall frei; ein Fall in Quarantäne wird zum Klärfall."""
     unit = app.unit(identifier)
-    app.ledger.release(unit, by=operator, reason=reason, settings=settings)
-    click.echo(f"{unit} freigegeben.")
+    password = settings.pop(passwords.KEY, None)
+    if password is None:
+        app.ledger.release(unit, by=operator, reason=reason, settings=settings)
+        click.echo(f"{unit} freigegeben.")
+        return 0
+    from ingest.cli.unlocking import open_sources
+    from ingest.ledger import Decision
+
+    found = open_sources(app, unit, password)
+    decision = Decision(
+        by=operator,
+        reason=reason,
+        settings=settings,
+        opened=found.opened,
+        present=app.store.holds,
+    )
+    app.ledger.decide(unit, decision)
+    click.echo(f"{unit} freigegeben. Geöffnet: {found.names}.")
+    if found.locked:
+        click.echo(f"Weiter verschlossen, bleibt Klärfall: {found.locked}.")
     return 0
 
 

@@ -13,34 +13,25 @@ import itertools
 import mmap
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 import pikepdf
 
+from ingest.content.pdf_files import DAMAGE, MOST_OBJECTS, file_names
 from ingest.content.pdf_pages import PdfPage, page_count, pdf_pages
 from ingest.document import Facts
 from ingest.errors import PasswordNeeded, Unreadable
 
 T = TypeVar("T")
+#: Code of what no password opens here.
+ENCRYPTION_UNKNOWN: Final = "encryption_unknown"
 PdfClass = Literal["scan", "born_digital", "mixed"]
 
-_MOST_OBJECTS: Final = 500_000
 _MOST_PAGES: Final = 20_000
 _METADATA_BYTES: Final = 4 * 1024 * 1024
-#: What pikepdf raises when it meets the wrong type, a missing key or a broken stream.
-_DAMAGE: Final = (
-    pikepdf.PdfError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    IndexError,
-    RuntimeError,
-    NotImplementedError,
-)
 _BYTE_RANGE: Final = re.compile(rb"/ByteRange\s*\[")
 _PART: Final = re.compile(rb"pdfaid:part\s*(?:=\s*[\"']|>)\s*(\d)")
 _CONFORMANCE: Final = re.compile(rb"pdfaid:conformance\s*(?:=\s*[\"']|>)\s*([A-Za-z])")
@@ -49,7 +40,8 @@ _SYMBOL_SEGMENTS: Final = (0, 4, 6, 7)
 _JBIG2_HEADER: Final = 11
 _JBIG2_SHORT: Final = 4
 _JBIG2_LARGE: Final = 0x40
-_SPEC_DEPTH: Final = 4
+#: Names of embedded files that are listed; a PDF made to fill the ledger has more.
+_MOST_NAMES: Final = 1000
 
 
 @dataclass(kw_only=True)
@@ -137,7 +129,7 @@ def inspect_pdf(path: Path) -> PdfFindings:
             findings = _structure(document)
     except pikepdf.PasswordError as error:
         raise _locked(error) from error
-    except (*_DAMAGE, RecursionError) as error:
+    except (*DAMAGE, RecursionError) as error:
         if "encrypt" in str(error).lower():
             raise _locked(error) from error
         findings = _from_bytes(path, error)
@@ -147,10 +139,11 @@ def inspect_pdf(path: Path) -> PdfFindings:
 
 
 def _locked(error: Exception) -> PasswordNeeded:
-    return PasswordNeeded(
-        f"encrypted: {error}",
-        operator_text="Das PDF lässt sich nur mit einem Kennwort öffnen.",
-    )
+    if isinstance(error, pikepdf.PasswordError):
+        text = "Das PDF lässt sich nur mit einem Kennwort öffnen."
+        return PasswordNeeded(f"encrypted: {error}", operator_text=text)
+    text = "Das PDF ist mit einem Verfahren verschlüsselt, das hier nicht bekannt ist."
+    return PasswordNeeded(f"encrypted: {error}", operator_text=text, code=ENCRYPTION_UNKNOWN)
 
 
 def _no_pages(reason: str) -> Unreadable:
@@ -186,7 +179,7 @@ def _tried(look: Callable[[], T]) -> T | None:
     """Return what `look` finds; damage at that place is as good as nothing there."""
     try:
         return look()
-    except _DAMAGE:
+    except DAMAGE:
         return None
 
 
@@ -195,14 +188,14 @@ def _has(place: Any, key: str) -> bool:
 
 
 def _walk(document: pikepdf.Pdf, findings: PdfFindings) -> None:
-    for item in itertools.islice(document.objects, _MOST_OBJECTS):
+    for item in itertools.islice(document.objects, MOST_OBJECTS):
         try:
             _look(item, findings)
-        except _DAMAGE:
+        except DAMAGE:
             continue  # a broken object hides at most what it holds itself
     if findings.usage_rights and findings.signatures:
         findings.signatures -= 1
-    findings.attachments = list(dict.fromkeys(findings.attachments))
+    findings.attachments = list(dict.fromkeys(findings.attachments))[:_MOST_NAMES]
 
 
 def _look(item: Any, findings: PdfFindings) -> None:
@@ -215,7 +208,7 @@ def _look(item: Any, findings: PdfFindings) -> None:
     if b"/ByteRange" in text and b"/Contents" in text:
         findings.signatures += 1
     if b"/EF " in text:
-        findings.attachments += _embedded(dictionary)
+        findings.attachments += file_names(dictionary)
     if b"/JBIG2Decode" in text:
         findings.jbig2 = True
         findings.jbig2_symbol = findings.jbig2_symbol or _has_symbols(item)
@@ -227,24 +220,6 @@ def _dictionary(item: Any) -> tuple[bytes, Any] | None:
     if isinstance(item, (pikepdf.Dictionary, pikepdf.Array)):
         return item.unparse(resolved=True), item
     return None
-
-
-def _embedded(place: Any, depth: int = 0) -> Iterator[str]:
-    """Yield the names of file specifications in `place` and directly below it."""
-    if depth > _SPEC_DEPTH or not isinstance(place, (pikepdf.Dictionary, pikepdf.Array)):
-        return
-    if isinstance(place, pikepdf.Array):
-        for entry in place:
-            if not entry.is_indirect:
-                yield from _embedded(entry, depth + 1)
-        return
-    if "/EF" in place and isinstance(place.EF, pikepdf.Dictionary):
-        name = place.get("/UF", place.get("/F", None))
-        yield str(name)[:255] if name is not None else "ohne Namen"
-    for key in ("/FS", "/F"):
-        inner = place.get(key, None)
-        if isinstance(inner, pikepdf.Dictionary) and not inner.is_indirect:
-            yield from _embedded(inner, depth + 1)
 
 
 def _has_symbols(stream: Any) -> bool:

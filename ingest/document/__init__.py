@@ -31,6 +31,7 @@ from ingest.document.terms import (
 from ingest.document.work import (
     RELEASE_KEYS,
     Assignment,
+    Cover,
     FoundPage,
     Outcome,
     Part,
@@ -52,6 +53,7 @@ __all__ = [
     "Batch",
     "BatchStage",
     "Blob",
+    "Cover",
     "Document",
     "Envelope",
     "Facts",

@@ -19,6 +19,7 @@ class RenditionKind(enum.StrEnum):
     """What a blob is to its document, page or batch."""
 
     MANIFEST = "manifest"  #: batch: what the station said of it, as it came, even if faulty
+    OPENED = "opened"  #: batch: a source without its password, made when a person released it
     WORDS = "words"  #: page: recognised words with boxes (JSON), see `workers.recognition`
     TEXT = "text"  #: document: plain text, UTF-8
     COMPOSED = "composed"  #: document: PDF before its note

@@ -26,7 +26,7 @@ class Blob:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One file as it arrived.
+    """One file as it arrived, or as it lay inside one that arrived.
 
     Attributes:
         ordinal: Position in the batch, from 1.
@@ -35,6 +35,8 @@ class Source:
         kind: `SourceKind.UNKNOWN` until inspection.
         pages: Number of pages or frames, None before inspection or where there are none.
         facts: What inspection found (signed, encrypted, attachments, javascript, xfa, repaired).
+        enclosure_of: Ordinal of the source inside which it lay; None for what arrived.
+        opened_sha256: Blob of the copy that a person opened with a password, None without.
     """
 
     ordinal: int
@@ -45,6 +47,13 @@ class Source:
     kind: SourceKind = SourceKind.UNKNOWN
     pages: int | None = None
     facts: Facts = field(default_factory=dict)
+    enclosure_of: int | None = None
+    opened_sha256: str | None = None
+
+    @property
+    def content_sha256(self) -> str:
+        """Digest of the bytes that steps read; the original is always `sha256`."""
+        return self.opened_sha256 or self.sha256
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,15 +20,33 @@ RELEASE_KEYS: Final = MappingProxyType(
         "count": "accepted: Zählung stimmt so",
         "department": "zuständige Stelle",
         "not_a_separator": "yes: die Seite ist kein Trennblatt",
+        "password": "Kennwort des PDF; '-' fragt verdeckt danach und ist vorzuziehen",
         "profile": "stack: Profil des Stapels, auch wo ein Trennblatt ein anderes nennt",
         "received_at": "Eingangsdatum JJJJ-MM-TT",
         "sheet": "ignored: was auf Trennblättern nicht gilt, bleibt unbeachtet",
         "sides": "simplex oder duplex: so liegen die Seiten, in der Folge des Scans",
         "skip_unreadable": "yes: ohne die unlesbaren Seiten",
+        "symbol_coding": "accepted: JBIG2-Zeichenmuster sind hingenommen",
     }
 )
 #: What a separator sheet may say of the envelope.
 _ON_SHEETS: Final = ("operator", "device", "storage_place")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cover:
+    """What is known of the document in whose original another one lay.
+
+    Attributes:
+        department: Where it goes, None while that is not decided.
+        case_reference: The Aktenzeichen, None where none was found.
+        on_its_way: Nobody has to act before it is decided.
+    """
+
+    document: str
+    department: str | None
+    case_reference: str | None
+    on_its_way: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +61,7 @@ class Assignment:
         pages: Of a batch all pages, of a document its pages in order; of a page, itself alone.
         document: Set for steps of a document.
         released: What a person set when releasing this unit (`release --set key=value`).
+        cover: Of a document that lay inside another one's original.
     """
 
     step: Step
@@ -57,6 +76,7 @@ class Assignment:
     pages: tuple[Page, ...] = ()
     document: Document | None = None
     released: dict[str, str] = field(default_factory=dict)
+    cover: Cover | None = None
 
     @property
     def envelope(self) -> Envelope:

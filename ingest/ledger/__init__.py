@@ -27,6 +27,7 @@ from ingest.ledger import (
     setbacks,
 )
 from ingest.ledger import engine as engines
+from ingest.ledger.clerks import Decision
 from ingest.ledger.migrating import migrate
 from ingest.ledger.moves import IllegalMove
 from ingest.ledger.revising import Revised
@@ -34,6 +35,7 @@ from ingest.ledger.terms import (
     Arrival,
     Claim,
     ClaimLost,
+    Opened,
     Present,
     Receipt,
     Shift,
@@ -45,8 +47,10 @@ __all__ = [
     "Arrival",
     "Claim",
     "ClaimLost",
+    "Decision",
     "IllegalMove",
     "Ledger",
+    "Opened",
     "Present",
     "Receipt",
     "Revised",
@@ -205,8 +209,17 @@ class Ledger:
         Raises:
             UsageError: Unknown, or neither held nor quarantined; nothing changed.
         """
+        self.decide(unit_id, Decision(by=by, reason=reason, settings=settings or {}))
+
+    def decide(self, unit_id: str, decision: Decision) -> None:
+        """Release like `release`, with everything else that goes into the decision.
+
+        Raises:
+            UsageError: As `release`, or nothing is to be opened there; nothing changed.
+            ToolFailed: The store does not hold an opened copy; nothing changed.
+        """
         with self.writing() as connection:
-            clerks.release(connection, unit_id, by, reason, settings or {})
+            clerks.release(connection, unit_id, decision)
 
     def reject(self, unit_id: str, by: str, reason: str) -> None:
         """End a held batch or document.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Iterable
 from typing import Final
 
 import sqlalchemy as sa
@@ -90,6 +91,8 @@ def source_of(row: sa.Row[tuple[object, ...]]) -> Source:
         kind=SourceKind(values["kind"]),
         pages=values["pages"],
         facts=values["facts"],
+        enclosure_of=values["enclosure_of"],
+        opened_sha256=values["opened_sha256"],
     )
 
 
@@ -219,10 +222,16 @@ def _keep_sources(
 ) -> None:
     if not arrival.sources:
         return
-    rows: list[Facts] = [
+    connection.execute(_NEW_SOURCE, source_rows(arrival.tenant, batch_id, arrival.sources))
+    keep_blobs(connection, arrival.tenant, [(s.sha256, s.size) for s in arrival.sources], moment)
+
+
+def source_rows(tenant: str, batch_id: str, sources: Iterable[Source]) -> list[Facts]:
+    """Return rows of `batch_source` for files that arrived, or lay inside one that did."""
+    return [
         {
             "batch_id": batch_id,
-            "tenant": arrival.tenant,
+            "tenant": tenant,
             "ordinal": source.ordinal,
             "name": source.name,
             "name_base64": source.name_base64,
@@ -231,11 +240,11 @@ def _keep_sources(
             "kind": source.kind,
             "pages": source.pages,
             "facts": source.facts,
+            "enclosure_of": source.enclosure_of,
+            "opened_sha256": source.opened_sha256,
         }
-        for source in arrival.sources
+        for source in sources
     ]
-    connection.execute(_NEW_SOURCE, rows)
-    keep_blobs(connection, arrival.tenant, [(s.sha256, s.size) for s in arrival.sources], moment)
 
 
 def _keep_manifests(
@@ -319,6 +328,15 @@ def _received(arrival: Arrival) -> Facts:
     if arrival.manifests:
         said["manifests"] = [_named(manifest) for manifest in arrival.manifests]
     return said
+
+
+def named_enclosure(source: Source) -> Facts:
+    """Return what an event says of a file that lay inside another."""
+    return {
+        "ordinal": source.ordinal,
+        **_named(source),
+        "enclosure_of": source.enclosure_of,
+    }
 
 
 def _named(source: Source) -> Facts:

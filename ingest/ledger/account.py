@@ -148,7 +148,8 @@ def day_account(
             if row.stage == BatchStage.CLOSED:
                 _place(account, row, own, documents.get(row.id, []), known)
             else:
-                _place_uncut(account, row, len(own), known)
+                files = sum(1 for source in own if source.enclosure_of is None)
+                _place_uncut(account, row, files, known)
                 account.pages_uncut += len(found.get(row.id, []))
         _name_open(connection, account, piece)
     return account
@@ -210,13 +211,14 @@ def _count_batch(account: DayAccount, batch: Row, sources: list[Row], known: _Kn
     account.batches += 1
     account.batches_held += batch.standing == Standing.HELD
     account.batches_rejected += batch.standing == Standing.REJECTED
-    account.files += known.files.get(batch.id, len(sources))
-    pages = sum(source.pages or 0 for source in sources)
-    account.pages += pages
+    arrived = [source for source in sources if source.enclosure_of is None]
+    account.files += known.files.get(batch.id, len(arrived))
+    account.pages += sum(source.pages or 0 for source in sources)
+    pages = sum(source.pages or 0 for source in arrived)
     if batch.expected_sheets is None:
         return
     account.sheets_expected = (account.sheets_expected or 0) + batch.expected_sheets
-    if all(source.pages is not None for source in sources):
+    if all(source.pages is not None for source in arrived):
         account.sheets_pages += pages
         missing = max(0, batch.expected_sheets - pages)
         if missing and batch.stage == BatchStage.CLOSED and batch.id not in known.accepted:
@@ -249,6 +251,7 @@ def _place(
     places.update(omitted)
     account.pages_omitted += len(omitted)
     first = 1
+    made_of: dict[int, list[Row]] = {}
     for source in sources:
         numbers = range(first, first + (source.pages or 0))
         first = numbers.stop
@@ -259,10 +262,21 @@ def _place(
             for row in current
             if row.source == source.ordinal or any(number in numbers for number in row.pages)
         ]
-        if own or (len(numbers) > 0 and not wrong):
-            _count_file(account, own)
-        else:
+        if not own and (len(numbers) == 0 or wrong):
             account.misplaced.append(f"{batch.id}: Datei {source.name}")
+        elif source.enclosure_of is None:
+            made_of[source.ordinal] = own
+        else:
+            made_of.setdefault(_arrived_in(sources, source), []).extend(own)
+    for own in made_of.values():
+        _count_file(account, own)
+
+
+def _arrived_in(sources: list[Row], source: Row) -> int:
+    """Return the ordinal of the file that arrived with `source` somewhere inside."""
+    while source.enclosure_of is not None:
+        source = sources[source.enclosure_of - 1]
+    return int(source.ordinal)
 
 
 def _count_file(account: DayAccount, documents: list[Row]) -> None:

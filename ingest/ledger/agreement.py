@@ -100,14 +100,14 @@ class Examination:
     def _unlisted(self) -> Iterator[Break]:
         """Yield named bytes that the list of kept objects lacks: the next sweep takes them."""
         kept = schema.blob
-        for table, unit in (
-            (schema.batch_source, schema.batch_source.c.batch_id),
-            (schema.rendition, schema.rendition.c.unit_id),
+        source, made = schema.batch_source, schema.rendition
+        for table, unit, named in (
+            (source, source.c.batch_id, source.c.sha256),
+            (source, source.c.batch_id, source.c.opened_sha256),
+            (made, made.c.unit_id, made.c.sha256),
         ):
-            listed = sa.exists().where(
-                kept.c.tenant == table.c.tenant, kept.c.sha256 == table.c.sha256
-            )
-            query = sa.select(unit, table.c.sha256).where(~listed, table.c.sha256 != "")
+            listed = sa.exists().where(kept.c.tenant == table.c.tenant, kept.c.sha256 == named)
+            query = sa.select(unit, named).where(~listed, named != "")
             for id_, sha256 in self._connection.execute(self._of_tenant(query, table)):
                 yield Break(id_, 0, f"Objekt {sha256} fehlt im Verzeichnis der Ablage.")
 
@@ -185,9 +185,13 @@ def _of_batch(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]
         if heard.revisions != {d.id for d in cut if d.revision > 1}:
             yield "Spätere Fassungen sind nicht die, die die Kette nennt"
     yield from _inspected(row, heard, around)
+    for source in around.sources.get(row.id, []):
+        if source.opened_sha256 != heard.opened.get(source.ordinal) and not heard.silent:
+            yield f"Datei {source.ordinal}: die geöffnete Fassung ist nicht die des Ereignisses"
 
 
 def _received(row: Row, heard: Testimony, sources: list[Row]) -> Iterator[str]:
+    sources = [source for source in sources if source.enclosure_of is None]
     said = {**heard.said["received"]}
     # A date of receipt that was asked of a person is said by a later event.
     later = heard.said.get("inspected", {})
@@ -222,7 +226,22 @@ def _inspected(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str
         told = said.get("sources_sha256", {}).get(str(source.ordinal))
         if told is not None and source.sha256 and told != chains.source_digest(source):
             yield f"Datei {source.ordinal}: Angaben sind nicht die der Prüfung"
+    yield from _enclosures(row, said, around)
     yield from _page_facts("examination", pages, heard)
+
+
+def _enclosures(row: Row, said: Facts, around: Surroundings) -> Iterator[str]:
+    told = {entry["ordinal"]: entry for entry in said.get("enclosures", [])}
+    own = [s for s in around.sources.get(row.id, []) if s.enclosure_of is not None]
+    if {source.ordinal for source in own} != told.keys():
+        yield f"Anlagen: {len(own)} Einträge, Kette {len(told)}"
+        return
+    for source in own:
+        entry = told[source.ordinal]
+        expected = (_clean(entry["name"]), entry["sha256"], entry["size"], entry["enclosure_of"])
+        found = (source.name, source.sha256, source.size, source.enclosure_of)
+        if source.sha256 and found != expected:
+            yield f"Anlage {source.ordinal}: Eintrag ist nicht der herausgelöste"
 
 
 def _pages(row: Row, said: Facts, around: Surroundings) -> Iterator[str]:

@@ -11,6 +11,7 @@ from ingest.document import (
     Assignment,
     Batch,
     BatchStage,
+    Cover,
     Document,
     Envelope,
     Facts,
@@ -20,16 +21,20 @@ from ingest.document import (
     RenditionKind,
     Sides,
     Stage,
+    Standing,
     Step,
     Superseded,
     UnitKind,
 )
-from ingest.ledger import schema
+from ingest.ledger import links, schema
 from ingest.ledger.accepting import idempotency_key, sources
 from ingest.ledger.terms import Claim, ClaimLost
 
 Row = sa.Row[Any]
 _PROFILES_KEPT: Final = 64
+_ON_ITS_WAY: Final = frozenset(
+    {Standing.READY, Standing.CLAIMED, Standing.DEFERRED, Standing.WAITING}
+)
 
 #: A page of a document goes under the document's profile, as the document itself.
 _OPEN = (
@@ -123,9 +128,10 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
     if row is None:
         message = f"claim of {claim.unit_kind} {claim.unit_id} was lost"
         raise ClaimLost(message)
-    document = None
+    document, cover = None, None
     if claim.unit_kind is UnitKind.DOCUMENT:
         document, pages = _document(connection, claim)
+        cover = _cover(connection, document)
     elif claim.unit_kind is UnitKind.PAGE:
         pages = _pages(connection.execute(_PAGE, {"unit": claim.unit_id}).all())
     else:
@@ -143,6 +149,21 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
         pages=pages,
         document=document,
         released=row.released,
+        cover=cover,
+    )
+
+
+def _cover(connection: sa.Connection, document: Document) -> Cover | None:
+    link = document.facts.get(Step.SEPARATION, {}).get(links.COVER)
+    if link is None:
+        return None
+    row = connection.execute(_DOCUMENT, {"unit": link["document"]}).one()
+    decided = row.facts.get(Step.ROUTING, {})
+    return Cover(
+        document=row.id,
+        department=decided.get("department"),
+        case_reference=decided.get("case_reference"),
+        on_its_way=row.standing in _ON_ITS_WAY,
     )
 
 
@@ -186,12 +207,22 @@ def _document(connection: sa.Connection, claim: Claim) -> tuple[Document, tuple[
         revision=row.revision,
         ordinal=row.ordinal,
         stage=Stage(row.stage),
-        facts=row.facts,
+        facts=_facts(connection, row),
         renditions=renditions,
         source=row.source,
         supersedes=_superseded(connection, row) if row.revision > 1 else (),
     )
     return document, _ordered(connection, row.batch_id, row.pages)
+
+
+def _facts(connection: sa.Connection, row: Row) -> Facts:
+    """Return a document's facts, links naming the newest revisions of what they lead to."""
+    facts: Facts = row.facts
+    hints = facts.get(Step.SEPARATION, {})
+    if not hints.keys() & {links.COVER, links.ENCLOSED}:
+        return facts
+    newest = links.successors(connection, [row.batch_id])
+    return {**facts, Step.SEPARATION: links.current(hints, newest)}
 
 
 def _superseded(connection: sa.Connection, row: Row) -> tuple[Superseded, ...]:

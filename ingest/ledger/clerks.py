@@ -7,17 +7,19 @@ to those pages.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from ingest.document import NOT_RECORDED, Facts, Standing, UnitKind
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, openwork, schema
+from ingest.ledger import accepting, chains, opening, openwork, schema
 from ingest.ledger.columns import clean_text
 from ingest.ledger.moves import move
 from ingest.ledger.persons import require_code
+from ingest.ledger.terms import Opened, Present
 
 Row = sa.Row[Any]
 
@@ -37,7 +39,7 @@ _STANDINGS: Final = {
     Standing.REJECTED: "zurückgewiesen",
     Standing.SUPERSEDED: "ersetzt",
 }
-#: Settings whose value is for one step's eyes only.
+#: Settings that are used where they are entered; the ledger keeps neither name nor value.
 _SECRETS: Final = ("password", "passwort", "kennwort", "secret", "pin")
 _ENDED: Final = (
     sa.select(schema.batch.c.standing).where(schema.batch.c.id == sa.bindparam("unit")),
@@ -45,18 +47,36 @@ _ENDED: Final = (
 )
 
 
-def release(
-    connection: sa.Connection, unit_id: str, by: str, reason: str, settings: Mapping[str, str]
-) -> None:
-    """Let held work go on with `settings` and all its tries; move quarantined work to held.
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Who releases, why, and with what.
+
+    Attributes:
+        settings: For the steps that follow; a secret among them is not kept.
+        opened: Copies of locked sources that were opened for this release.
+        present: Asks the store for those copies.
+    """
+
+    by: str
+    reason: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    opened: Sequence[Opened] = ()
+    present: Present | None = None
+
+
+def release(connection: sa.Connection, unit_id: str, decision: Decision) -> None:
+    """Let held work go on with its settings and all its tries; move quarantined work to held.
 
     Raises:
         UsageError: The unit is unknown, or neither held nor quarantined, or `by` is no operator
-            code; nothing changed.
+            code, or something was opened for work that no longer needs it; nothing changed.
+        ToolFailed: The store does not hold an opened copy; nothing may be committed.
     """
+    by, reason = decision.by, decision.reason
     require(unit_id, by, reason)
     moment = accepting.now(connection)
     allowed = {Standing.HELD, Standing.QUARANTINED}
+    settings = shown(decision.settings)
     for row in _chosen(connection, unit_id, allowed, "freigegeben")[1]:
         said: Facts = {"step": row.step, "unit": row.unit_id, "reason": reason}
         if row.standing == Standing.QUARANTINED:
@@ -65,9 +85,9 @@ def release(
             openwork.mirror(connection, row, Standing.HELD, moment, known)
             entry = chains.Entry("released_by_security_officer", said, by)
         else:
-            released = {**row.released, **settings}
-            _let_go_on(connection, row, moment, released=released)
-            entry = chains.Entry("released_by_clerk", {**said, "settings": shown(settings)}, by)
+            said |= opening.keep(connection, row, decision.opened, moment, decision.present)
+            _let_go_on(connection, row, moment, released={**row.released, **settings})
+            entry = chains.Entry("released_by_clerk", {**said, "settings": settings}, by)
         _, chain = openwork.owner(row)
         chains.append(connection, chain, moment, entry)
 
@@ -147,7 +167,7 @@ def require(unit_id: str, by: str, reason: str) -> None:
 
 
 def shown(settings: Mapping[str, str]) -> Facts:
-    """Return settings as an event may show them: secrets neither by name nor by value."""
+    """Return settings as the ledger may keep them: secrets neither by name nor by value."""
     return {
         key: value
         for key, value in settings.items()

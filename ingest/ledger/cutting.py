@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -22,7 +23,7 @@ from ingest.document import (
     UnitKind,
     new_id,
 )
-from ingest.ledger import accepting, chains, openwork, schema
+from ingest.ledger import accepting, chains, links, openwork, schema
 
 Row = sa.Row[Any]
 
@@ -30,9 +31,15 @@ _BATCH = sa.select(schema.batch).where(schema.batch.c.id == sa.bindparam("of_bat
 _PAGE_IDS = sa.select(schema.page.c.number, schema.page.c.id).where(
     schema.page.c.batch_id == sa.bindparam("of_batch")
 )
-_SOURCE_DIGESTS = sa.select(schema.batch_source.c.ordinal, schema.batch_source.c.sha256).where(
-    schema.batch_source.c.batch_id == sa.bindparam("of_batch")
-)
+_SOURCES = sa.select(
+    schema.batch_source.c.ordinal,
+    schema.batch_source.c.sha256,
+    schema.batch_source.c.name,
+    schema.batch_source.c.enclosure_of,
+).where(schema.batch_source.c.batch_id == sa.bindparam("of_batch"))
+#: What a cover's sheet says of the cover alone.
+_OWN: Final = frozenset({"anomalies", "as_is", "asn", "expected_sheets", "sheet"})
+_LINKS: Final = frozenset({links.COVER, links.ENCLOSED})
 _NUMBERED = sa.update(schema.page).where(
     schema.page.c.batch_id == sa.bindparam("of_batch"),
     schema.page.c.number == sa.bindparam("at_number"),
@@ -54,8 +61,9 @@ def separation(
     """
     batch = connection.execute(_BATCH, {"of_batch": row.batch_id}).one()
     page_ids = {number: id_ for number, id_ in connection.execute(_PAGE_IDS, _of(row))}  # noqa: C416 - rows are not pairs to mypy
-    digests = {ordinal: sha for ordinal, sha in connection.execute(_SOURCE_DIGESTS, _of(row))}  # noqa: C416 - as above
-    _check(row, outcome, page_ids, digests)
+    found: list[Row] = list(connection.execute(_SOURCES, _of(row)))
+    sources = {source.ordinal: source for source in found}
+    _check(row, outcome, page_ids, sources)
     _describe_pages(connection, row, outcome)
     openwork.finish(connection, row)
     openwork.show(
@@ -71,9 +79,10 @@ def separation(
         facts=facts,
     )
     documents = []
-    for ordinal, part in enumerate(outcome.parts, 1):
-        document_id = _document(connection, batch, part, ordinal, moment)
-        _begin_chain(connection, row, document_id, part, digests[part.source], moment)
+    for ordinal, new in enumerate(_linked(outcome.parts, sources), 1):
+        part, document_id = new.part, new.document_id
+        _document(connection, batch, new, ordinal, moment)
+        _begin_chain(connection, row, document_id, part, sources[part.source].sha256, moment)
         _begin_work(connection, row, document_id, part, page_ids, moment)
         documents.append({"id": document_id, "pages": list(part.pages), "source": part.source})
     said = {
@@ -104,26 +113,73 @@ def _of(row: Row) -> Facts:
 
 
 def _check(
-    row: Row, outcome: Outcome, page_ids: Mapping[int, str], digests: Mapping[int, str]
+    row: Row, outcome: Outcome, page_ids: Mapping[int, str], sources: Mapping[int, Row]
 ) -> None:
     named = Counter(number for part in outcome.parts for number in part.pages)
     wrong = {number for number, times in named.items() if number not in page_ids or times > 1}
-    wrong |= {part.source for part in outcome.parts if part.source not in digests}
+    wrong |= {part.source for part in outcome.parts if part.source not in sources}
     if wrong:
         message = f"batch {row.batch_id}: parts name {sorted(wrong)} twice or without their being"
         raise ValueError(message)
 
 
+@dataclass(kw_only=True)
+class _New:
+    """A document to be made.
+
+    Attributes:
+        cover: The document in whose original its own one lay.
+    """
+
+    part: Part
+    document_id: str
+    consignment_id: str
+    cover: _New | None = None
+
+
+def _linked(parts: Sequence[Part], sources: Mapping[int, Row]) -> list[_New]:
+    """Link what lay inside a file with the document of that file, in both directions.
+
+    An enclosure belongs to its cover's consignment, and what sheet and label say of the cover
+    (department, date of receipt, reference) holds for it as well. Covers stand before their
+    enclosures, because sources do.
+    """
+    made: list[_New] = []
+    by_source: dict[int, _New] = {}
+    for part in parts:
+        new = _New(part=part, document_id=new_id(), consignment_id=new_id())
+        source = sources[part.source]
+        cover = None if source.enclosure_of is None else by_source.get(source.enclosure_of)
+        if cover is not None:
+            _enclose(new, cover, source)
+        made.append(new)
+        by_source.setdefault(part.source, new)
+    return made
+
+
+def _enclose(new: _New, cover: _New, source: Row) -> None:
+    said = {key: value for key, value in cover.part.hints.items() if key not in _OWN | _LINKS}
+    link = {"document": cover.document_id, "source": source.enclosure_of}
+    new.cover, new.consignment_id = cover, cover.consignment_id
+    new.part = replace(new.part, hints={**said, **new.part.hints, links.COVER: link})
+    entry = {"document": new.document_id, "name": source.name, "sha256": source.sha256}
+    known = cover.part.hints.get(links.ENCLOSED, [])
+    hints = {**cover.part.hints, links.ENCLOSED: [*known, entry]}
+    cover.part = replace(cover.part, hints=hints)
+
+
 def _document(
-    connection: sa.Connection, batch: Row, part: Part, ordinal: int, moment: dt.datetime
-) -> str:
-    consignment_id, document_id = new_id(), new_id()
-    connection.execute(_NEW_CONSIGNMENT, consignment_of(batch, part.hints, consignment_id))
+    connection: sa.Connection, batch: Row, new: _New, ordinal: int, moment: dt.datetime
+) -> None:
+    part = new.part
+    if new.cover is None:
+        consignment = consignment_of(batch, part.hints, new.consignment_id)
+        connection.execute(_NEW_CONSIGNMENT, consignment)
     row: Facts = {
-        "id": document_id,
+        "id": new.document_id,
         "tenant": batch.tenant,
         "batch_id": batch.id,
-        "consignment_id": consignment_id,
+        "consignment_id": new.consignment_id,
         "ordinal": ordinal,
         "revision": 1,
         "stage": Stage.CAPTURED,
@@ -139,7 +195,6 @@ def _document(
         accepting.keep_profile(connection, batch.tenant, part.profile, moment)
         row |= _named(part.profile)
     connection.execute(_NEW_DOCUMENT, row)
-    return document_id
 
 
 def _named(choice: ProfileChoice) -> Facts:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import ENDS, Facts, Standing, Step, UnitKind, left_out
+from ingest.document import ENDS, Facts, RenditionKind, Standing, Step, UnitKind, left_out
 from ingest.errors import UsageError
 from ingest.ledger import accepting, chains, schema
 from ingest.ledger.engine import be_patient
@@ -64,8 +64,9 @@ Withdraw = Callable[[Delivery], Facts]
 def erase(
     connection: sa.Connection, id_: str, by: str, reason: str, withdraw: Withdraw | None = None
 ) -> list[str]:
-    """Erase a batch with all its documents, or one document with all its revisions.
+    """Erase a batch with all its documents, or one document.
 
+    With a document go all its revisions, and all that lay in its original, theirs included.
     The last document of a batch takes the batch with it. A source shared with a document
     that stays is kept, because it is that document's original.
 
@@ -88,20 +89,20 @@ def erase(
     _require(by, reason)
     be_patient(connection)
     unit = find(connection, id_)
-    locked = _work_locked(connection, unit)
+    locked = _work_locked(connection, unit, _family(connection, unit))
     batch = connection.execute(
         sa.select(_batch).where(_batch.c.id == unit.batch_id).with_for_update()
     ).one()
     documents = list(
         connection.execute(sa.select(_document).where(_document.c.batch_id == batch.id))
     )
-    chosen = [row for row in documents if row.erased_at is None]
-    if unit.kind is UnitKind.DOCUMENT:
-        ordinal = next(row.ordinal for row in documents if row.id == unit.id)
-        chosen = [row for row in chosen if row.ordinal == ordinal]
+    family = _family(connection, unit)  # with the revisions that came while this waited
+    chosen = [row for row in documents if row.erased_at is None and row.id in family]
     rest = [row for row in documents if row.erased_at is None and row not in chosen]
     whole = unit.kind is UnitKind.BATCH or not rest
-    _refuse(connection, unit, batch, chosen, locked)
+    _refuse_inside(connection, unit, documents)
+    _refuse(unit, batch, chosen)
+    _refuse_worked_on(connection, unit, family, locked)
     work = _Erasure(connection, batch, by, reason)
     if withdraw is not None:
         work.withdrawn = {row.id: withdraw(_delivery(connection, row)) for row in chosen}
@@ -115,35 +116,72 @@ def _require(by: str, reason: str) -> None:
         raise UsageError("erasing needs a reason", operator_text=text)
 
 
-def _work_of(unit: Unit) -> sa.Select[Any]:
+def _family(connection: sa.Connection, unit: Unit) -> frozenset[str]:
+    """Return the documents of a batch, or one with its revisions and what lay in its original."""
+    chosen = sa.select(_document.c.id, _document.c.ordinal, _document.c.source).where(
+        _document.c.batch_id == unit.batch_id
+    )
+    documents = list(connection.execute(chosen))
+    if unit.kind is UnitKind.BATCH:
+        return frozenset(row.id for row in documents)
+    inside = _enclosed(connection, unit.batch_id)
+    one = next(row for row in documents if row.id == unit.id)
+    revisions = {row.id for row in documents if row.ordinal == one.ordinal}
+    sources = {one.source}
+    for ordinal, cover in sorted(inside.items()):
+        if cover in sources:
+            sources.add(ordinal)
+    lying = {row.id for row in documents if row.source in sources and row.source in inside}
+    return frozenset(lying | revisions)
+
+
+def _enclosed(connection: sa.Connection, batch_id: str) -> dict[int, int]:
+    """Return in which source each enclosure of a batch lay, both as ordinals."""
+    query = sa.select(_source.c.ordinal, _source.c.enclosure_of).where(
+        _source.c.batch_id == batch_id, _source.c.enclosure_of.is_not(None)
+    )
+    return {row.ordinal: row.enclosure_of for row in connection.execute(query)}
+
+
+def _refuse_inside(connection: sa.Connection, unit: Unit, documents: list[Row]) -> None:
+    """Refuse an enclosure alone: the original of its cover stays and would still hold it."""
+    inside = _enclosed(connection, unit.batch_id)
+    cover = next((inside.get(row.source) for row in documents if row.id == unit.id), None)
+    covers = [row for row in documents if row.source == cover and row.superseded_by is None]
+    for row in covers:
+        if row.erased_at is None:
+            text = (
+                f"{unit.id} ist eine Anlage und steckt auch in der Originaldatei von Dokument"
+                f" {row.id}. Bitte dieses löschen; die Anlage wird dann mitgelöscht."
+            )
+            raise UsageError(f"{unit.id} lies inside {row.id}", operator_text=text)
+
+
+def _work_of(unit: Unit, family: Collection[str]) -> sa.Select[Any]:
     query = sa.select(_claim.c.id, _claim.c.standing).where(_claim.c.batch_id == unit.batch_id)
     if unit.kind is UnitKind.DOCUMENT:
-        one, other = _document.alias("one"), _document.alias("other")
-        revisions = (
-            sa.select(other.c.id)
-            .join(
-                one, sa.and_(one.c.batch_id == other.c.batch_id, one.c.ordinal == other.c.ordinal)
-            )
-            .where(one.c.id == unit.id)
-        )
-        query = query.where(_claim.c.document_id.in_(revisions))
+        query = query.where(_claim.c.document_id.in_(family))
     return query
 
 
-def _work_locked(connection: sa.Connection, unit: Unit) -> set[int]:
+def _work_locked(connection: sa.Connection, unit: Unit, family: Collection[str]) -> set[int]:
     """Lock the open work before the batch, children first, as everybody does."""
-    query = _work_of(unit).order_by(_claim.c.id.desc()).with_for_update()
+    query = _work_of(unit, family).order_by(_claim.c.id.desc()).with_for_update()
     return set(connection.execute(query).scalars())
 
 
-def _refuse(
-    connection: sa.Connection, unit: Unit, batch: Row, chosen: list[Row], locked: set[int]
-) -> None:
-    if batch.erased_at is not None or (unit.kind is UnitKind.DOCUMENT and not chosen):
+def _refuse(unit: Unit, batch: Row, chosen: list[Row]) -> None:
+    gone = unit.kind is UnitKind.DOCUMENT and unit.id not in {row.id for row in chosen}
+    if batch.erased_at is not None or gone:
         text = f"{unit.id} ist bereits gelöscht."
         raise UsageError(f"{unit.id} was erased before", operator_text=text)
+
+
+def _refuse_worked_on(
+    connection: sa.Connection, unit: Unit, family: Collection[str], locked: set[int]
+) -> None:
     # work that began while this waited for its locks is somebody's work as well
-    rows = connection.execute(_work_of(unit))
+    rows = connection.execute(_work_of(unit, family))
     if any(row.standing == Standing.CLAIMED or row.id not in locked for row in rows):
         text = f"{unit.id} wird gerade bearbeitet. Bitte gleich noch einmal versuchen."
         raise UsageError(f"{unit.id} is being worked on", operator_text=text)
@@ -203,7 +241,7 @@ class _Erasure:
             of_source = _source.c.batch_id == self._batch.id
             digests |= self._sources_gone(sa.and_(of_source, _source.c.ordinal.in_(sorted(gone))))
             # What the batch's history and its manifest say names its sources.
-            digests |= self._renditions_gone([self._batch.id])
+            digests |= self._of_batch_gone(digests)
             said = {"documents": [row.id for row in documents], "sources": sorted(gone)}
             self._history_gone(self._batch.id, said)
         for row in documents:
@@ -243,8 +281,10 @@ class _Erasure:
             self._run(sa.update(sent).where(sent.c.id == consignment_id).values(gone))
 
     def _sources_gone(self, chosen: sa.ColumnElement[bool]) -> set[str]:
-        digests = set(self._run(sa.select(_source.c.sha256).where(chosen)).scalars())
+        rows = self._run(sa.select(_source.c.sha256, _source.c.opened_sha256).where(chosen))
+        digests = {sha256 for row in rows for sha256 in row if sha256}
         gone: Facts = {"name": _GONE, "name_base64": _GONE, "sha256": _GONE, "facts": {}}
+        gone["opened_sha256"] = None
         self._run(sa.update(_source).where(chosen).values(gone))
         return digests
 
@@ -260,6 +300,18 @@ class _Erasure:
             chosen = _rendition.c.unit_id.in_(units[begin : begin + 500])
             digests.update(self._run(sa.select(_rendition.c.sha256).where(chosen)).scalars())
             self._run(sa.delete(_rendition).where(chosen))
+        return digests
+
+    def _of_batch_gone(self, sources: Collection[str]) -> set[str]:
+        """Take the batch's renditions, but no opened copy of a source that stays."""
+        of_batch = _rendition.c.unit_id == self._batch.id
+        stays = sa.and_(
+            _rendition.c.kind == RenditionKind.OPENED,
+            _rendition.c.parent_sha256.not_in(sorted(sources)),
+        )
+        chosen = sa.and_(of_batch, sa.not_(stays))
+        digests = set(self._run(sa.select(_rendition.c.sha256).where(chosen)).scalars())
+        self._run(sa.delete(_rendition).where(chosen))
         return digests
 
     def _history_gone(self, chain: str, said: Facts) -> None:
@@ -287,10 +339,12 @@ class _Erasure:
         lock = sa.select(_blob.c.sha256).where(chosen).order_by(_blob.c.sha256)
         known = list(self._run(lock.with_for_update()).scalars())
         used: set[str] = set()
-        for table in (_source, _rendition):
-            query = sa.select(table.c.sha256).where(
-                table.c.tenant == tenant, table.c.sha256.in_(known)
-            )
+        for table, column in (
+            (_source, _source.c.sha256),
+            (_source, _source.c.opened_sha256),
+            (_rendition, _rendition.c.sha256),
+        ):
+            query = sa.select(column).where(table.c.tenant == tenant, column.in_(known))
             used.update(self._run(query.distinct()).scalars())
         free = [sha256 for sha256 in known if sha256 not in used]
         gone = sa.and_(_blob.c.tenant == tenant, _blob.c.sha256.in_(free))

@@ -16,7 +16,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import Facts, RenditionKind, Standing, Step, UnitKind, left_out
-from ingest.ledger import reviewing, schema
+from ingest.ledger import links, reviewing, schema
 
 Row = sa.Row[Any]
 _batch, _source, _document = schema.batch, schema.batch_source, schema.document
@@ -126,6 +126,7 @@ class _Surroundings:
         self._batches: dict[str, Row] = {batch.id: batch for batch in batches}
         self._claimed = self._units_claimed(connection)
         self._open = self._pages_open(connection)
+        self._newest = links.successors(connection, ids)
 
     def _units_claimed(self, connection: sa.Connection) -> frozenset[str]:
         query = sa.select(_claim.c.unit_id).where(
@@ -146,7 +147,7 @@ class _Surroundings:
 
     def batch(self, row: Row) -> Facts:
         """Return the record of a batch."""
-        sources = self._sources[row.id]
+        sources = self._arrived_at(row.id)
         counted = [source.pages for source in sources if source.pages is not None]
         pages = sum(counted) if counted else None
         return {
@@ -169,6 +170,17 @@ class _Surroundings:
             "sources": [
                 {"name": source.name, "sha256": source.sha256 or None, "pages": source.pages}
                 for source in sources
+            ],
+            "enclosures": [
+                {
+                    "name": source.name,
+                    "sha256": source.sha256 or None,
+                    "pages": source.pages,
+                    "source": source.ordinal,
+                    "enclosure_of": source.enclosure_of,
+                }
+                for source in self._sources[row.id]
+                if source.enclosure_of is not None
             ],
             "omitted": left_out(row.facts),
             "outputs": {},
@@ -198,15 +210,34 @@ class _Surroundings:
             "registered_at": moment(batch.registered_at),
             "department": row.facts.get(Step.ROUTING, {}).get("department"),
             "pages": len(row.pages),
-            "source_pages": row.pages,
+            **self._places(row),
             "progress": self._progress(row.id, len(row.pages)),
             "review_open": bool(row.review_open),
             "review": reviewing.reasons(row.facts),
             "outputs": _outputs(row, made, source.sha256),
         }
 
+    def _places(self, row: Row) -> Facts:
+        """Return which pages of the arrival a document has, and what lay inside what.
+
+        Pages of an enclosure are pages of a file inside the arrival, none of the arrival itself.
+        """
+        hints = links.current(row.facts.get(Step.SEPARATION, {}), self._newest)
+        found = {
+            "enclosure_of": hints.get(links.COVER, {}).get("document"),
+            "enclosures": [entry["document"] for entry in hints.get(links.ENCLOSED, [])],
+        }
+        if self._sources[row.batch_id][row.source - 1].enclosure_of is None:
+            return {"source_pages": row.pages, **found}
+        before = sum(source.pages or 0 for source in self._sources[row.batch_id][: row.source - 1])
+        own = [number - before for number in row.pages]
+        return {"source_pages": [], "enclosure_pages": own, **found}
+
+    def _arrived_at(self, batch_id: str) -> list[Row]:
+        return [source for source in self._sources[batch_id] if source.enclosure_of is None]
+
     def _arrived(self, batch_id: str) -> str | None:
-        sources = self._sources[batch_id]
+        sources = self._arrived_at(batch_id)
         return (sources[0].sha256 or None) if len(sources) == 1 else None
 
     def _state(self, row: Row) -> Facts:

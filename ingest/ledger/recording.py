@@ -48,6 +48,7 @@ _SOURCE_FOUND = sa.update(schema.batch_source).where(
     schema.batch_source.c.batch_id == sa.bindparam("of_batch"),
     schema.batch_source.c.ordinal == sa.bindparam("at_ordinal"),
 )
+_NEW_SOURCE = sa.insert(schema.batch_source).inline()
 _NEW_RENDITION = sa.insert(schema.rendition).inline()
 _NEW_PAGE = sa.insert(_page).inline()
 _NEW_CLAIM = sa.insert(schema.claim).inline()
@@ -75,7 +76,7 @@ def record(
     elif row.unit_kind == UnitKind.PAGE:
         _page_step(connection, row, outcome, moment)
     elif row.step == Step.INSPECTION:
-        _inspection(connection, row, outcome, moment)
+        _inspection(connection, row, outcome, moment, present)
     elif row.step == Step.SEPARATION:
         cutting.separation(
             connection, row, outcome, _merged(connection, row, outcome, moment), moment
@@ -95,10 +96,7 @@ def _keep_renditions(
     if not outcome.renditions:
         return
     blobs = [(made.sha256, made.size) for made in outcome.renditions]
-    if missing := accepting.keep_blobs(connection, row.tenant, blobs, moment, present):
-        text = "Ein Ergebnis des Arbeitsschritts liegt nicht in der Ablage; er wird wiederholt."
-        message = f"rendition missing: {', '.join(missing[:3])}"
-        raise ToolFailed(message, operator_text=text, code="rendition_missing")
+    _require_blobs(connection, row, blobs, moment, present)
     rows: list[Facts] = [
         {
             "tenant": row.tenant,
@@ -116,6 +114,19 @@ def _keep_renditions(
         for made in outcome.renditions
     ]
     connection.execute(_NEW_RENDITION, rows)
+
+
+def _require_blobs(
+    connection: sa.Connection,
+    row: Row,
+    blobs: list[tuple[str, int]],
+    moment: dt.datetime,
+    present: Present | None,
+) -> None:
+    if missing := accepting.keep_blobs(connection, row.tenant, blobs, moment, present):
+        text = "Ein Ergebnis des Arbeitsschritts liegt nicht in der Ablage; er wird wiederholt."
+        message = f"rendition missing: {', '.join(missing[:3])}"
+        raise ToolFailed(message, operator_text=text, code="rendition_missing")
 
 
 def _merged(connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.datetime) -> Facts:
@@ -170,7 +181,19 @@ def _wait(connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.date
     chains.append(connection, unit, moment, chains.Entry("waiting", said))
 
 
-def _inspection(connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.datetime) -> None:
+def _inspection(
+    connection: sa.Connection,
+    row: Row,
+    outcome: Outcome,
+    moment: dt.datetime,
+    present: Present | None,
+) -> None:
+    enclosures = [source for source in outcome.sources if source.enclosure_of is not None]
+    if enclosures:
+        blobs = [(source.sha256, source.size) for source in enclosures]
+        _require_blobs(connection, row, blobs, moment, present)
+        new = accepting.source_rows(row.tenant, row.batch_id, enclosures)
+        connection.execute(_NEW_SOURCE, new)
     _sources_found(connection, row.batch_id, outcome.sources)
     standing = Standing.WAITING if outcome.pages else Standing.READY
     following = _next(row, Step.SEPARATION, moment)
@@ -188,6 +211,8 @@ def _inspection(connection: sa.Connection, row: Row, outcome: Outcome, moment: d
     )
     _pages_found(connection, row, outcome.pages, moment)
     said = {**_account(row, outcome), "pages": len(outcome.pages), **_found(outcome)}
+    if enclosures:
+        said["enclosures"] = [accepting.named_enclosure(source) for source in enclosures]
     said |= _received(connection, row.batch_id, outcome.facts)
     chains.append(connection, row.batch_id, moment, chains.Entry("inspected", said))
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
-from ingest.document import Facts, RenditionKind, SourceKind, UnitKind
+from ingest.document import Facts, RenditionKind, SourceKind, Step, UnitKind
 from ingest.errors import UsageError
 from ingest.ledger import schema
 from ingest.ledger.reading import describe, moment
@@ -117,7 +117,7 @@ def show(connection: sa.Connection, id_: str) -> Facts:
     unit = find(connection, id_)
     batch = connection.execute(sa.select(_batch).where(_batch.c.id == unit.batch_id)).one()
     (record,) = (row for row in describe(connection, [batch]) if row["id"] == unit.id)
-    pages = _pages(connection, unit, record)
+    pages = _pages(connection, unit)
     details: Facts = {
         "pages_found": pages,
         "renditions": list(_renditions(connection, unit, {page["id"] for page in pages})),
@@ -167,11 +167,30 @@ def _of_batch(connection: sa.Connection, batch: Row, record: Facts) -> Facts:
         "sides": batch.sides,
         "closed_at": moment(batch.closed_at),
         "facts": batch.facts,
-        "sources": [
-            shown | {"ordinal": row.ordinal, "size": row.size, "kind": row.kind, "facts": row.facts}
-            for shown, row in zip(record["sources"], sources, strict=True)
-        ],
+        **_files(record, list(sources)),
         "documents": list(connection.execute(documents.order_by(_document.c.ordinal)).scalars()),
+    }
+
+
+def _files(record: Facts, sources: list[Row]) -> Facts:
+    """Return the batch's files in full: what arrived, and what lay inside."""
+    known = {
+        row.ordinal: {
+            "ordinal": row.ordinal,
+            "size": row.size,
+            "kind": row.kind,
+            "facts": row.facts,
+            "opened_sha256": row.opened_sha256,
+        }
+        for row in sources
+    }
+    arrived = [row.ordinal for row in sources if row.enclosure_of is None]
+    return {
+        "sources": [
+            shown | known[ordinal]
+            for shown, ordinal in zip(record["sources"], arrived, strict=True)
+        ],
+        "enclosures": [shown | known[shown["source"]] for shown in record["enclosures"]],
     }
 
 
@@ -198,9 +217,15 @@ def _of_document(connection: sa.Connection, unit: Unit, batch: Row) -> Facts:
     }
 
 
-def _pages(connection: sa.Connection, unit: Unit, record: Facts) -> list[Facts]:
+def _numbers(connection: sa.Connection, unit: Unit) -> list[int]:
+    query = sa.select(_document.c.pages).where(_document.c.id == unit.id)
+    numbers: list[int] = connection.execute(query).scalar_one()
+    return numbers
+
+
+def _pages(connection: sa.Connection, unit: Unit) -> list[Facts]:
     query = sa.select(_page).where(_page.c.batch_id == unit.batch_id).order_by(_page.c.number)
-    wanted = None if unit.kind is UnitKind.BATCH else frozenset(record["source_pages"])
+    wanted = None if unit.kind is UnitKind.BATCH else frozenset(_numbers(connection, unit))
     return [
         {
             "id": row.id,
@@ -316,7 +341,9 @@ def _only_document(connection: sa.Connection, unit: Unit) -> Row:
     query = sa.select(_document).where(
         column == unit.id, _document.c.superseded_by.is_(None) | (_document.c.id == unit.id)
     )
-    found = list(connection.execute(query.limit(2)))
+    found = list(connection.execute(query))
+    if unit.kind is UnitKind.BATCH:
+        found = [row for row in found if "enclosure_of" not in row.facts.get(Step.SEPARATION, {})]
     if len(found) != 1:
         text = f"Stapel {unit.id} hat kein oder mehrere Dokumente. Bitte ein Dokument angeben."
         raise UsageError(f"batch {unit.id} is not one document", operator_text=text)
@@ -334,7 +361,10 @@ def _original(connection: sa.Connection, unit: Unit, number: int | None) -> Loca
     else:
         query = sa.select(_source).where(_source.c.batch_id == unit.id).order_by(_source.c.ordinal)
     sources = list(connection.execute(query))
-    found = [row for row in sources if number in (None, row.ordinal)]
+    found = [row for row in sources if number == row.ordinal]
+    if number is None:
+        of_batch = unit.kind is UnitKind.BATCH
+        found = [row for row in sources if not of_batch or row.enclosure_of is None]
     if len(found) != 1:
         raise _not_one(unit, sources, number)
     source = found[0]

@@ -86,6 +86,23 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A copy of a locked source without its password, its bytes already durable in the store.
+
+    Attributes:
+        ordinal: Of the source in its batch.
+        sha256: Of the copy.
+        size: bytes.
+        tool: Name and version of what made it.
+    """
+
+    ordinal: int
+    sha256: str
+    size: int
+    tool: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Swept:
     """What a sweep made ready: work whose lease expired, and work that had become due."""
 

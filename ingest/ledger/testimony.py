@@ -41,6 +41,7 @@ class Testimony:
         renditions: Page number (None for the unit itself), kind and digest of each.
         superseded_by: The revision that took the document's place.
         revisions: Documents that came of putting pages back into this batch.
+        opened: Digest of the copy a person opened, by ordinal of the source.
     """
 
     begun_at: dt.datetime | None = None
@@ -55,6 +56,7 @@ class Testimony:
     renditions: set[tuple[int | None, str, str]] = field(default_factory=set)
     superseded_by: str | None = None
     revisions: set[str] = field(default_factory=set)
+    opened: dict[int, str] = field(default_factory=dict)
 
 
 _KEPT: Final = frozenset({"received", "inspected", "separated", "captured"})
@@ -96,6 +98,7 @@ def _payload(heard: Testimony, kind: str, said: Facts) -> None:
             heard.page_facts[page, step] = said["facts_sha256"]
     for name, sha256 in said.get("renditions", {}).items():
         heard.renditions.add((page, name, sha256))
+    heard.opened |= {int(ordinal): sha for ordinal, sha in said.get("opened", {}).items()}
 
 
 def _taken_over(heard: Testimony, known: Facts) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.plugins import corpus
 from tests.plugins.accounting import account, batches, documents, sha256, sidecars
-from tests.plugins.corpus import DELIVERED, UNACCEPTED, Sample
+from tests.plugins.corpus import DELIVERED, UNACCEPTED, Expectation, Sample
 from tests.plugins.installation import Dropped, Installation
 from workers.sealing.keys import CERTIFICATE_FILE
 from workers.verification import verify_pdf
@@ -38,6 +38,8 @@ QUICK = (
     "format-corpus__encryption_nocopy.pdf",
     "docspell__letter-de.pdf",
     "format-corpus__fileAttachment.pdf",
+    "tika__testPDFPackage.pdf",
+    "ocrmypdf__jbig2.pdf",
     "éáéïú√határozat.pdf",
     "PDF_A-2b__6-6-2-3-1-t02-pass-h.pdf",
     "dss__Signature-P-DE_SCI-4.pdf",
@@ -154,7 +156,8 @@ def _unsaid(
     said: dict[str, str] = {}
     for path in sidecars(installation.outbox):
         content = json.loads(path.read_text("utf-8"))
-        said[content["source"]["sha256"]] = " ".join(content["findings"])
+        if "enclosure_of" not in content:
+            said[content["source"]["sha256"]] = " ".join(content["findings"])
     delivered = {row["sha256"] for row in documents(rows) if row["stage"] == DELIVERED}
     for sample in chosen:
         if sample.sha256 in delivered and sample.expectation.says not in said[sample.sha256]:
@@ -181,10 +184,25 @@ def _problem(
         return "was changed on its way in"
     if end != DELIVERED:
         return None
-    pages = sorted(tuple(row["source_pages"]) for row in own)
-    if expected.documents is not None and pages != sorted(expected.documents):
-        return f"was cut into {pages}, not {sorted(expected.documents)}"
+    if wrong := _miscut(expected, own):
+        return wrong
+    own = [row for row in own if row["enclosure_of"] is None]
     originals = {row["outputs"].get("original", {}).get("sha256") for row in own}
     if expected.original and originals != {sample.sha256}:
         return "its original does not lie untouched beside it"
+    return None
+
+
+def _miscut(expected: Expectation, own: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return what is wrong with how the arrival became documents."""
+    inside = [row for row in own if row["enclosure_of"] is not None]
+    names = sorted(row["source_name"] for row in inside)
+    if names != sorted(expected.inside):
+        return f"has {names} inside, not {sorted(expected.inside)}"
+    departments = {row["department"] for row in own}
+    if inside and len(departments) > 1:
+        return f"was torn apart: {departments}"
+    pages = sorted(tuple(row["source_pages"]) for row in own if row not in inside)
+    if expected.documents is not None and pages != sorted(expected.documents):
+        return f"was cut into {pages}, not {sorted(expected.documents)}"
     return None

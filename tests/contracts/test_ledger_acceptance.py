@@ -20,7 +20,7 @@ from ingest.clock import UTC
 from ingest.document import Queue, Sides, Standing
 from ingest.errors import Misconfigured
 from ingest.ledger import Ledger, Unaccepted, migrating, open_ledger, schema
-from tests.plugins.ledgers import ALL, LEASE, arrival, events, rows, source, work
+from tests.plugins.ledgers import ALL, LEASE, arrival, downgrade, events, rows, source, work
 
 _ACCEPT_AND_DIE = """
 import os, signal, sys
@@ -146,6 +146,23 @@ def test_opening_again_changes_nothing_and_migrations_make_the_schema(ledger_url
         assert set(names) <= present
     first.close()
     second.close()
+
+
+def test_what_is_recorded_already_survives_newer_columns(ledger_url: str) -> None:
+    """A ledger of the first schema, with a row, is what older installations have."""
+    first = open_ledger(ledger_url)
+    receipt = first.accept(arrival(source("alt.pdf")))
+    downgrade(first)
+    first.close()
+    later = open_ledger(ledger_url)
+    (kept,) = later.receipt(_key(later)).sources  # type: ignore[union-attr] # it was accepted
+    assert (kept.name, kept.enclosure_of, kept.opened_sha256) == ("alt.pdf", None, None)
+    assert rows(later, schema.batch)[0].id == receipt.batch_id
+    later.close()
+
+
+def _key(ledger: Ledger) -> str:
+    return str(rows(ledger, schema.batch)[0].receipt_key)
 
 
 def test_many_processes_may_open_an_empty_ledger_at_once(ledger_url: str) -> None:

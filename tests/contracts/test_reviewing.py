@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ingest.document import Outcome, Standing, Step
 from ingest.errors import UsageError
-from ingest.ledger import Ledger, migrating, open_ledger, schema
+from ingest.ledger import Ledger, open_ledger, schema
 from ingest.ledger.agreement import Examination
 from ingest.ledger.erasure import erase
 from ingest.ledger.reading import counts, to_review
@@ -19,6 +19,7 @@ from tests.plugins.ledgers import (
     arrival,
     change,
     claim_at,
+    downgrade,
     events,
     outcome,
     rows,
@@ -143,7 +144,7 @@ def test_a_ledger_with_rows_is_upgraded(ledger_url: str) -> None:
     ledger = open_ledger(ledger_url)
     document = delivered_with_a_question(ledger)
     ledger.accept(arrival())
-    _downgrade(ledger)
+    downgrade(ledger)
     ledger.close()
     upgraded = open_ledger(ledger_url)
     assert {row.lost for row in rows(upgraded, schema.claim)} == {0}
@@ -151,16 +152,3 @@ def test_a_ledger_with_rows_is_upgraded(ledger_url: str) -> None:
     assert (row.profile, row.profile_sha256, row.review_open) == (None, None, 0)
     assert len(work(upgraded)) == 10
     upgraded.close()
-
-
-def _downgrade(ledger: Ledger) -> None:
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    folder = str(migrating.__file__).replace("migrating.py", "migrations")
-    config.set_main_option("script_location", folder)
-    config.set_main_option("path_separator", "os")
-    with ledger.writing() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0001")

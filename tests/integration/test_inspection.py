@@ -18,6 +18,7 @@ from ingest.errors import (
     PasswordNeeded,
     ReceivedDateMissing,
     ScanstrasseError,
+    Unclear,
     Unreadable,
 )
 from tests.plugins import papers
@@ -281,16 +282,82 @@ def test_real_electronic_originals_are_never_stopped(
     arrive: Arrive, name: str, pages: int, said: str
 ) -> None:
     outcome = arrive(CORPUS / name)
-    assert len(outcome.pages) == pages
+    assert sum(1 for page in outcome.pages if page.source == 1) == pages
     assert said in codes(outcome)
     assert facts(outcome)["electronic"]
 
 
 @needs_corpus
-def test_a_scan_whose_letters_may_be_swapped_is_named(arrive: Arrive) -> None:
-    outcome = arrive(CORPUS / "pdf_structure/ocrmypdf__jbig2.pdf")
+def test_an_own_scan_whose_letters_may_be_swapped_is_held_for_rescan(arrive: Arrive) -> None:
+    with pytest.raises(Unclear) as raised:
+        arrive(CORPUS / "pdf_structure/ocrmypdf__jbig2.pdf", "scan.pdf")
+    assert raised.value.code == "symbol_coding"
+    for said in ("scan", "A.SC.12", "abschalten", "symbol_coding=accepted"):
+        assert said in raised.value.operator_text
+
+
+@needs_corpus
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"released": {"symbol_coding": "accepted"}},
+        {"profile": "elektronisch"},
+        {"channel": "mail"},
+    ],
+    ids=["released", "electronic profile", "mail"],
+)
+def test_in_post_or_when_released_swapped_letters_are_only_named(
+    arrive: Arrive, settings: dict[str, object]
+) -> None:
+    outcome = arrive(CORPUS / "pdf_structure/ocrmypdf__jbig2.pdf", **settings)
     assert codes(outcome) == {"jbig2_symbol"}
-    assert not facts(outcome)["electronic"]
+    assert len(outcome.pages) == 1
+
+
+def test_a_tiff_packed_with_jbig2_is_held_like_a_pdf(arrive: Arrive) -> None:
+    content = bytearray(papers.tiff("Seite"))
+    entry = content.index(b"\x03\x01\x03\x00\x01\x00\x00\x00\x04\x00")
+    content[entry + 8 : entry + 10] = (34715).to_bytes(2, "little")
+    with pytest.raises(Unclear) as raised:
+        arrive(bytes(content))
+    assert raised.value.code == "symbol_coding"
+
+
+def test_born_digital_post_with_shared_symbols_is_only_named(arrive: Arrive) -> None:
+    def pack(document: pikepdf.Pdf) -> None:
+        image = document.make_stream(bytes(11), Filter=pikepdf.Name.JBIG2Decode)
+        document.Root.Extra = document.make_indirect(image)
+        page = document.pages[0]
+        font = pikepdf.Dictionary(
+            Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Helvetica
+        )
+        page.obj.Resources = pikepdf.Dictionary(Font=pikepdf.Dictionary(F=font))
+        text = b"BT /F 12 Tf 20 20 Td (Born digital text, long enough to be no stamp) Tj ET"
+        page.obj.Contents = document.make_stream(text)
+
+    outcome = arrive(pdf_with(pack))
+    assert "jbig2_symbol" in codes(outcome)
+    assert facts(outcome)["class"] == "born_digital"
+
+
+def test_all_locked_files_of_a_stack_are_named_at_once(tmp_path: Path) -> None:
+    paths = []
+    for name in ("eins.pdf", "zwei.pdf"):
+        paths.append(tmp_path / name)
+        paths[-1].write_bytes(papers.locked_pdf(name, "x"))
+    with pytest.raises(PasswordNeeded) as raised:
+        Stack(folder=tmp_path, paths=paths).inspect()
+    for said in ("„eins.pdf“", "„zwei.pdf“", "password=-"):
+        assert said in raised.value.operator_text
+
+
+@needs_corpus
+def test_a_lock_that_nobody_knows_is_told_from_a_missing_password(arrive: Arrive) -> None:
+    with pytest.raises(PasswordNeeded) as raised:
+        arrive(CORPUS / "pdf_encrypted/pdfbox__AESkeylength128.pdf")
+    assert raised.value.code == "encryption_unknown"
+    assert "Verfahren" in raised.value.operator_text
+    assert "password=" not in raised.value.operator_text
 
 
 @pytest.mark.parametrize(
@@ -309,7 +376,7 @@ def test_jbig2_is_named_and_what_cannot_be_told_counts_as_symbols(
         image = document.make_stream(segments, Filter=pikepdf.Name.JBIG2Decode)
         document.Root.Extra = document.make_indirect(image)
 
-    outcome = arrive(pdf_with(pack))
+    outcome = arrive(pdf_with(pack), profile="elektronisch")
     assert code in codes(outcome)
     assert facts(outcome)["jbig2"]
     assert any("JBIG2" in finding["text"] for finding in facts(outcome)["findings"])
@@ -320,7 +387,7 @@ def test_jbig2_is_named_and_what_cannot_be_told_counts_as_symbols(
 @pytest.mark.parametrize("group", ["signed", "pdf_structure", "pdfa", "mail", "xml_gov", "names"])
 def test_no_file_of_the_corpus_surprises_inspection(arrive: Arrive, group: str) -> None:
     for path in sorted(path for path in (CORPUS / group).rglob("*.*") if path.is_file()):
-        outcome = arrive(path)
+        outcome = arrive(path, profile="elektronisch")
         assert facts(outcome)["findings"] or outcome.pages, path.name
         if group == "signed" and path.suffix == ".pdf":
             assert facts(outcome)["signed"], path.name

@@ -49,9 +49,9 @@ def _bytes(pdf: pikepdf.Pdf, **options: object) -> bytes:
 
 
 def _written(pdf: pikepdf.Pdf, text: str) -> None:
-    """Add text in a font that is not embedded, which PDF/A does not allow."""
+    """Add text in a font that is not embedded and that nothing here has the measures of."""
     page = pdf.add_blank_page(page_size=(595, 842))
-    font = Dictionary(Type=Name.Font, Subtype=Name.Type1, BaseFont=Name.Helvetica)
+    font = Dictionary(Type=Name.Font, Subtype=Name.Type1, BaseFont=Name("/Garamond"))
     page.obj.Resources = Dictionary(Font=Dictionary(F1=pdf.make_indirect(font)))
     page.obj.Contents = pdf.make_stream(f"BT /F1 18 Tf 60 700 Td ({text}) Tj ET".encode())
 
@@ -148,6 +148,11 @@ def test_what_no_rung_can_show_goes_on_untouched_with_the_finding(bench: Bench) 
     """A page tree that qpdf refuses, whose second page pdfium does not find."""
     result = bench.run(bench.source(corpus("pdf_broken/pdfjs__Pages-tree-refs.pdf")), read=False)
     assert result.composition["rung"] == "original"
+    assert [why.partition(":")[0] for why in result.composition["missed"]] == [
+        "repaired",
+        "ocrmypdf",
+        "rendered",
+    ]
     assert result.composition["pdfa"] is None
     assert result.pdf is None
     assert "no_copy" in result.codes()
@@ -200,9 +205,90 @@ def test_layers_that_all_show_are_dropped_and_hidden_ones_are_rendered(bench: Be
         assert _valid(result)
 
 
-def test_a_form_shows_its_values_in_the_copy(bench: Bench) -> None:
-    result = bench.run(bench.source(corpus("pdf_structure/naps2__filled_form_annotated.pdf")))
+def test_a_filled_form_shows_its_values_in_the_copy(bench: Bench) -> None:
+    given = corpus("pdf_structure/naps2__filled_form_annotated.pdf")
+    result = bench.run(bench.source(given), read=False)
     assert _valid(result)
+    assert result.pdf is not None
+    text = " ".join(pdfium_text(result.pdf))
+    assert [value for value in ("John Smith", "London", "Abc") if value not in text] == []
+    with pikepdf.open(result.pdf) as made:
+        assert Name.AcroForm not in made.Root
+
+
+def test_a_value_that_has_no_look_yet_shows_as_well(bench: Bench) -> None:
+    pdf = pikepdf.new()
+    page = pdf.add_blank_page(page_size=(400, 300))
+    font = Dictionary(Type=Name.Font, Subtype=Name.Type1, BaseFont=Name.Helvetica)
+    field = pdf.make_indirect(
+        Dictionary(
+            Type=Name.Annot,
+            Subtype=Name.Widget,
+            FT=Name.Tx,
+            T="nachname",
+            V="Mustermann",
+            DA="/Helv 12 Tf 0 g",
+            Rect=Array([50, 200, 300, 220]),
+            P=page.obj,
+            F=4,
+        )
+    )
+    page.obj.Annots = Array([field])
+    pdf.Root.AcroForm = Dictionary(
+        Fields=Array([field]),
+        NeedAppearances=True,
+        DR=Dictionary(Font=Dictionary(Helv=pdf.make_indirect(font))),
+        DA="/Helv 12 Tf 0 g",
+    )
+    result = bench.run(bench.source(_bytes(pdf)), read=False)
+    assert result.composition["rung"] == "repaired"
+    assert _valid(result)
+    assert result.pdf is not None
+    assert "Mustermann" in pdfium_text(result.pdf)[0]
+
+
+def test_content_of_a_layer_that_shows_stays_and_its_mark_goes(bench: Bench) -> None:
+    pdf = _scan()
+    layer = pdf.make_indirect(Dictionary(Type=Name.OCG, Name="Ebene"))
+    pdf.Root.OCProperties = Dictionary(OCGs=Array([layer]), D=Dictionary(ON=Array([layer])))
+    page = pdf.pages[0].obj
+    page.Resources.Properties = Dictionary(MC0=layer)
+    page.Contents = pdf.make_stream(b"/OC /MC0 BDC q 595.2 0 0 432 0 0 cm /Im Do Q EMC")
+    result = bench.run(bench.source(_bytes(pdf)))
+    assert result.composition["rung"] == "repaired"
+    assert _valid(result)
+    assert result.pdf is not None
+    assert LINES[0].split()[0] in pdfium_text(result.pdf)[0]
+
+
+def test_a_mask_that_is_drawn_as_well_gets_a_copy(bench: Bench) -> None:
+    pdf = _scan()
+    mask = pdf.make_stream(
+        bytes([255] * 8),
+        Type=Name.XObject,
+        Subtype=Name.Image,
+        Width=8,
+        Height=8,
+        ImageMask=True,
+        BitsPerComponent=1,
+    )
+    objects = pdf.pages[0].obj.Resources.XObject
+    objects.Im.Mask = mask
+    objects.Also = mask
+    pdf.pages[0].obj.Contents = pdf.make_stream(b"595.2 0 0 432 0 0 cm /Im Do /Also Do")
+    result = bench.run(bench.source(_bytes(pdf)), read=False)
+    assert result.composition["rung"] == "repaired"
+    assert _valid(result)
+
+
+def test_tags_of_a_born_digital_file_stay_and_nothing_is_rasterised(bench: Bench) -> None:
+    result = bench.run(bench.source(corpus("pdf_structure/ocrmypdf__tagged.pdf")), read=False)
+    assert result.pdf is not None
+    with pikepdf.open(result.pdf) as made:
+        assert Name.StructTreeRoot in made.Root
+        assert bool(made.Root.MarkInfo.Marked)
+        images = [o for o in made.objects if isinstance(o, pikepdf.Stream)]
+        assert not [o for o in images if o.get(Name.Subtype) == Name.Image]
 
 
 REAL = {
@@ -210,10 +296,28 @@ REAL = {
     "pdf_german/corpus__zugferd_2p0_EN16931_SEPA_Prenotification.pdf": ("repaired", set()),
     "pdf_german/docspell__letter-de.pdf": ("repaired", set()),
     "pdf_structure/tika__testPDFPackage.pdf": ("repaired", {"portfolio"}),
-    "pdf_structure/pdfjs__xfa_issue14315.pdf": ("rendered", {"xfa", "actions_removed"}),
+    "pdf_structure/pdfjs__xfa_issue14315.pdf": ("repaired", {"xfa", "actions_removed"}),
+    "pdf_structure/naps2__filled_form_annotated.pdf": ("repaired", {"fonts_replaced"}),
+    "pdf_structure/ocrmypdf__acroform.pdf": ("repaired", {"fonts_replaced"}),
+    "pdf_structure/ocrmypdf__blank.pdf": ("repaired", set()),
+    "pdf_structure/ocrmypdf__masks.pdf": ("repaired", set()),
+    "pdf_structure/format-corpus__javascript.pdf": ("repaired", {"actions_removed"}),
+    "pdf_german/a2j-rechtsantragstelle__Antrag_auf_Bewilligung_von_Beratungshilfe.pdf": (
+        "repaired",
+        {"fonts_replaced"},
+    ),
+    "pdfa/verapdf/PDF_A-3b__6-8-t02-pass-g.pdf": ("repaired", set()),
+    "signed/dss__PAdES-LT.pdf": ("repaired", {"signature_removed"}),
     "pdf_structure/ocrmypdf__tagged.pdf": ("repaired", set()),
     "pdf_structure/format-corpus__fileAttachment.pdf": ("repaired", set()),
-    "signed/dss__certified-no-change-permitted.pdf": ("rendered", {"signature_removed"}),
+    "signed/dss__certified-no-change-permitted.pdf": (
+        "repaired",
+        {"signature_removed", "fonts_replaced"},
+    ),
+    "signed/dss__pades-5-signatures-and-1-document-timestamp.pdf": (
+        "repaired",
+        {"signature_removed"},
+    ),
     "signed/dss__pades-ltv.pdf": ("repaired", {"signature_removed"}),
     "signed/dss__pdf-signed-corrupted.pdf": ("rendered", {"signature_removed"}),
     "pdf_encrypted/format-corpus__encryption_nocopy.pdf": ("repaired", {"restrictions_removed"}),

@@ -27,6 +27,7 @@ class Expectation:
         documents: The pages of each document, None where nobody said.
         profile: What it is handed in under.
         says: Words that have to stand in the findings of the sidecar.
+        inside: Names of the files inside that become documents of their own.
     """
 
     ends: frozenset[str]
@@ -34,6 +35,7 @@ class Expectation:
     documents: Pages | None = None
     profile: str = "posteingang"
     says: str = ""
+    inside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +106,16 @@ DOCUMENTS: dict[str, Pages] = {
 }
 #: Nothing but a separator sheet: a person looks whether a letter was forgotten.
 SHEETS = ("naps2__patcht.jpg", "naps2__skewed.jpg", "patch-code-t.pdf")
+#: Own scans in which the device may have swapped letters (TR-03138, A.SC.12).
+SWAPPED = ("ocrmypdf__jbig2.pdf",)
+#: What lies inside and becomes a document of its own, by the end of the file's name.
+INSIDE = {
+    "fileAttachment.pdf": ("KSBASE.WQ2",),
+    "pdfjs__attachment.pdf": ("foo.txt",),
+    "testPDFPackage.pdf": ("PDF1.pdf", "PDF2.pdf"),
+    "6-8-t02-pass-g.pdf": ("Undefined.txt",),
+    "6-8-t02-fail-d.pdf": ("MathML.xml",),
+}
 #: What must be told with the delivery, by the end of the file's name.
 SAYS = {
     "javascript.pdf": "JavaScript",
@@ -162,11 +174,14 @@ def _expectation(path: Path, kind: str, words: str) -> Expectation:
 def _special(name: str, kind: str, expectation: Expectation) -> Expectation:
     pages = next((found for end, found in DOCUMENTS.items() if name.endswith(end)), None)
     profile = "stapel-asn" if name.endswith(ASN) else expectation.profile
-    ends = frozenset({HELD}) if name.endswith(SHEETS) else expectation.ends
+    ends = frozenset({HELD}) if name.endswith((*SHEETS, *SWAPPED)) else expectation.ends
+    inside = next((names for end, names in INSIDE.items() if name.endswith(end)), ())
     says = next((words for end, words in SAYS.items() if name.endswith(end)), "")
     if kind == "signed" and name.endswith(".pdf") and "pades-5-signatures" not in name:
         says = "signiert"
-    return replace(expectation, documents=pages, profile=profile, ends=ends, says=says)
+    return replace(
+        expectation, documents=pages, profile=profile, ends=ends, says=says, inside=inside
+    )
 
 
 def _stack(path: Path) -> Expectation:

@@ -26,7 +26,16 @@ from ingest.document import (
     Step,
     UnitKind,
 )
-from ingest.ledger import Arrival, Claim, Ledger, chains, integrity, open_ledger, schema
+from ingest.ledger import (
+    Arrival,
+    Claim,
+    Ledger,
+    chains,
+    integrity,
+    migrating,
+    open_ledger,
+    schema,
+)
 
 LEASE = dt.timedelta(seconds=30)
 #: A lease that has ended when the claim is returned.
@@ -215,3 +224,17 @@ def claim_everything(url: str) -> list[tuple[str, str]]:
         claimed.append((claim.unit_id, claim.token))
     ledger.close()
     return claimed
+
+
+def downgrade(ledger: Ledger) -> None:
+    """Take a ledger back to the first schema, rows included."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    folder = str(migrating.__file__).replace("migrating.py", "migrations")
+    config.set_main_option("script_location", folder)
+    config.set_main_option("path_separator", "os")
+    with ledger.writing() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")

@@ -50,6 +50,8 @@ class Stack:
     expected_consignments: int | None = None
     sides: Sides | None = None
     received_at: dt.datetime | None = None
+    channel: str = "folder"
+    attempt: int = 1
     sources: tuple[Source, ...] = ()
     pages: tuple[Page, ...] = ()
 
@@ -74,6 +76,7 @@ class Stack:
             stage=BatchStage.RECEIVED,
             envelope=Envelope(
                 profile=self.profile,
+                channel=self.channel,
                 expected_sheets=self.expected_sheets,
                 expected_consignments=self.expected_consignments,
                 sides=self.sides,
@@ -88,7 +91,7 @@ class Stack:
             unit_id="unit",
             tenant="default",
             idempotency_key="key",
-            attempt=1,
+            attempt=self.attempt,
             profile=content,
             profile_sha256=loaded.sha256,
             batch=batch,

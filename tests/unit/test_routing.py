@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import profiles
-from ingest.document import Assignment, Facts, Step
+from ingest.document import Assignment, Cover, Facts, Step
 from tests.plugins.letters import Desk, with_facts
 from workers.routing import perform
 
@@ -138,3 +138,35 @@ def test_the_shipped_rules_send_their_examples_to_their_desks(desk: Desk) -> Non
     ):
         facts = routed(desk, dataclasses.replace(letter(desk, text), profile=shipped))
         assert (facts["department"], facts["case_reference"]) == (department, reference)
+
+
+def inside(desk: Desk, department: str | None, *, on_its_way: bool, **more: Any) -> Assignment:
+    cover = Cover(
+        document="d1", department=department, case_reference="BA/9/9", on_its_way=on_its_way
+    )
+    return dataclasses.replace(letter(desk, "Rechnung"), cover=cover, **more)
+
+
+def test_an_enclosure_goes_where_its_cover_goes(desk: Desk) -> None:
+    facts = routed(desk, inside(desk, "bauamt", on_its_way=False))
+    assert (facts["department"], facts["rule"]) == ("bauamt", "cover")
+    assert facts["case_reference"] == "BA/9/9"
+    assert "d1" in facts["reason"]
+
+
+def test_an_enclosure_waits_for_a_cover_on_its_way(desk: Desk) -> None:
+    outcome = perform(inside(desk, None, on_its_way=True), desk.context())
+    assert outcome.wait is not None
+    assert outcome.wait.until is not None
+    assert "Anschreiben" in outcome.wait.reason
+    assert outcome.facts == {}
+
+
+def test_an_enclosure_whose_cover_stands_still_goes_by_its_own_text(desk: Desk) -> None:
+    assert routed(desk, inside(desk, None, on_its_way=False))["department"] == "kasse"
+
+
+def test_a_person_decides_about_an_enclosure_as_well(desk: Desk) -> None:
+    released = {"department": "ordnungsamt"}
+    facts = routed(desk, inside(desk, "bauamt", on_its_way=False, released=released))
+    assert (facts["department"], facts["rule"]) == ("ordnungsamt", "released")

@@ -35,6 +35,7 @@ def sidecar(
     note = document.facts.get("note", {})
     routing = document.facts.get("routing", {})
     source = batch.source(document.source)
+    inside = source.enclosure_of is not None
     content = {
         "schema": SCHEMA,
         "document": document.id,
@@ -61,7 +62,8 @@ def sidecar(
         "case_reference": routing.get("case_reference"),
         "pages": len(assignment.pages),
         "source": {"name": source.name, "sha256": source.sha256, "pages": source.pages},
-        "source_pages": [page.number for page in assignment.pages],
+        "source_pages": [] if inside else [page.number for page in assignment.pages],
+        **_links(assignment, document),
         "outputs": dict(outputs),
         "seal": _seal(document),
         "findings": _findings(document),
@@ -90,6 +92,20 @@ def _revised(document: Document, zone: dt.tzinfo) -> Facts:
         "supersedes": {"document": earlier.id, "revision": earlier.revision},
         "put_back": pages,
     }
+
+
+def _links(assignment: Assignment, document: Document) -> Facts:
+    """Return what lay inside what: of an enclosure its cover, of a cover its enclosures."""
+    hints = document.facts.get("separation", {})
+    found: Facts = {}
+    if link := hints.get("enclosure_of"):
+        cover = assignment.batch.source(link["source"])
+        named = {"name": cover.name, "sha256": cover.sha256}
+        found["enclosure_of"] = {"document": link["document"], **named}
+        found["enclosure_pages"] = [page.index + 1 for page in assignment.pages]
+    if enclosed := hints.get("enclosed"):
+        found["enclosures"] = enclosed
+    return found
 
 
 def _seal(document: Document) -> Facts:

@@ -42,7 +42,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     climbed = _composed(desk, context.workspace, title)
     text = _text(desk)
     count = sum(len(page.split()) for page in text)
-    parent = desk.sheets[0].source.sha256
+    parent = desk.sheets[0].source.content_sha256
     renditions: list[Rendition] = [
         context.rendition(
             RenditionKind.TEXT,
@@ -69,7 +69,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
 
 
 def _composed(desk: Desk, workspace: Path, title: str) -> Climb:
-    if any(sheet.is_pdf for sheet in desk.sheets):
+    if any(sheet.is_pdf or sheet.source.enclosure_of is not None for sheet in desk.sheets):
         return ladder.climb(desk, workspace, title)
     target = workspace / "composed.pdf"
     scans.compose(desk, target, workspace / "draft.pdf", title)
@@ -81,6 +81,7 @@ def _facts(climbed: Climb, pages: int, words: int) -> Facts:
         "pdfa": None if climbed.path is None else FLAVOUR,
         "rung": climbed.rung,
         "findings": climbed.findings,
+        "missed": climbed.missed,
         "pages": pages,
         "words": words,
     }
@@ -105,7 +106,7 @@ def _text(desk: Desk) -> list[str]:
             if not sheet.native_text:
                 pages.append("")
                 continue
-            digest = sheet.source.sha256
+            digest = sheet.source.content_sha256
             if digest not in documents:
                 documents[digest] = _opened(sheet.path, opened)
             pages.append(_native(documents[digest], sheet))

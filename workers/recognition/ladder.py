@@ -23,13 +23,14 @@ from pikepdf import Array, Dictionary, Name, Pdf, pdfa
 
 from ingest.content.pdf_pages import open_pdf
 from ingest.errors import CheckFailed, Dangerous, Misconfigured, Outage
-from workers.recognition import archive, scans
+from workers.recognition import archive, likeness, scans
 from workers.recognition.images import packed
 from workers.recognition.native import native_words
 from workers.recognition.overlay import lay_text
 from workers.recognition.pagefile import PageFile
 from workers.recognition.repair import SIGNATURE_REMOVED, Finding, neutralise
 from workers.recognition.sheets import Desk, Sheet
+from workers.recognition.substitution import FONTS_REPLACED, embed, replacements, write_widths
 from workers.recognition.textlayer import TextLayer
 
 log = logging.getLogger(__name__)
@@ -48,11 +49,13 @@ class Climb:
     Attributes:
         path: The valid PDF/A, None on the last rung.
         findings: Code and German text, shown beside the document.
+        missed: The better rungs, each with the reason why it was not reached, English.
     """
 
     rung: str
     path: Path | None
     findings: list[Finding] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
 
 
 def climb(desk: Desk, workspace: Path, title: str) -> Climb:
@@ -73,12 +76,14 @@ def climb(desk: Desk, workspace: Path, title: str) -> Climb:
     for rung, attempt in rungs:
         reason = _reason(attempt)
         if reason is None:
-            return Climb(rung=rung, path=target, findings=_told(rung, desk, findings))
+            told = _told(rung, desk, findings)
+            return Climb(rung=rung, path=target, findings=told, missed=reasons)
         log.info("rung not reached", extra={"rung": rung, "reason": reason})
         reasons.append(f"{rung}: {reason}")
     text = "Eine durchsuchbare PDF/A-Kopie war nicht herstellbar; das Original liegt bei."
     findings.append({"code": "no_copy", "text": text, "detail": " | ".join(reasons)[:2000]})
-    return Climb(rung="original", path=None, findings=findings)
+    findings = [finding for finding in findings if finding["code"] != FONTS_REPLACED]
+    return Climb(rung="original", path=None, findings=findings, missed=reasons)
 
 
 def _reason(attempt: Callable[[], None]) -> str | None:
@@ -86,7 +91,7 @@ def _reason(attempt: Callable[[], None]) -> str | None:
     try:
         attempt()
     except pdfa.PdfaError as error:
-        return archive.reasons(error)
+        return _PATHS.sub("", archive.reasons(error))
     except (CheckFailed, Dangerous, Misconfigured, Outage):
         raise
     except Exception as error:  # noqa: BLE001 - pikepdf, pdfium and OCRmyPDF raise anything on hostile PDFs; the next rung does without them
@@ -100,8 +105,12 @@ def _told(rung: str, desk: Desk, findings: list[Finding]) -> list[Finding]:
     signed = any(sheet.source.facts.get("signed") for sheet in desk.sheets)
     if signed and all(finding["code"] != SIGNATURE_REMOVED["code"] for finding in told):
         told.append(dict(SIGNATURE_REMOVED))
+    if rung == "ocrmypdf":
+        text = "Die Kopie ist mit OCRmyPDF und Ghostscript nach PDF/A umgewandelt."
+        told.append({"code": "converted", "text": text})
     if rung != "rendered":
         return told
+    told = [finding for finding in told if finding["code"] != FONTS_REPLACED]
     text = "Die Kopie zeigt die Seiten als Bild mit durchsuchbarem Text"
     text += "; das Original ist angehängt." if _whole(desk) else "; das Original liegt bei."
     return [*told, {"code": "rendered", "text": text}]
@@ -121,13 +130,14 @@ def _repaired(desk: Desk, plain: Path, target: Path, title: str, findings: list[
     with ExitStack() as opened:
         whole = _whole(desk)
         if whole is not None:
-            pdf = opened.enter_context(pikepdf.open(whole.path, suppress_warnings=True))
+            pdf = opened.enter_context(_read(whole.path, plain.with_name("reread.pdf")))
             if len(pdf.pages) != len(desk.sheets):
                 message = f"{len(pdf.pages)} pages, expected {len(desk.sheets)}"
                 raise ValueError(message)
             neutralise(pdf, findings)
         else:
             pdf = _gathered(desk, opened, plain.with_name("draft.pdf"), findings)
+        _embed_fonts(pdf, plain.parent, findings)
         lay_text(desk, pdf)
         archive.declare(pdf, title)
         try:
@@ -135,6 +145,45 @@ def _repaired(desk: Desk, plain: Path, target: Path, title: str, findings: list[
         except pdfa.PdfaError:
             pdf.save(plain)
             raise
+
+
+def _read(path: Path, scratch: Path) -> Pdf:
+    """Open a PDF; one that qpdf refuses or has to mend is read again as pdfium or qpdf wrote it.
+
+    Raises:
+        PdfError: What the other reader wrote is refused as well.
+        Unreadable: The other reader does not open it either.
+    """
+    try:
+        pdf = pikepdf.open(path, suppress_warnings=True)
+    except pikepdf.PdfError:
+        with open_pdf(path) as document:
+            document.save(scratch)
+    else:
+        if not pdf.get_warnings():
+            return pdf
+        with pdf:
+            pdf.save(scratch)
+    return pikepdf.open(scratch, suppress_warnings=True)
+
+
+def _embed_fonts(pdf: Pdf, workspace: Path, findings: list[Finding]) -> None:
+    """Embed what stands for fonts that are only named, if the pages look as before.
+
+    Raises:
+        ValueError: They do not.
+    """
+    chosen = replacements(pdf)
+    if not chosen:
+        return
+    before, after = workspace / "named.pdf", workspace / "embedded.pdf"
+    write_widths(chosen)
+    pdf.save(before)
+    findings.append(embed(pdf, chosen))
+    pdf.save(after)
+    if reason := likeness.difference(before, after):
+        message = f"with other fonts it looks different: {reason}"
+        raise ValueError(message)
 
 
 def _gathered(desk: Desk, opened: ExitStack, draft: Path, findings: list[Finding]) -> Pdf:

@@ -53,7 +53,7 @@ def _frame(assignment: Assignment, context: StepContext) -> Frame:
     page = assignment.page
     source = assignment.batch.source(page.source)
     limit = context.settings.workers.max_pixels
-    path = context.path(source.sha256)
+    path = context.path(source.content_sha256)
     return open_frame(path, source.kind, page.index, max_pixels=limit)
 
 

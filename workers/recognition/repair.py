@@ -8,10 +8,14 @@ original beside the copy still has it.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 import pikepdf
 from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream
+
+from workers.recognition import layers
+from workers.recognition.forms import annotations_of, flatten, is_signed, keep_annotations
 
 Finding = dict[str, str]
 
@@ -52,7 +56,6 @@ SIGNATURE_REMOVED: Final = {
 }
 _RELATIONS: Final = frozenset({"/Source", "/Data", "/Alternative", "/Supplement", "/Unspecified"})
 _MOST_FILES: Final = 1000
-_DEEPEST_FIELD: Final = 16
 _MOST_OUTLINES: Final = 100_000
 _CORNERS: Final = 4
 #: ISO 32000-1, annex C: no box is smaller, in points.
@@ -66,8 +69,8 @@ def neutralise(pdf: Pdf, findings: list[Finding]) -> None:
     not to be used, what was found until then stands in `findings`.
     """
     findings.extend(_judged(pdf))
-    _forms(pdf)
-    _layers(pdf)
+    flatten(pdf)
+    layers.drop(pdf)
     files = _embedded(pdf)
     acting = False
     for page in pdf.pages:
@@ -96,81 +99,12 @@ def _judged(pdf: Pdf) -> list[Finding]:
     if Name.Collection in pdf.Root:
         text = "PDF-Portfolio: Die eigentlichen Dokumente stehen in den Anlagen."
         found.append({"code": "portfolio", "text": text})
-    if isinstance(form, Dictionary) and _signed(form.get(Name.Fields)):
+    if isinstance(form, Dictionary) and is_signed(form.get(Name.Fields)):
         found.append(dict(SIGNATURE_REMOVED))
     if pdf.is_encrypted:
         text = "Nutzungsbeschränkungen des Originals sind in der Kopie aufgehoben."
         found.append({"code": "restrictions_removed", "text": text})
     return found
-
-
-def _forms(pdf: Pdf) -> None:
-    form = pdf.Root.get(Name.AcroForm)
-    if not isinstance(form, Dictionary):
-        return
-    if bool(form.get(Name.NeedAppearances, False)) or _lacks_appearance(pdf):
-        pdf.generate_appearance_streams()
-        form[Name.NeedAppearances] = False
-    pdf.flatten_annotations("all")
-    for page in pdf.pages:
-        _keep_annotations(page, without=frozenset({"/Widget"}))
-
-
-def _signed(fields: object, depth: int = 0) -> bool:
-    if not isinstance(fields, Array) or depth > _DEEPEST_FIELD:
-        return False
-    for field in fields:
-        if not isinstance(field, Dictionary):
-            continue
-        if field.get(Name.FT) == Name.Sig and Name.V in field:
-            return True
-        if _signed(field.get(Name.Kids), depth + 1):
-            return True
-    return False
-
-
-def _lacks_appearance(pdf: Pdf) -> bool:
-    return any(
-        annotation.get(Name.Subtype) == Name.Widget
-        and Name.AP not in annotation
-        and (Name.V in annotation or Name.Parent in annotation)
-        for page in pdf.pages
-        for annotation in _annotations(page)
-    )
-
-
-def _annotations(page: pikepdf.Page) -> list[Dictionary]:
-    listed = page.obj.get(Name.Annots)
-    if not isinstance(listed, Array):
-        return []
-    return [item for item in listed if isinstance(item, Dictionary)]
-
-
-def _keep_annotations(page: pikepdf.Page, *, without: frozenset[str]) -> None:
-    if Name.Annots not in page.obj:
-        return
-    kept = [item for item in _annotations(page) if str(item.get(Name.Subtype)) not in without]
-    if kept:
-        page.obj[Name.Annots] = Array(kept)
-    else:
-        del page.obj[Name.Annots]
-
-
-def _layers(pdf: Pdf) -> None:
-    """Drop optional content where every layer shows; else the page has to be rendered."""
-    properties = pdf.Root.get(Name.OCProperties)
-    if not isinstance(properties, Dictionary):
-        return
-    setting = properties.get(Name.D)
-    if not isinstance(setting, Dictionary):
-        return
-    hidden = setting.get(Name.OFF)
-    if setting.get(Name.BaseState, Name.ON) != Name.ON or (isinstance(hidden, Array) and hidden):
-        return
-    del pdf.Root[Name.OCProperties]
-    for item in pdf.objects:
-        if isinstance(item, Dictionary | Stream) and Name.OC in item:
-            del item[Name.OC]
 
 
 def _page(page: pikepdf.Page, files: list[tuple[str, Object]]) -> bool:
@@ -181,11 +115,12 @@ def _page(page: pikepdf.Page, files: list[tuple[str, Object]]) -> bool:
     for box in (Name.ArtBox, Name.BleedBox, Name.TrimBox):
         if box in page.obj and _is_flat(page.obj[box]):
             del page.obj[box]
-    for annotation in _annotations(page):
+    for annotation in annotations_of(page):
         if annotation.get(Name.Subtype) == Name.FileAttachment:
             _collect(annotation.get(Name.FS), "Anlage", files)
+        _associated(annotation, files)
         acting |= _tame(annotation)
-    _keep_annotations(page, without=_PLAYING)
+    keep_annotations(page, without=_PLAYING)
     return acting
 
 
@@ -267,6 +202,16 @@ def _embedded(pdf: Pdf) -> list[tuple[str, Object]]:
     return files
 
 
+def _associated(holder: Dictionary, files: list[tuple[str, Object]]) -> None:
+    """Let files that are associated with a part of the document be the document's."""
+    listed = holder.get(Name.AF)
+    if isinstance(listed, Array):
+        for spec in listed:
+            _collect(spec, "Anlage", files)
+    if listed is not None:
+        del holder[Name.AF]
+
+
 def _collect(spec: object, name: str, files: list[tuple[str, Object]]) -> None:
     if not isinstance(spec, Dictionary) or len(files) >= _MOST_FILES:
         return
@@ -314,7 +259,9 @@ def _attach(pdf: Pdf, files: list[tuple[str, Object]]) -> None:
 
 
 def _objects(pdf: Pdf) -> None:
+    drawn = {objgen for item in pdf.objects for objgen in _drawn(item)}
     for item in pdf.objects:
+        _own_masks(pdf, item, drawn)
         if isinstance(item, Stream):
             if item.get(Name.Subtype) == Name.Image:
                 _drop(item, _IDLE_IMAGE_KEYS)
@@ -326,11 +273,43 @@ def _objects(pdf: Pdf) -> None:
             _dictionary(item)
 
 
+def _drawn(item: Object) -> Iterator[tuple[int, int]]:
+    """Yield which objects the resources of `item` let its content draw."""
+    own = item.get(Name.Resources) if isinstance(item, Dictionary | Stream) else None
+    for place in (item, own):
+        named = place.get(Name.XObject) if isinstance(place, Dictionary | Stream) else None
+        if isinstance(named, Dictionary):
+            for key in named.keys():  # noqa: SIM118 - no iteration over a dictionary object
+                yield named[key].objgen
+
+
+def _own_masks(pdf: Pdf, image: Object, drawn: set[tuple[int, int]]) -> None:
+    """Copy a mask that is drawn as well: validators allow an image one use only."""
+    if not isinstance(image, Stream):
+        return
+    for key in (Name.Mask, Name.SMask):
+        mask = image.get(key)
+        if isinstance(mask, Stream) and mask.objgen in drawn:
+            copy = pdf.make_stream(b"")
+            for name in mask.keys():  # noqa: SIM118 - no iteration over a dictionary object
+                if name not in ("/Length", "/Filter", "/DecodeParms"):
+                    copy[name] = mask[name]
+            packed: Any = mask.get(Name.Filter)
+            unpacked: Any = mask.get(Name.DecodeParms)
+            copy.write(mask.read_raw_bytes(), filter=packed, decode_parms=unpacked)
+            image[key] = copy
+
+
 def _direct(image: Stream) -> None:
     """Write numbers that stand in objects of their own where they are used."""
     for key in ("/Width", "/Height", "/BitsPerComponent", "/ImageMask"):
         if key in image:
             image[key] = image[key]
+    parameters = image.get(Name.DecodeParms)
+    if isinstance(parameters, Dictionary) and parameters.is_indirect:
+        image[Name.DecodeParms] = Dictionary(
+            {key: parameters[key] for key in parameters.keys()}  # noqa: SIM118 - as above
+        )
 
 
 def _dictionary(item: Dictionary) -> None:

@@ -106,7 +106,7 @@ def _sheet(page: Page, assignment: Assignment, context: StepContext) -> Sheet:
     return Sheet(
         page=page,
         source=source,
-        path=context.path(source.sha256),
+        path=context.path(source.content_sha256),
         size=(int(size[0]), int(size[1])) if size[0] and size[1] else None,
         dpi=(float(dpi[0]), float(dpi[1])) if dpi else None,
         orientation=int(recognised.get("orientation") or 0),

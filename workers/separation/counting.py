@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ingest.document import Batch, Facts, Sides
+from ingest.document import Batch, Facts, Part, Sides
 from ingest.errors import CountMismatch
 from profiles.model import SeparationRules
 from workers.separation.evidence import names
@@ -52,7 +52,7 @@ def check_stack(batch: Batch, found: Sequence[Run]) -> None:
         CountMismatch: It fits in no way.
     """
     expected = batch.envelope.expected_sheets
-    filled = [run for run in found if run.pages]
+    filled = [run for run in found if run.pages and not run.is_enclosure]
     if expected is None or not filled:
         return
     scanned = [run for run in filled if not run.is_electronic]
@@ -114,13 +114,16 @@ def check_documents(batch: Batch, announced: Iterable[Announced]) -> None:
         )
 
 
-def check_consignments(batch: Batch, documents: int) -> None:
+def check_consignments(batch: Batch, parts: Iterable[Part]) -> None:
     """Compare the operator's count of consignments with the documents.
+
+    What lay inside a file belongs to the consignment of its cover.
 
     Raises:
         CountMismatch: It differs.
     """
     expected = batch.envelope.expected_consignments
+    documents = sum(1 for part in parts if batch.source(part.source).enclosure_of is None)
     if expected is None or expected == documents:
         return
     raise CountMismatch(
@@ -136,7 +139,7 @@ def check_consignments(batch: Batch, documents: int) -> None:
 def uncounted(batch: Batch, found: Sequence[Run]) -> Iterable[Facts]:
     """Say where the operator's count could not be compared with anything."""
     expected = batch.envelope.expected_sheets
-    if expected is not None and not any(run.pages for run in found):
+    if expected is not None and not any(run.pages for run in found if not run.is_enclosure):
         text = (
             f"Zählung nicht geprüft: angekündigt sind {expected} Blatt, die Datei hat keine Seiten."
         )

@@ -111,7 +111,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         counting.check_stack(batch, found)
         counting.check_remainder(batch, found, rules)
         counting.check_documents(batch, cuts.announced)
-        counting.check_consignments(batch, len(cuts.parts))
+        counting.check_consignments(batch, cuts.parts)
     if not cuts.parts:
         raise _nothing_left(batch)
     return Outcome(

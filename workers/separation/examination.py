@@ -37,7 +37,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     drawn = source.kind is SourceKind.PDF and _inspected(page).get("dpi") is None
     try:
         frame = open_frame(
-            context.path(source.sha256),
+            context.path(source.content_sha256),
             source.kind,
             page.index,
             max_pixels=context.settings.workers.max_pixels,

@@ -48,6 +48,11 @@ class Run:
         return self.source is not None and bool(self.source.facts.get("electronic", False))
 
     @property
+    def is_enclosure(self) -> bool:
+        """Whether the pages lay in a file inside another: nobody held or counted them."""
+        return self.source is not None and self.source.enclosure_of is not None
+
+    @property
     def per_sheet(self) -> int:
         """How many pages a sheet has."""
         return 2 if self.sides is Sides.DUPLEX else 1
@@ -103,7 +108,8 @@ def places(found: Sequence[Run]) -> dict[int, tuple[int, str]]:
 
 
 def _joins(source: Source, rules: SeparationRules) -> bool:
-    return rules.enabled and not source.facts.get("electronic", False)
+    alone = source.facts.get("electronic", False) or source.enclosure_of is not None
+    return rules.enabled and not alone
 
 
 def _of_source(source: Source, rules: SeparationRules) -> SeparationRules:
@@ -117,7 +123,8 @@ def _of_source(source: Source, rules: SeparationRules) -> SeparationRules:
     if source.facts.get("electronic", False):
         by = tuple(rule for rule in by if rule in {"sheet", "asn"})
         changed["blank"] = "keep"
-    if not rules.enabled or any(source.facts.get(fact) for fact in _WHOLE):
+    whole = source.enclosure_of is not None or any(source.facts.get(fact) for fact in _WHOLE)
+    if whole or not rules.enabled:
         by = ()
     return rules.model_copy(update={**changed, "by": by})
 

@@ -20,5 +20,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: what persons counted would be lost."""
-    raise NotImplementedError("restore a backup instead")
+    """Drop both; what persons counted is lost with them."""
+    op.drop_column("batch", "sides")
+    op.drop_column("batch", "expected_consignments")

@@ -1,0 +1,226 @@
+"""Laws of cutting: for any stack under any rules no page is lost and order is kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zxingcpp
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from ingest.content import tiff
+from ingest.document import Batch, Facts, Page, Source, Step
+from profiles.model import SeparationRules
+from tests.plugins import papers
+from tests.plugins.stacks import Stack, with_facts
+from workers.separation import cutting, laying, sheets, statements
+from workers.separation.evidence import separator_on
+
+BLANK = Image.new("L", papers.SIZE, 250)
+Stacked = Callable[..., Stack]
+
+
+@pytest.fixture
+def stacked(tmp_path: Path) -> Stacked:
+    """Return a maker of stacks: files given as bytes, in order."""
+
+    def make(*contents: bytes, **options: object) -> Stack:
+        paths = []
+        for number, content in enumerate(contents, 1):
+            path = tmp_path / f"stapel-{number}"
+            path.write_bytes(content)
+            paths.append(path)
+        return Stack(folder=tmp_path, paths=paths, **options)  # type: ignore[arg-type] # one test sets what it needs
+
+    return make
+
+
+KINDS = st.sampled_from(["content", "separator", "blank", "undecodable", "asn", "suspect"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixture:
+    """Any sequence of pages in up to four sources, under any rules."""
+
+    kinds: list[str]
+    places: list[int]
+    electronic: list[bool]
+    signed: bool
+    rules: SeparationRules
+    as_is: bool
+
+
+@st.composite
+def mixtures(draw: st.DrawFn) -> Mixture:
+    kinds = draw(st.lists(KINDS, max_size=30))
+    size = len(kinds)
+    return Mixture(
+        kinds=kinds,
+        places=sorted(draw(st.lists(st.integers(1, 4), min_size=size, max_size=size))),
+        electronic=draw(st.lists(st.booleans(), min_size=4, max_size=4)),
+        signed=draw(st.booleans()),
+        rules=SeparationRules(
+            by=draw(st.sampled_from([("sheet",), ("asn",), ("asn", "sheet"), ()])),
+            blank=draw(st.sampled_from(["keep", "omit"])),
+            enabled=draw(st.booleans()),
+        ),
+        as_is=draw(st.booleans()),
+    )
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(mixture=mixtures())
+def test_every_page_is_in_one_document_or_omitted_and_order_is_kept(
+    stacked: Stacked, mixture: Mixture
+) -> None:
+    pages = [
+        dataclasses.replace(_made(number, kind), source=place)
+        for number, (kind, place) in enumerate(zip(mixture.kinds, mixture.places, strict=True), 1)
+    ]
+    batch = _batch(stacked)
+    sources = tuple(
+        dataclasses.replace(
+            batch.sources[0],
+            ordinal=number,
+            facts={"electronic": flag, "signed": flag and mixture.signed},
+        )
+        for number, flag in enumerate(mixture.electronic, 1)
+    )
+    batch = dataclasses.replace(batch, sources=sources)
+    found = _cut(batch, pages, mixture.rules, as_is=mixture.as_is)
+    delivered = [number for part in found.parts for number in part.pages]
+    left_out = [entry["page"] for entry in found.omitted]
+    assert delivered == sorted(delivered)
+    assert sorted(delivered + left_out) == [page.number for page in pages]
+    for part in found.parts:
+        sources_of = {pages[number - 1].source for number in part.pages}
+        if any(mixture.electronic[source - 1] for source in sources_of):
+            assert len(sources_of) == 1
+
+
+def _cut(
+    batch: Batch, pages: list[Page], rules: SeparationRules, *, as_is: bool = False
+) -> cutting.Cuts:
+    found = laying.runs(batch, pages, rules, as_is=as_is)
+    return cutting.cut(found, statements.read(found, lambda _: None))
+
+
+def _examined(number: int, **facts: object) -> Page:
+    page = Page(id=f"p{number}", number=number, source=1, index=number - 1, sha256="0" * 64)
+    return with_facts(page, examination={"blank": False, "undecodable": None, **facts})
+
+
+def _made(number: int, kind: str) -> Page:
+    facts: dict[str, Facts] = {
+        "separator": {"separator": {"kind": "patch", "text": "T", "payload": {}}},
+        "blank": {"blank": True},
+        "undecodable": {"undecodable": "Das Bild ist beschädigt."},
+        "asn": {"asn": number % 3},
+        "suspect": {"separator_suspect": True},
+    }
+    return _examined(number, **facts.get(kind, {}))
+
+
+PAGES = st.sampled_from(["content", "T", "2", "4", "blank", "undecodable", "asn", "sheet"])
+
+
+@st.composite
+def rule_sets(draw: st.DrawFn) -> SeparationRules:
+    """Draw any rules of a profile that are allowed."""
+    sides = draw(st.sampled_from([None, "simplex", "duplex", "fronts_then_backs"]))
+    blank = draw(st.sampled_from(["keep", "omit"]))
+    if draw(st.booleans()):
+        every = draw(st.integers(1, 4))
+        counted = {"by": ["count"], "every": every, "sides": sides, "blank": blank}
+        return SeparationRules.model_validate(counted)
+    by = draw(st.lists(st.sampled_from(["sheet", "asn", "blank"]), unique=True))
+    actions = st.sampled_from(["document", "ignore", "profile:archiv"])
+    patches = draw(st.dictionaries(st.sampled_from(["T", "2", "4"]), actions))
+    given = {"patches": patches} if "sheet" in by else {}
+    return SeparationRules.model_validate({"by": by, "sides": sides, "blank": blank, **given})
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kinds=st.lists(PAGES, max_size=24), rules=rule_sets())
+def test_under_any_rules_pages_and_their_order_are_kept(
+    stacked: Stacked, kinds: list[str], rules: SeparationRules
+) -> None:
+    if rules.sides == "fronts_then_backs":
+        kinds = kinds[: len(kinds) // 2 * 2]
+    pages = [_stacked_page(number, kind) for number, kind in enumerate(kinds, 1)]
+    batch = _batch(stacked)
+    [*runs] = laying.runs(batch, pages, rules, as_is=False)
+    found = _cut(batch, pages, rules)
+    half = len(pages) // 2
+    order = [page.number for page in pages]
+    if rules.sides == "fronts_then_backs":
+        order = [n for i in range(half) for n in (i + 1, 2 * half - i)]
+    delivered = [number for part in found.parts for number in part.pages]
+    left_out = [entry["page"] for entry in found.omitted]
+    assert delivered == [number for number in order if number in set(delivered)]
+    assert sorted(delivered + left_out) == list(range(1, len(pages) + 1))
+    assert all(part.pages or not pages for part in found.parts)
+    for entry in found.omitted:
+        assert entry["sha256"] == pages[entry["page"] - 1].sha256
+        assert entry["document"] is None or 1 <= entry["document"] <= len(found.parts)
+    # What separates never lies inside a document: two letters are never merged.
+    places = {number: at for at, number in enumerate(order)}
+    cutting_pages = {e["page"] for e in found.omitted if e["kind"] == "separator"}
+    for part in found.parts:
+        if part.pages:
+            inside = range(places[part.pages[0]], places[part.pages[-1]])
+            assert not cutting_pages & {order[at] for at in inside}
+    assert cutting_pages == {
+        page.number for page in pages if any(separator_on(page, run.rules) for run in runs)
+    }
+
+
+def _stacked_page(number: int, kind: str) -> Page:
+    payload = {"SEP": "DOC", "DEP": "kasse"}
+    facts: dict[str, Facts] = {
+        "blank": {"blank": True},
+        "undecodable": {"undecodable": "Das Bild ist beschädigt."},
+        "asn": {"asn": number % 3},
+        "sheet": {"separator": {"kind": "sheet", "text": "SCAN1;", "payload": payload}},
+        "T": {"patch": "T", "separator": {"kind": "patch", "text": "T", "payload": {}}},
+        "2": {"patch": "2"},
+        "4": {"patch": "4"},
+    }
+    page = _examined(number, **facts.get(kind, {}))
+    return dataclasses.replace(page, sha256=f"{number:064}")
+
+
+def _batch(stacked: Stacked) -> Batch:
+    stack = stacked(papers.png("x"))
+    source = Source(ordinal=1, name="stapel", name_base64="", sha256="0" * 64, size=1)
+    stack.sources = (source,)
+    return stack.assignment(Step.SEPARATION).batch
+
+
+def _damaged_sheet() -> Image.Image:
+    """Return a page whose code begins like that of our sheet, with a check that fails."""
+    payload = sheets.build({"NO": "1"})[:-1] + "!"
+    code = zxingcpp.create_barcode(payload, zxingcpp.BarcodeFormat.QRCode)
+    page = Image.new("L", papers.SIZE, 255)
+    page.paste(Image.fromarray(np.array(code.to_image(scale=8))), (300, 60))
+    return page
+
+
+def _one_strip_destroyed() -> bytes:
+    """Return a TIFF of three pages, the second of which is whole by its structure only."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stapel.tif"
+        pages = [papers.page(text).convert("L") for text in ("eins", "zwei", "drei")]
+        pages[0].save(
+            path, format="TIFF", save_all=True, append_images=pages[1:], compression="tiff_lzw"
+        )
+        content = bytearray(path.read_bytes())
+        offset, length = next(tiff.frames(path)[1].extents())
+    content[offset : offset + length] = b"\xff" * length
+    return bytes(content)
