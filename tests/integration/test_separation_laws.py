@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import zxingcpp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ingest.content import tiff
 from ingest.document import Batch, Facts, Page, Source, Step
 from profiles.model import SeparationRules
 from tests.plugins import papers
 from tests.plugins.stacks import Stack, with_facts
-from workers.separation import cutting, laying, sheets, statements
+from workers.separation import cutting, laying, statements
 from workers.separation.evidence import separator_on
 
 BLANK = Image.new("L", papers.SIZE, 250)
@@ -203,24 +199,13 @@ def _batch(stacked: Stacked) -> Batch:
     return stack.assignment(Step.SEPARATION).batch
 
 
-def _damaged_sheet() -> Image.Image:
-    """Return a page whose code begins like that of our sheet, with a check that fails."""
-    payload = sheets.build({"NO": "1"})[:-1] + "!"
-    code = zxingcpp.create_barcode(payload, zxingcpp.BarcodeFormat.QRCode)
-    page = Image.new("L", papers.SIZE, 255)
-    page.paste(Image.fromarray(np.array(code.to_image(scale=8))), (300, 60))
-    return page
-
-
-def _one_strip_destroyed() -> bytes:
-    """Return a TIFF of three pages, the second of which is whole by its structure only."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "stapel.tif"
-        pages = [papers.page(text).convert("L") for text in ("eins", "zwei", "drei")]
-        pages[0].save(
-            path, format="TIFF", save_all=True, append_images=pages[1:], compression="tiff_lzw"
-        )
-        content = bytearray(path.read_bytes())
-        offset, length = next(tiff.frames(path)[1].extents())
-    content[offset : offset + length] = b"\xff" * length
-    return bytes(content)
+def test_archive_numbers_start_documents_only_where_the_profile_says_so(
+    tmp_path: Path, stacked: Stacked
+) -> None:
+    pages = [_examined(n, asn=asn) for n, asn in enumerate([7, None, None, 8, 8], 1)]
+    rules = SeparationRules(by=("asn",))
+    found = _cut(_batch(stacked), pages, rules)
+    assert [part.pages for part in found.parts] == [(1, 2, 3), (4, 5)]
+    assert [part.hints["asn"] for part in found.parts] == [7, 8]
+    whole = _cut(_batch(stacked), pages, SeparationRules())
+    assert [part.pages for part in whole.parts] == [(1, 2, 3, 4, 5)]
