@@ -33,6 +33,7 @@ from ingest.errors import CountMismatch, SeparatorUnreadable, Unclear, Unreadabl
 from profiles import Profile
 from profiles.model import SeparationRules
 from workers.separation import DETECTOR
+from workers.separation.neighbours import duplicates, overlong
 
 #: Facts that make a source evidence as a whole.
 _WHOLE: Final = ("signed", "attachments", "portfolio", "acroform", "xfa", "as_is")
@@ -71,7 +72,6 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         Unreadable: A scanned page does not decode.
         Unclear: No page is left to deliver.
     """
-    del context
     rules = Profile.model_validate(assignment.profile).separation
     batch, pages, released = assignment.batch, assignment.pages, assignment.released
     if released.get("blank") == "keep":
@@ -96,6 +96,8 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         roles=cuts.roles,
         facts={
             "omitted": cuts.omitted,
+            "duplicates": duplicates(batch, pages, context),
+            "overlong": overlong(batch, pages),
             "detector": DETECTOR,
             "findings": [*_uncounted(batch, pages), *_refused_numbers(pages, rules)],
         },
