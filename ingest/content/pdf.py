@@ -40,6 +40,7 @@ _DAMAGE: Final = (
     IndexError,
     RuntimeError,
     NotImplementedError,
+    zlib.error,
 )
 _BYTE_RANGE: Final = re.compile(rb"/ByteRange\s*\[")
 _PART: Final = re.compile(rb"pdfaid:part\s*(?:=\s*[\"']|>)\s*(\d)")

@@ -121,7 +121,7 @@ def test_a_document_without_pages_has_nothing_to_check(bench: Bench) -> None:
     source = bench.source(b"<html></html>")
     outcome = Outcome(facts={"pdfa": None, "rung": "original", "findings": []})
     checked = bench.check(bench.batch(source), (), outcome)
-    assert checked.facts == {"checks": [], "anomalies": []}
+    assert checked.facts == {"checks": [], "anomalies": [], "review": []}
 
 
 def test_a_damaged_image_is_an_anomaly_and_its_copy_shows_what_was_decoded(bench: Bench) -> None:
