@@ -14,14 +14,14 @@ import numpy as np
 from ingest.content.raster import open_frame
 from ingest.context import StepContext
 from ingest.document import Batch, Facts, Page
-from ingest.errors import ScanstrasseError
+from ingest.errors import DecompressionBomb, Unclear
 from workers.separation.likeness import bits, difference, ink
 from workers.separation.views import CODES_DPI, Views
 
 #: Share of differing bits up to which two pages are laid over one another.
-_ALIKE: Final = 0.25
+ALIKE: Final = 0.25
 #: Share of ink without counterpart up to which they are the same sheet.
-_SAME: Final = 0.008
+SAME: Final = 0.008
 #: Pages looked back; a sheet that was fed twice comes soon after.
 _BACK: Final = 2000
 #: Comparisons of pixels in one stack: some 0.2 s each, within the time of the step.
@@ -38,13 +38,13 @@ def duplicates(batch: Batch, pages: Sequence[Page], context: StepContext) -> lis
     """Return pages that show the same sheet as an earlier one: `page`, `of`, `difference`.
 
     Raises:
-        OSError: The store does not give the bytes.
+        StoreUnavailable: The bytes of a page to be looked at again are out of reach.
     """
     known = [page for page in pages if _fed(batch, page) and _examined(page).get("fingerprint")]
     found = []
     for page, earlier in _candidates(known):
         value = _compared(batch, page, earlier, context)
-        if value is not None and value <= _SAME:
+        if value is not None and value <= SAME:
             found.append({"page": page.number, "of": earlier.number, "difference": round(value, 4)})
     return sorted(found, key=lambda entry: entry["page"])
 
@@ -59,7 +59,7 @@ def _candidates(known: list[Page]) -> list[tuple[Page, Page]]:
         first = max(0, at - _BACK)
         differing = (1 - prints[first:at] @ prints[at] / prints.shape[1]) / 2
         nearest = int(np.argmin(differing))
-        if differing[nearest] <= _ALIKE:
+        if differing[nearest] <= ALIKE:
             pairs.append((float(differing[nearest]), known[at], known[first + nearest]))
     pairs.sort(key=lambda pair: pair[0])
     return [(page, earlier) for _, page, earlier in pairs[:_MOST]]
@@ -68,7 +68,10 @@ def _candidates(known: list[Page]) -> list[tuple[Page, Page]]:
 def _compared(batch: Batch, page: Page, earlier: Page, context: StepContext) -> float | None:
     try:
         return difference(*(_ink(batch, each, context) for each in (page, earlier)))
-    except ScanstrasseError:  # it did decode before, so this is no statement about the page
+    except (
+        DecompressionBomb,
+        Unclear,
+    ):  # it did decode before, so this is no statement about the page
         return None
 
 
