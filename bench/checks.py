@@ -34,6 +34,7 @@ from workers.checking import pages as checks
 from workers.separation.examination import examine
 from workers.separation.likeness import bits, difference, ink
 from workers.separation.neighbours import ALIKE, SAME, overlong
+from workers.separation.skew import measure_skew
 from workers.separation.views import Views
 
 _CORPUS = Path(
@@ -160,7 +161,8 @@ def _skews(frames: Sequence[Frame], facts: Sequence[Facts]) -> None:
         for degrees in (-7.3, -2.2, -0.6, 0.9, 4.4, 8.0):
             moved = _turned(frame, degrees)
             lying = np.ascontiguousarray(np.rot90(moved.pixels, chance.randrange(4)))
-            found = examine(replace(moved, pixels=lying, dpi=(max(frame.dpi),) * 2))["skew"]
+            views = Views(replace(moved, pixels=lying, dpi=(max(frame.dpi),) * 2))
+            found = measure_skew(views.depth)
             unknown += found is None
             if found is not None:
                 errors.append(abs(found - own["skew"] - degrees))
