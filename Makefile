@@ -6,7 +6,7 @@ PYTEST := $(BIN)/pytest
 # Tests of one module share servers and samples, so a module stays with one worker.
 WORKERS ?= 2
 
-.PHONY: help setup run test lint corpus torture bench accuracy lock clean
+.PHONY: help setup run test lint corpus torture bench accuracy fuzz lock clean
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -40,6 +40,12 @@ bench: setup ## ratios of cost; see bench/
 accuracy: setup ## recognition against ground truth, per group of the corpus
 	$(BIN)/python -m bench.accuracy --peer
 
+SECONDS ?= 600
+fuzz: setup ## hostile bytes at the doors for images and PDFs; SECONDS=600 for each
+	@$(BIN)/uv pip install --quiet --group fuzz || echo "fuzz: without atheris, blindly"
+	@for door in image pdf; do \
+		$(BIN)/python -m tests.fuzz.fuzz_$$door --seconds "$(SECONDS)" || exit 1; done
+
 LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 lock: setup ## resolve anew into both lock files; UPGRADE=--upgrade takes newer versions
@@ -47,4 +53,4 @@ lock: setup ## resolve anew into both lock files; UPGRADE=--upgrade takes newer 
 	$(LOCK) $(UPGRADE) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## what tools left behind; never data/
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -172,13 +172,30 @@ class RecognitionRules(_Section):
 
 
 class CheckingRules(_Section):
-    """Thresholds of the automatic checks.
+    """Thresholds of the automatic checks; what fails is marked, see `workers.checking`.
 
     Attributes:
         minimum_dpi: Below this a page of our own scan is marked; dots per inch, both axes.
+        maximum_skew: Degrees by which content may be turned, either way.
+        maximum_touching: Marks of a letter's size that one edge of the image may cut.
+        minimum_brightness: Of the paper, 0 … 255.
+        minimum_contrast: Between the paper and what is on it, 0 … 255.
+        maximum_ink: Share of a page that may be dark.
+        minimum_confidence: Mean confidence of a page's words below which its text is not to be
+            relied on, 0 … 100.
+        duplicates: Whether a page is compared with those of its document or of the whole stack.
+        paper: The longest sheet there should be; `any` compares with neighbouring pages only.
     """
 
     minimum_dpi: int = Field(200, ge=0, le=2400)
+    maximum_skew: float = Field(2.5, ge=0, le=45)
+    maximum_touching: int = Field(4, ge=0, le=1000)
+    minimum_brightness: int = Field(110, ge=0, le=255)
+    minimum_contrast: int = Field(60, ge=0, le=255)
+    maximum_ink: float = Field(0.4, ge=0, le=1)
+    minimum_confidence: float = Field(60.0, ge=0, le=100)
+    duplicates: Literal["off", "document", "batch"] = "batch"
+    paper: Literal["any", "A5", "A4", "A3"] = "any"
 
 
 class NoteRules(_Section):

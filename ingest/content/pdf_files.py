@@ -28,6 +28,7 @@ DAMAGE: Final = (
     IndexError,
     RuntimeError,
     NotImplementedError,
+    zlib.error,
 )
 MOST_OBJECTS: Final = 500_000
 UNNAMED: Final = "ohne Namen"

@@ -99,17 +99,23 @@ def _loaded(path: Path) -> pdfium.PdfDocument:
         return pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
         if getattr(error, "err_code", None) in _LOCKED:
-            text = "Das PDF ist mit einem Kennwort geschützt. Bitte den Absender unterrichten."
-            raise PasswordNeeded(f"pdfium: {error}", operator_text=text) from error
+            raise _locked("pdfium", error) from error
         refused = error
     repaired = io.BytesIO()
     try:
         with pikepdf.open(path, suppress_warnings=True) as document:
             document.save(repaired)
         return pdfium.PdfDocument(repaired.getvalue())
+    except pikepdf.PasswordError as error:  # damaged as well, so pdfium did not get that far
+        raise _locked("qpdf", error) from error
     except (pikepdf.PdfError, pdfium.PdfiumError, ValueError, RuntimeError) as error:
         text = "Das PDF ist beschädigt und lässt sich nicht öffnen."
         raise Unreadable(f"pdfium: {refused}; qpdf: {error}", operator_text=text) from error
+
+
+def _locked(reader: str, error: Exception) -> PasswordNeeded:
+    text = "Das PDF ist mit einem Kennwort geschützt. Bitte den Absender unterrichten."
+    return PasswordNeeded(f"{reader}: {error}", operator_text=text)
 
 
 def page_count(path: Path) -> int:

@@ -255,3 +255,27 @@ def _one_strip_destroyed() -> bytes:
         offset, length = next(tiff.frames(path)[1].extents())
     content[offset : offset + length] = b"\xff" * length
     return bytes(content)
+
+
+def test_a_sheet_scanned_twice_and_an_overlong_page_are_told_and_nothing_is_left_out(
+    stacked: Stacked,
+) -> None:
+    lines = [f"Bescheid {row} über Gebühren {row * 7919 % 1000}" for row in range(4)]
+    first, other = (_written(texts) for texts in (lines, lines[2:] + ["Antrag vom Mai"] * 2))
+    again = Image.new("L", first.size, 255)
+    again.paste(first, (14, -9))
+    long = Image.new("L", (first.width, first.height * 2), 255)
+    long.paste(_written(lines[::-1]))
+    stack = stacked(papers.tiff(first, other, again, long))
+    outcome = stack.cut()
+    found = outcome.facts["duplicates"]
+    assert [(entry["page"], entry["of"]) for entry in found] == [(3, 1)]
+    assert [entry["page"] for entry in outcome.facts["overlong"]] == [4]
+    assert documents(outcome) == [[1, 2, 3, 4]]
+
+
+def _written(lines: list[str]) -> Image.Image:
+    page = Image.new("L", (papers.SIZE[0], 1200), 255)
+    for row, line in enumerate(lines):
+        page.paste(papers.page(line).crop((0, 150, 900, 250)), (20, 200 + 180 * row))
+    return page

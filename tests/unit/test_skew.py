@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ingest.content.raster import Frame, Pixels
 from workers.separation.examination import examine
 from workers.separation.skew import measure_skew
+from workers.separation.views import depth
 
 FONT = ImageFont.load_default(16)
 SIZE = (827, 1169)
@@ -59,7 +60,7 @@ def test_a_line_that_runs_down_to_the_right_is_positive() -> None:
     page = np.full((1169, 827), 250, np.uint8)
     for top in range(200, 900, 60):
         cv2.line(page, (100, top), (700, top + round(600 * np.tan(np.radians(3)))), (30,), 2)
-    assert measure_skew(page) == pytest.approx(3, abs=0.15)
+    assert measure_skew(depth(page)) == pytest.approx(3, abs=0.15)
 
 
 @given(st.floats(-14, 14), st.integers(0, 3), st.sampled_from([letter(), form()]), st.booleans())
@@ -72,12 +73,12 @@ def test_the_angle_is_found_whichever_way_the_page_lies(
     askew = np.ascontiguousarray(np.rot90(turned(page, degrees), quarters))
     if bitonal:
         askew = np.where(askew > 150, 255, 0).astype(np.uint8)
-    assert measure_skew(askew) == pytest.approx(degrees, abs=0.15)
+    assert measure_skew(depth(askew)) == pytest.approx(degrees, abs=0.15)
 
 
 @pytest.mark.parametrize("degrees", [0, -2, 5])
 def test_three_lines_are_enough(degrees: float) -> None:
-    assert measure_skew(turned(letter(lines=3), degrees)) == pytest.approx(degrees, abs=0.3)
+    assert measure_skew(depth(turned(letter(lines=3), degrees))) == pytest.approx(degrees, abs=0.3)
 
 
 def cloud() -> Pixels:
@@ -107,7 +108,7 @@ def rings() -> Pixels:
     ids=["blank", "tiny", "noise", "photograph", "round", "beyond the range"],
 )
 def test_nothing_is_said_where_nothing_tells(page: Pixels) -> None:
-    assert measure_skew(page) is None
+    assert measure_skew(depth(page)) is None
 
 
 def test_the_examination_measures_on_the_true_proportions_of_a_fax() -> None:

@@ -33,6 +33,7 @@ from workers.separation.evidence import (
     numbers,
 )
 from workers.separation.laying import Run
+from workers.separation.neighbours import duplicates, overlong
 from workers.separation.sorting import Sorted, sort
 from workers.separation.statements import Statement
 
@@ -120,6 +121,8 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         places=laying.places(found),
         facts={
             "omitted": cuts.omitted,
+            "duplicates": duplicates(batch, assignment.pages, context),
+            "overlong": overlong(batch, assignment.pages),
             "detector": DETECTOR,
             "sides": rules.sides,
             "findings": [

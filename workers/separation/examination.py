@@ -17,6 +17,8 @@ from profiles import Profile
 from workers.separation import DETECTOR
 from workers.separation.blanks import count_marks
 from workers.separation.codes import CodesFinding, read_codes
+from workers.separation.exposure import count_touching, measure_exposure
+from workers.separation.likeness import fingerprint, ink
 from workers.separation.patches import PatchFinding, find_patch
 from workers.separation.skew import measure_skew
 from workers.separation.views import Views
@@ -71,7 +73,6 @@ def examine(frame: Frame, *, asn: bool = False) -> Facts:
         "mode": frame.mode,
         "blank": marks == 0,
         "components": marks,
-        "skew": measure_skew(views.look) if marks else None,
         "codes": [code.facts() for code in codes.codes],
         "patch": patch.patch,
         "separator": separator,
@@ -84,6 +85,17 @@ def examine(frame: Frame, *, asn: bool = False) -> Facts:
         "damaged": frame.damage,
         "orientation": 0,
         "detector": DETECTOR,
+    } | _looked(views, marks)
+
+
+def _looked(views: Views, marks: int) -> Facts:
+    """Return what quality assurance asks about; a page without marks has neither skew nor face."""
+    skew = measure_skew(views.depth) if marks else None
+    return {
+        "skew": skew,
+        "exposure": measure_exposure(views.look, views.depth),
+        "touching": count_touching(views.depth),
+        "fingerprint": fingerprint(ink(views.depth, skew)) if marks else None,
     }
 
 
@@ -129,6 +141,9 @@ def _undecodable(reason: str) -> Facts:
         "blank": False,
         "components": 0,
         "skew": None,
+        "exposure": None,
+        "touching": None,
+        "fingerprint": None,
         "codes": [],
         "patch": None,
         "separator": None,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.content.raster import Pixels
+from workers.separation.views import peak
 
 _Numbers = NDArray[np.floating[Any]]
 
@@ -38,18 +39,19 @@ _MOST_PIXELS: Final = 4_000_000
 _SEED: Final = 0
 
 
-def measure_skew(grey: Pixels) -> float | None:
+def measure_skew(depth: Pixels) -> float | None:
     """Return by how many degrees the content is turned clockwise, None where nothing tells.
 
     Args:
-        grey: uint8, (height, width), about 100 dpi, both axes alike.
+        depth: uint8, (height, width), how much darker than the paper; about 100 dpi, both axes
+            alike, see `views.depth`.
 
     Positive: content turned clockwise as seen on the screen, so that a line of text that ran
     level runs down to the right (y grows with x by the tangent). Turning the image
     counter-clockwise by the value sets it straight. It is what remains after quarter turns,
     so an upright page and one lying on its side or head give the same.
     """
-    across, down = _ink_places(_limited(grey))
+    across, down = _ink_places(_limited(depth))
     if len(across) < _LEAST_POINTS:
         return None
     # A page on its side: its lines run down, and a clockwise turn makes them run to the left.
@@ -64,25 +66,20 @@ def measure_skew(grey: Pixels) -> float | None:
     return round(_refined(along, over, sign, float(_COARSE[best])), 2)
 
 
-def _limited(grey: Pixels) -> Pixels:
-    if grey.size <= _MOST_PIXELS:
-        return grey
-    factor = (_MOST_PIXELS / grey.size) ** 0.5
-    size = max(1, round(grey.shape[1] * factor)), max(1, round(grey.shape[0] * factor))
-    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+def _limited(depth: Pixels) -> Pixels:
+    if depth.size <= _MOST_PIXELS:
+        return depth
+    factor = (_MOST_PIXELS / depth.size) ** 0.5
+    size = max(1, round(depth.shape[1] * factor)), max(1, round(depth.shape[0] * factor))
+    return np.asarray(cv2.resize(depth, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _ink_places(grey: Pixels) -> tuple[_Numbers, _Numbers]:
+def _ink_places(depth: Pixels) -> tuple[_Numbers, _Numbers]:
     """Return the places of ink in random order, x and y, measured from the middle of the page."""
-    height, width = grey.shape
-    quarter = cv2.resize(
-        grey, (max(8, width // 4), max(8, height // 4)), interpolation=cv2.INTER_AREA
-    )
-    paper = cv2.resize(cv2.medianBlur(quarter, 21), (width, height), interpolation=cv2.INTER_LINEAR)
+    height, width = depth.shape
     edge = int(_BORDER * min(height, width))
-    depth = np.asarray(cv2.subtract(paper, grey), np.uint8)
     depth = depth[edge : height - edge, edge : width - edge]
-    least = max(_INK, _INK_SHARE * float(np.percentile(depth, 99.5)))
+    least = max(_INK, _INK_SHARE * peak(depth))
     rows, columns = np.nonzero(depth > least)
     chance = np.random.default_rng(_SEED)
     chosen = chance.permutation(len(rows))[:_FINE_POINTS]
