@@ -59,7 +59,7 @@ _MOST_COPIES = 1000
     type=click.Choice(["qr", "datamatrix", "code128"]),
     default="qr",
     show_default=True,
-    help="Art des Codes; code128 nur für kurze Angaben.",
+    help="Art des Codes; code128 nur für kurze Angaben. Nur bei qr fällt ein unlesbarer Code auf.",
 )
 @with_app
 def sheets(  # noqa: PLR0913 - one parameter per option of the command

@@ -99,14 +99,6 @@ def test_what_does_not_fit_into_a_code_is_not_printed_too_fine_to_read() -> None
             sheets.render_pdf({"CASE": "x" * 5000}, symbology=symbology)
 
 
-def test_a_large_datamatrix_that_does_not_decode_is_a_damaged_sheet() -> None:
-    page = sheets.render_sheet(SAID, 150, "datamatrix")
-    page.paste(Image.new("L", (150, 150), 255), (500, 480))
-    found = read_codes(np.asarray(page), DPI)
-    assert found.separator is None
-    assert found.damaged_sheet
-
-
 def test_a_sheet_smeared_over_its_code_still_separates_by_its_bars() -> None:
     page = sheets.render_sheet({"NO": "7"}, dpi=150)
     page.paste(Image.new("L", (300, 300), 0), (480, 420))

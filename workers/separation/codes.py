@@ -27,9 +27,9 @@ _MOST_CODES: Final = 64
 _MOST_TEXT: Final = 2000
 _ASN: Final = re.compile(r"ASN\s*(\d{1,20})")
 _ASN_LARGEST: Final = 0xFFFF_FFFF
-#: An unreadable square code of this size, in inches, is a separator sheet's and not a letter's.
+#: An unreadable QR code of this size, in inches, is a separator sheet's and not a letter's. Of a
+#: DataMatrix nothing can be said: forms and tables look like one that does not decode.
 _SHEET_CODE: Final = 1.9
-_SQUARES: Final = (zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.DataMatrix)
 _PATCH_TEXT: Final = "PATCHT"
 
 
@@ -157,7 +157,7 @@ def _begins_like_ours(barcode: zxingcpp.Barcode) -> bool:
 def _has_large_error(read: list[zxingcpp.Barcode], dpi: tuple[float, float]) -> bool:
     least = _SHEET_CODE * min(_DPI, *dpi)
     for barcode in read:
-        if barcode.valid or barcode.format not in _SQUARES:
+        if barcode.valid or barcode.format != zxingcpp.BarcodeFormat.QRCode:
             continue
         place = barcode.position
         corners = [place.top_left, place.top_right, place.bottom_right, place.bottom_left]
