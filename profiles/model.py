@@ -155,11 +155,13 @@ class RecognitionRules(_Section):
         languages: Names of Tesseract's models, tried together.
         alternatives: Other sets of models. A few lines of each page tell which set knows its
             letters best; one that is not installed is passed over.
+        fallbacks: Sets of models that read a page only where it stays badly read.
         orientation: Whether turned pages are set upright.
     """
 
     languages: Models = ("deu", "eng")
     alternatives: Annotated[tuple[Models, ...], Field(strict=False, max_length=4)] = ()
+    fallbacks: Annotated[tuple[Models, ...], Field(strict=False, max_length=4)] = ()
     orientation: bool = True
 
 
