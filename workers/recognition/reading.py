@@ -16,6 +16,7 @@ import numpy as np
 
 from workers.recognition.engine import Engines, Models, Pixels, Reading
 from workers.recognition.levelling import Levelled
+from workers.recognition.mending import mended
 from workers.recognition.preparation import Prepared, prepare, turned
 from workers.recognition.words import Box, Line, Word, Words
 
@@ -92,7 +93,9 @@ def recognise(
         height=width if sideways else height,
         dpi=(dpi[1], dpi[0]) if sideways else dpi,
         orientation=turn,
-        lines=tuple(_scaled(line, across, down) for line in read.reading.lines),
+        lines=tuple(
+            _scaled(line, across, down) for line in mended(read.reading.lines, read.models)
+        ),
     )
     return Recognised(
         words=words, models=read.models, levelled=read.levelled, dpi=desk.prepared.dpi
