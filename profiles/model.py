@@ -165,6 +165,21 @@ class RecognitionRules(_Section):
     orientation: bool = True
 
 
+class ImageRules(_Section):
+    """How images are packed whose bytes no PDF can carry, such as uncompressed TIFF.
+
+    What can be carried goes in as the scanner wrote it, and bitonal pages become fax G4, whatever
+    stands here.
+
+    Attributes:
+        repacked: `lossless`, or `jpeg` for grey and coloured pages.
+        quality: Of that JPEG, 1 to 100 as libjpeg counts; colours are not subsampled.
+    """
+
+    repacked: Literal["lossless", "jpeg"] = "lossless"
+    quality: int = Field(92, ge=75, le=100)
+
+
 class CheckingRules(_Section):
     """Thresholds of the automatic checks.
 
@@ -265,6 +280,7 @@ class Profile(_Section):
     intake: IntakeRules = IntakeRules()
     separation: SeparationRules = SeparationRules()
     recognition: RecognitionRules = RecognitionRules()
+    image: ImageRules = ImageRules()
     checking: CheckingRules = CheckingRules()
     note: NoteRules = NoteRules()
     sealing: SealingRules = SealingRules()

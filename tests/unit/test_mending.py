@@ -25,18 +25,22 @@ def texts(found: tuple[Line, ...]) -> list[list[str]]:
 
 
 def test_a_sign_close_behind_a_word_is_part_of_it() -> None:
-    (found,) = mended([line("macht", ";", "wenn")], ("deu",))
+    (found,) = mended([line("macht", ";", "wenn")], ("frk",))
     assert [word.text for word in found.words] == ["macht;", "wenn"]
     assert found.words[0].box == (0, 0, 68, 40)
 
 
 @pytest.mark.parametrize("apart", [("macht", "-", "wenn"), ("12", "€"), (";", ";"), ("§", "5")])
 def test_what_is_no_sign_behind_a_word_stays_apart(apart: tuple[str, ...]) -> None:
-    assert texts(mended([line(*apart)], ("deu",))) == [list(apart)]
+    assert texts(mended([line(*apart)], ("frk",))) == [list(apart)]
 
 
 def test_a_sign_far_behind_stays_apart() -> None:
-    assert texts(mended([line("Betrag", ".", gap=30)], ("deu",))) == [["Betrag", "."]]
+    assert texts(mended([line("Betrag", ".", gap=30)], ("frk",))) == [["Betrag", "."]]
+
+
+def test_antiqua_stays_as_it_was_read() -> None:
+    assert texts(mended([line("macht", ";", "wenn")], ("deu", "eng"))) == [["macht", ";", "wenn"]]
 
 
 def test_only_fraktur_parts_words_by_a_double_stroke() -> None:

@@ -1,9 +1,9 @@
-"""What the engine takes apart that belongs together.
+"""What is read in Fraktur and was not meant so.
 
 Old print sets a thin space before its signs, and the engine makes a word of each sign. Nobody
-searches for `macht ;`: a sign that stands close behind a word is part of it. Fraktur parts words at
-the end of a line by a double stroke, which its models read as a quotation mark or an equals sign.
-Nothing else that was recognised is changed.
+searches for `macht ;`: a sign that stands close behind a word is part of it. Words are parted at
+the end of a line by a double stroke, which the models read as a quotation mark or an equals sign.
+Nothing else that was recognised is changed, and nothing at all on pages read as antiqua.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ _FRAKTUR: Final = re.compile(r"frk|fraktur|latf", re.IGNORECASE)
 
 
 def mended(lines: Sequence[Line], models: Sequence[str]) -> tuple[Line, ...]:
-    """Return the lines with signs joined to their words and, in Fraktur, hyphens for strokes."""
+    """Return the lines, of Fraktur with signs joined to their words and hyphens for strokes."""
+    if not any(_FRAKTUR.search(name) for name in models):
+        return tuple(lines)
     joined = [replace(line, words=_joined(line)) for line in lines]
-    if any(_FRAKTUR.search(name) for name in models):
-        for number, following in enumerate(joined[1:]):
-            joined[number] = _hyphenated(joined[number], following)
+    for number, following in enumerate(joined[1:]):
+        joined[number] = _hyphenated(joined[number], following)
     return tuple(joined)
 
 
