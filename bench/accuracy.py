@@ -39,7 +39,7 @@ from console.samples import letter_pages, letter_texts
 from ingest.content import kind_of
 from ingest.content.raster import Frame, Pixels, open_frame
 from ingest.settings import Settings
-from workers.recognition.engine import Engine, open_engines
+from workers.recognition.engine import Engines, open_engines
 from workers.recognition.reading import recognise
 from workers.separation.skew import measure_skew
 from workers.separation.views import Views
@@ -94,11 +94,11 @@ def score(group: str, page: str, truth: str, read: str) -> Score:
     )
 
 
-def engines(group: str) -> dict[tuple[str, ...], Engine]:
+def engines(group: str) -> Engines:
     """Return the engines of the profile for this kind of page; antiqua lies among Fraktur."""
     name = "archiv-fraktur" if "fraktur" in group or "antiqua" in group else "posteingang"
     rules = profiles.load(name, None).profile.recognition
-    return open_engines(rules.languages, rules.alternatives)
+    return open_engines(rules.languages, rules.alternatives, rules.fallbacks)
 
 
 def alter(pixels: Pixels, variant: str, seed: int) -> Pixels:

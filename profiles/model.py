@@ -163,12 +163,29 @@ class RecognitionRules(_Section):
         languages: Names of Tesseract's models, tried together.
         alternatives: Other sets of models. A few lines of each page tell which set knows its
             letters best; one that is not installed is passed over.
+        fallbacks: Sets of models that read a page only where it stays badly read.
         orientation: Whether turned pages are set upright.
     """
 
     languages: Models = ("deu", "eng")
     alternatives: Annotated[tuple[Models, ...], Field(strict=False, max_length=4)] = ()
+    fallbacks: Annotated[tuple[Models, ...], Field(strict=False, max_length=4)] = ()
     orientation: bool = True
+
+
+class ImageRules(_Section):
+    """How images are packed whose bytes no PDF can carry, such as uncompressed TIFF.
+
+    What can be carried goes in as the scanner wrote it, and bitonal pages become fax G4, whatever
+    stands here.
+
+    Attributes:
+        repacked: `lossless`, or `jpeg` for grey and coloured pages.
+        quality: Of that JPEG, 1 to 100 as libjpeg counts; colours are not subsampled.
+    """
+
+    repacked: Literal["lossless", "jpeg"] = "lossless"
+    quality: int = Field(92, ge=75, le=100)
 
 
 class CheckingRules(_Section):
@@ -288,6 +305,7 @@ class Profile(_Section):
     intake: IntakeRules = IntakeRules()
     separation: SeparationRules = SeparationRules()
     recognition: RecognitionRules = RecognitionRules()
+    image: ImageRules = ImageRules()
     checking: CheckingRules = CheckingRules()
     note: NoteRules = NoteRules()
     sealing: SealingRules = SealingRules()

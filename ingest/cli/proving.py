@@ -160,10 +160,10 @@ def _check_key(app: App) -> None:
 @click.argument("identifier", metavar="ID")
 @click.option(
     "--what",
-    type=click.Choice(["pdf", "original", "note", "text", "manifest"]),
+    type=click.Choice(["pdf", "original", "note", "text", "alto", "manifest"]),
     default="pdf",
     show_default=True,
-    help="Welche Ausgabe.",
+    help="Welche Ausgabe; alto: erkannte Wörter mit Ort und Sicherheit.",
 )
 @click.option(
     "--source",
@@ -184,6 +184,12 @@ def export(app: App, identifier: str, what: str, source: int | None, output: Pat
     if output.exists():
         message = f"{output} gibt es schon; bitte einen anderen Namen angeben."
         raise click.UsageError(message)
+    if what == "alto":
+        from ingest.cli.layouts import write_alto
+
+        write_alto(app, identifier, output)
+        click.echo(f"{output} geschrieben.")
+        return 0
     from ingest.ledger.showing import locate
 
     with app.ledger.reading() as connection:

@@ -306,7 +306,7 @@ def locate(connection: sa.Connection, id_: str, what: What, number: int | None =
         raise UsageError(f"{what} of {unit.id} has no source number", operator_text=text)
     if what == "manifest":
         return _manifest(connection, unit)
-    document = _only_document(connection, unit)
+    document = only_document(connection, unit)
     kind = RenditionKind(what)
     query = sa.select(_rendition).where(
         _rendition.c.unit_id == document.id, _rendition.c.kind == kind
@@ -336,7 +336,12 @@ def _manifest(connection: sa.Connection, unit: Unit) -> Located:
     return Located(kept.tenant, kept.sha256, kept.media_type, name)
 
 
-def _only_document(connection: sa.Connection, unit: Unit) -> Row:
+def only_document(connection: sa.Connection, unit: Unit) -> Row:
+    """Return the row of a document, or of a batch's only one that is not superseded.
+
+    Raises:
+        UsageError: The batch has none or several.
+    """
     column = _document.c.id if unit.kind is UnitKind.DOCUMENT else _document.c.batch_id
     query = sa.select(_document).where(
         column == unit.id, _document.c.superseded_by.is_(None) | (_document.c.id == unit.id)
@@ -356,7 +361,7 @@ def _source_at(batch_id: str, ordinal: int) -> sa.Select[Any]:
 
 def _original(connection: sa.Connection, unit: Unit, number: int | None) -> Located:
     if unit.kind is UnitKind.DOCUMENT:
-        document = _only_document(connection, unit)
+        document = only_document(connection, unit)
         query = _source_at(document.batch_id, document.source)
     else:
         query = sa.select(_source).where(_source.c.batch_id == unit.id).order_by(_source.c.ordinal)

@@ -225,3 +225,22 @@ def test_real_tricky_images_become_valid_pdfa(bench: Bench, name: str) -> None:
     assert result.pdf is not None
     assert pdfa.validate_written(result.pdf, "3b").passed
     assert result.check("page_count")["passed"]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_the_profile_says_how_uncompressed_pages_are_packed(bench: Bench, mode: str) -> None:
+    plain = saved(letter().convert(mode), "TIFF")
+    exact = bench.run(bench.source(plain), read=False)
+    assert exact.pdf is not None
+    assert _stream(exact.pdf)[0] == "/FlateDecode"
+    assert exact.composition["repacked"] == []
+    bench.profile = bench.profile | {"image": {"repacked": "jpeg", "quality": 80}}
+    small = bench.run(bench.source(plain), read=False)
+    assert small.pdf is not None
+    assert _stream(small.pdf)[0] == "/DCTDecode"
+    assert small.composition["repacked"] == [{"page": 1, "with": "JPEG, quality 80"}]
+    assert pdfa.validate_written(small.pdf, "3b").passed
+    bitonal = bench.run(bench.source(saved(letter().convert("1"), "TIFF")), read=False)
+    assert bitonal.pdf is not None
+    assert _stream(bitonal.pdf)[0] == "/CCITTFaxDecode"
+    assert bitonal.composition["repacked"] == []

@@ -43,6 +43,8 @@ from ingest.store.folder import FolderStore
 from workers import checking
 from workers.recognition import composition
 from workers.recognition import page as recognition
+from workers.separation.skew import measure_skew
+from workers.separation.views import Views
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 LINES = (
@@ -83,9 +85,9 @@ def letter(lines: tuple[str, ...] = LINES, size: tuple[int, int] = (1240, 900)) 
 
 
 def saved(image: Image.Image, form: str, **options: object) -> bytes:
-    """Encode `image` at 150 dpi."""
+    """Encode `image`, at 150 dpi where nothing else is said."""
     target = io.BytesIO()
-    image.save(target, form, dpi=(150, 150), **options)
+    image.save(target, form, **({"dpi": (150, 150)} | options))
     return target.getvalue()
 
 
@@ -211,6 +213,7 @@ class Bench:
             "dpi_source": frame.dpi_source,
             "blank": False,
             "undecodable": None,
+            "skew": measure_skew(Views(frame).look),
         }
 
     def assignment(

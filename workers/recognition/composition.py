@@ -64,8 +64,15 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
             )
         )
     return Outcome(
-        renditions=tuple(renditions), facts=_facts(climbed, len(assignment.pages), count)
+        renditions=tuple(renditions),
+        facts=_facts(climbed, len(assignment.pages), count) | _repacked(desk),
     )
+
+
+def _repacked(desk: Desk) -> Facts:
+    """Name the pages whose image is not the scanner's own and not without loss."""
+    pages = sorted(desk.repacked.items())
+    return {"repacked": [{"page": number, "with": lossy} for number, lossy in pages]}
 
 
 def _composed(desk: Desk, workspace: Path, title: str) -> Climb:

@@ -12,7 +12,7 @@ import hashlib
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -32,6 +32,8 @@ except ImportError:  # no wheel for this platform
 log = logging.getLogger(__name__)
 
 Pixels = NDArray[np.uint8]
+#: Names of Tesseract's models that read together.
+Models = tuple[str, ...]
 _PLACES: Final = (
     "/usr/share/tesseract-ocr/5/tessdata",
     "/usr/share/tesseract-ocr/4.00/tessdata",
@@ -123,24 +125,47 @@ def open_engine(languages: tuple[str, ...]) -> Engine:
     return ProgramEngine(folder, languages)
 
 
-def open_engines(
-    languages: tuple[str, ...], alternatives: tuple[tuple[str, ...], ...] = ()
-) -> dict[tuple[str, ...], Engine]:
-    """Return this process's engines by their models, the usual one first.
+@dataclass(frozen=True, kw_only=True)
+class Engines:
+    """What a page may be read with.
 
-    An alternative whose models are not installed is left out: the facts of a page say what was
-    offered.
+    Attributes:
+        by_models: All of them, the usual one first.
+        fallbacks: Those that read a page only where the others stay unsure.
+    """
+
+    by_models: Mapping[Models, Engine]
+    fallbacks: frozenset[Models] = frozenset()
+
+    @property
+    def usual(self) -> Models:
+        """The models that are used where nothing speaks for others."""
+        return next(iter(self.by_models))
+
+    @property
+    def sampled(self) -> list[Models]:
+        """The models among which a sample of the page chooses."""
+        return [models for models in self.by_models if models not in self.fallbacks]
+
+
+def open_engines(
+    languages: Models, alternatives: Sequence[Models] = (), fallbacks: Sequence[Models] = ()
+) -> Engines:
+    """Return this process's engines for the models that a profile names.
+
+    Others than the usual ones are left out where they are not installed: the facts of a page say
+    what was offered.
 
     Raises:
         ToolMissing: A model of the usual engine, or the engine itself, is not installed.
     """
     engines = {languages: open_engine(languages)}
-    for models in alternatives:
+    for models in (*alternatives, *fallbacks):
         try:
             engines[models] = open_engine(models)
         except ToolMissing as error:
             log.warning("models left out", extra={"models": models, "reason": str(error)})
-    return engines
+    return Engines(by_models=engines, fallbacks=frozenset(fallbacks) - {languages})
 
 
 @functools.cache

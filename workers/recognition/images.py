@@ -2,9 +2,9 @@
 
 JPEG files, JPEG and fax data of single-strip TIFFs and plain PNG data go into the PDF as the
 scanner wrote them: no generation is lost and nothing is spent on packing. What a PDF cannot carry
-is decoded and packed again without loss, bitonal pages as fax G4, others as PNG; only what was
-lossy before and cannot be passed on (CMYK, JPEG of several strips, HEIC, WebP) becomes JPEG of
-quality 95 without colour subsampling.
+is decoded and packed again, bitonal pages as fax G4, others without loss as PNG, or as JPEG where
+the profile says so and with the quality it states; what was lossy before and cannot be passed on
+(CMYK, JPEG of several strips, HEIC, WebP) becomes JPEG of quality 95 without colour subsampling.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from PIL import Image, ImageCms, JpegImagePlugin, TiffImagePlugin
 from ingest.content import tiff
 from ingest.content.frame import Frame
 from ingest.document import SourceKind
+from profiles.model import ImageRules
 from workers.recognition.pagefile import PageImage
 
 _GREY, _RGB = "/DeviceGray", "/DeviceRGB"
@@ -49,6 +51,7 @@ def page_image(
     kind: SourceKind,
     strips: tiff.Frame | None,
     frame: Callable[[], Frame],
+    rules: ImageRules,
 ) -> PageImage:
     """Return the picture as it goes into the PDF.
 
@@ -57,6 +60,7 @@ def page_image(
         kind: What they are.
         strips: Of a TIFF the frame wanted, else None.
         frame: Decodes the page; called only where its bytes cannot be passed on.
+        rules: How grey and coloured pages are packed that were not lossy before.
 
     Raises:
         ScanstrasseError: Whatever `frame` raises.
@@ -76,6 +80,8 @@ def page_image(
     if image is not None:
         return image
     settings = _own_settings(path, strips) if strips is not None and lossy else {}
+    if not lossy and rules.repacked == "jpeg":
+        lossy, settings = True, {"quality": rules.quality, "subsampling": 0}
     return packed(frame(), lossy=lossy, **settings)
 
 
@@ -92,7 +98,8 @@ def packed(frame: Frame, *, lossy: bool, **settings: Any) -> PageImage:
     image = Image.fromarray(frame.pixels)
     target = io.BytesIO()
     if lossy:
-        image.save(target, "JPEG", **(settings or {"quality": _QUALITY, "subsampling": 0}))
+        settings = settings or {"quality": _QUALITY, "subsampling": 0}
+        image.save(target, "JPEG", **settings)
         found = _jpeg(target.getvalue())
     else:
         image.save(target, "PNG", compress_level=6)
@@ -100,7 +107,10 @@ def packed(frame: Frame, *, lossy: bool, **settings: Any) -> PageImage:
     if found is None:
         message = "a picture just packed is not understood"
         raise ValueError(message)
-    return _unfaithful(found) if lossy else found
+    if not lossy:
+        return found
+    quality = settings.get("quality", "the tables of the original")
+    return replace(found, lossy=f"JPEG, quality {quality}")
 
 
 def _own_settings(path: Path, frame: tiff.Frame) -> dict[str, Any]:
@@ -120,10 +130,6 @@ def _own_settings(path: Path, frame: tiff.Frame) -> dict[str, Any]:
             return {"qtables": strip.quantization, "subsampling": max(sampling, 0)}
     except (OSError, ValueError, SyntaxError, struct.error):
         return {}
-
-
-def _unfaithful(image: PageImage) -> PageImage:
-    return PageImage(**{**vars(image), "faithful": False})
 
 
 def _fax(frame: Frame) -> PageImage:

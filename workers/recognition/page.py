@@ -61,7 +61,7 @@ def _recognised(
     assignment: Assignment, context: StepContext, profile: Profile, frame: Frame
 ) -> Outcome:
     rules = profile.recognition
-    engines = open_engines(rules.languages, rules.alternatives)
+    engines = open_engines(rules.languages, rules.alternatives, rules.fallbacks)
     skew = assignment.page.facts.get("examination", {}).get("skew")
     try:
         found = recognise(
@@ -75,7 +75,7 @@ def _recognised(
     except RuntimeError as error:  # tesserocr: the engine refuses an image
         text = f"Seite {assignment.page.number}: Die Texterkennung hat das Bild abgelehnt."
         raise ToolFailed(str(error), operator_text=text) from error
-    engine = engines[found.models].version
+    engine = engines.by_models[found.models].version
     used: Facts = {
         "languages": list(found.models),
         "model": model_digest(found.models),
@@ -90,7 +90,8 @@ def _recognised(
         tool=engine,
         settings={
             **used,
-            "offered": [list(models) for models in engines],
+            "offered": [list(models) for models in engines.by_models],
+            "fallbacks": [list(models) for models in sorted(engines.fallbacks)],
             "orientation": rules.orientation,
             "pixels": context.settings.workers.recognition_pixels,
             "preparation": PREPARATION,

@@ -47,7 +47,8 @@ class PageImage:
         icc: Profile of the device, None where the colour space says it all.
         components: Channels.
         orientation: Tag 1 … 8 that the file carried; the data are as stored.
-        faithful: Whether decoding gives exactly the pixels of the original.
+        lossy: With what it was packed anew as JPEG, None where decoding gives exactly the pixels
+            of the original.
     """
 
     width: int
@@ -60,7 +61,7 @@ class PageImage:
     components: int
     icc: bytes | None = None
     orientation: int = 1
-    faithful: bool = True
+    lossy: str | None = None
 
 
 class PageFile:

@@ -43,8 +43,11 @@ _FEW: Final = 50
 _FIELD: Final = 0.125
 _FIELD_INK: Final = 0.55
 _FIELD_SHARE: Final = 0.0005
-_BAND: Final = 0.07
-_BAND_INCHES: Final = 0.6
+#: A sample is this share of the page, at least so many inches, and ends between lines if there is
+#: such a place within so many inches.
+_BAND: Final = 0.05
+_BAND_INCHES: Final = 0.4
+_GAP_INCHES: Final = 0.12
 _QUARTER: Final = 90
 _HALF: Final = 180
 _PLANE: Final = 2
@@ -118,8 +121,8 @@ def prepare(pixels: Pixels, dpi: tuple[float, float], most_pixels: int) -> Prepa
         across=pixels.shape[1] / width,
         down=pixels.shape[0] / height,
         dark_fields=_has_dark_fields(ink, look_dpi),
-        rows=_densest(letters[:, 1] / look.shape[0], height, resolution),
-        columns=_densest(letters[:, 0] / look.shape[1], width, resolution),
+        rows=_densest(letters[:, 2:4], look.shape[0], height, look_dpi),
+        columns=_densest(letters[:, 0:2], look.shape[1], width, look_dpi),
     )
 
 
@@ -167,13 +170,13 @@ def _inked(look: Pixels) -> Pixels:
 
 
 def _letters(ink: Pixels, dpi: float) -> NDArray[np.float64]:
-    """Return x and y of the middle and the height of what may be letters, in pixels."""
+    """Return left, right, top and bottom of what may be letters, in pixels."""
     _, _, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     left, top, width, height, area = boxes[1:].T
     fits = (height >= dpi * _LOWEST) & (height <= dpi * _HIGHEST)
     fits &= (width >= dpi * _NARROWEST) & (width <= dpi * _WIDEST)
     fits &= area > _INK * width * height
-    places = np.stack([left + width / 2, top + height / 2, height], axis=1)
+    places = np.stack([left, left + width, top, top + height], axis=1)
     return np.asarray(places[fits], np.float64)
 
 
@@ -181,7 +184,8 @@ def _factor(letters: NDArray[np.float64], dpi: float, full_dpi: float) -> float:
     """Return by how much the page can be reduced before its small print suffers."""
     if len(letters) < _FEW:
         return 1.0
-    small_print = float(np.percentile(letters[:, 2], _SMALL_PRINT)) * full_dpi / dpi
+    heights = letters[:, 3] - letters[:, 2]
+    small_print = float(np.percentile(heights, _SMALL_PRINT)) * full_dpi / dpi
     factor = min(small_print / _LETTER, _LARGEST_FACTOR)
     return factor if factor >= _WORTHWHILE else 1.0
 
@@ -192,18 +196,29 @@ def _has_dark_fields(ink: Pixels, dpi: float) -> bool:
     return bool(np.count_nonzero(share > _FIELD_INK * 200) > _FIELD_SHARE * ink.size)
 
 
-def _densest(places: NDArray[np.float64], length: int, dpi: int) -> tuple[int, int]:
-    """Return the stretch of a page that has most letters.
+def _densest(spans: NDArray[np.float64], seen: int, length: int, dpi: float) -> tuple[int, int]:
+    """Return the stretch of a page that has most letters, with whole lines where they part.
 
     Args:
-        places: Of the letters, as shares of the length.
-        length: Pixels.
-        dpi: Dots per inch.
+        spans: Begin and end of each letter, in pixels of what was looked at.
+        seen: Length of what was looked at, in pixels.
+        length: Of the page, in its pixels; the result is in these.
+        dpi: Of what was looked at.
     """
-    wanted = min(length, max(round(length * _BAND), round(_BAND_INCHES * dpi)))
-    counts, _ = np.histogram(places, bins=200, range=(0.0, 1.0))
-    window = max(1, round(wanted / length * 200))
-    sums = np.convolve(counts, np.ones(window, np.int64), mode="valid")
-    begin = round(int(np.argmax(sums)) / 200 * length)
-    begin = max(0, min(begin, length - wanted))
-    return begin, begin + wanted
+    wanted = min(seen, max(round(seen * _BAND), round(_BAND_INCHES * dpi)))
+    steps = np.bincount(spans[:, 0].astype(np.intp), minlength=seen + 1)
+    steps = steps - np.bincount(spans[:, 1].astype(np.intp), minlength=seen + 1)
+    covered = np.cumsum(steps)[:seen]
+    sums = np.concatenate(([0], np.cumsum(covered)))
+    begin = int(np.argmax(sums[wanted:] - sums[:-wanted]))
+    reach = round(_GAP_INCHES * dpi)
+    first, last = (_gap(covered, at, reach) for at in (begin, begin + wanted))
+    if last - first < wanted // 2:
+        first, last = begin, begin + wanted
+    return round(first / seen * length), max(1, round(last / seen * length))
+
+
+def _gap(covered: NDArray[np.intp], at: int, reach: int) -> int:
+    """Return the emptiest place near `at`."""
+    begin = max(0, at - reach)
+    return begin + int(np.argmin(covered[begin : at + reach + 1]))

@@ -9,14 +9,14 @@ the engine's confidence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from workers.recognition.engine import Engine, Pixels, Reading
+from workers.recognition.engine import Engines, Models, Pixels, Reading
 from workers.recognition.levelling import Levelled
+from workers.recognition.mending import mended
 from workers.recognition.preparation import Prepared, prepare, turned
 from workers.recognition.words import Box, Line, Word, Words
 
@@ -43,8 +43,6 @@ _SIDEWAYS: Final = 2.0
 _TURNS: Final = (0, 180, 90, 270)
 _QUARTER: Final = 90
 
-Models = tuple[str, ...]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Recognised:
@@ -65,7 +63,7 @@ class Recognised:
 def recognise(
     pixels: Pixels,
     dpi: tuple[float, float],
-    engines: Mapping[Models, Engine],
+    engines: Engines,
     *,
     orientation: bool = True,
     skew: float | None = None,
@@ -76,7 +74,7 @@ def recognise(
     Args:
         pixels: uint8, (height, width) or (height, width, 3); 0 = black.
         dpi: Dots per inch, both axes.
-        engines: By their models, the usual one first; from `workers.recognition.engine`.
+        engines: From `workers.recognition.engine.open_engines`.
         orientation: Whether the page may be turned.
         skew: Degrees by which its content is turned clockwise, None where not known.
         most_pixels: A larger page is reduced for reading; boxes are those of the full one.
@@ -95,7 +93,9 @@ def recognise(
         height=width if sideways else height,
         dpi=(dpi[1], dpi[0]) if sideways else dpi,
         orientation=turn,
-        lines=tuple(_scaled(line, across, down) for line in read.reading.lines),
+        lines=tuple(
+            _scaled(line, across, down) for line in mended(read.reading.lines, read.models)
+        ),
     )
     return Recognised(
         words=words, models=read.models, levelled=read.levelled, dpi=desk.prepared.dpi
@@ -120,12 +120,10 @@ class _Attempt:
 class _Reader:
     """One page and the engines it can be read with."""
 
-    def __init__(
-        self, prepared: Prepared, engines: Mapping[Models, Engine], skew: float | None
-    ) -> None:
+    def __init__(self, prepared: Prepared, engines: Engines, skew: float | None) -> None:
         self.prepared = prepared
         self._engines = engines
-        self._usual = next(iter(engines))
+        self._usual = engines.usual
         self._skew = skew
 
     def best(self, *, orientation: bool) -> tuple[int, _Attempt]:
@@ -136,28 +134,28 @@ class _Reader:
         if orientation and not read.reads_well:
             turn, read = self._turned_better(turn, read)
         if read.value < _UNSURE and read.reading.characters() >= _TELLING:
-            for models in self._engines:
+            for models in self._engines.by_models:
                 other = self._read(turn, models) if models != read.models else read
                 read = other if other.value > read.value + 1 else read
         return turn, read
 
     def _chosen(self, turn: int) -> Models:
         """Ask a few lines which models know the letters; the usual ones where nothing tells."""
-        if len(self._engines) == 1:
+        if len(self._engines.sampled) == 1:
             return self._usual
-        tried = {models: self._sampled(turn, models) for models in self._engines}
+        tried = {models: self._sampled(turn, models) for models in self._engines.sampled}
         if max(reading.characters() for reading in tried.values()) < _TELLING:
             return self._usual
         return max(tried, key=lambda models: tried[models].confidence())
 
     def _sampled(self, turn: int, models: Models) -> Reading:
         sample = Levelled(self.prepared.sample(turn), self._skew).pixels
-        return self._engines[models].read(sample, self.prepared.dpi, dark_fields=False)
+        return self._engines.by_models[models].read(sample, self.prepared.dpi, dark_fields=False)
 
     def _read(self, turn: int, models: Models) -> _Attempt:
         """Read once more by local contrast where one threshold for the page hides the text."""
         page = Levelled(turned(self.prepared.pixels, turn), self._skew)
-        engine, dpi = self._engines[models], self.prepared.dpi
+        engine, dpi = self._engines.by_models[models], self.prepared.dpi
         reading = engine.read(page.pixels, dpi, dark_fields=self.prepared.dark_fields)
         if reading.characters() < _FEW and page.pixels.mean() <= _NEARLY_WHITE:
             again = engine.read(page.pixels, dpi, local=True)
@@ -192,7 +190,7 @@ class _Reader:
         """Read a few lines each way; where they do not tell, ask the engine's own compass."""
         values: dict[int, float] = {}
         for turn in _TURNS:
-            readings = [self._sampled(turn, models) for models in self._engines]
+            readings = [self._sampled(turn, models) for models in self._engines.sampled]
             telling = [r for r in readings if r.characters() >= _TELLING]
             upright = [r for r in telling if r.upright_share > _MOSTLY]
             values[turn] = max((reading.confidence() for reading in upright), default=0.0)
@@ -204,7 +202,11 @@ class _Reader:
 
     def _compass(self) -> int | None:
         """Ask on the middle of the page first: borders and rules mislead the engine."""
-        pixels, dpi, engine = self.prepared.pixels, self.prepared.dpi, self._engines[self._usual]
+        pixels, dpi, engine = (
+            self.prepared.pixels,
+            self.prepared.dpi,
+            self._engines.by_models[self._usual],
+        )
         height, width = pixels.shape
         middle = np.ascontiguousarray(
             pixels[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4]

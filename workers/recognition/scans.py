@@ -77,13 +77,16 @@ def add_page(desk: Desk, sheet: Sheet, pages: PageFile, layer: TextLayer) -> Non
     if undecodable:
         raise _unreadable(sheet, str(undecodable))
     try:
-        image = page_image(sheet.path, sheet.source.kind, desk.strips(sheet), desk.decoder(sheet))
+        strips, decoder = desk.strips(sheet), desk.decoder(sheet)
+        image = page_image(sheet.path, sheet.source.kind, strips, decoder, desk.images)
         size, dpi = sheet.size, sheet.dpi
         if size is None or dpi is None:
             frame = desk.decoder(sheet)()
             size, dpi = (frame.width, frame.height), frame.dpi
     except (Unreadable, Incomplete) as error:
         raise _unreadable(sheet, error.operator_text) from error
+    if image.lossy is not None:
+        desk.repacked[sheet.page.number] = image.lossy
     words = desk.words(sheet)
     width, height = sheet.points(size, dpi)
     text = b"" if words is None else layer.content(words, width, height)

@@ -11,6 +11,7 @@ from ingest.content.frame import Frame
 from ingest.content.raster import open_frame
 from ingest.context import StepContext
 from ingest.document import Assignment, Facts, Page, Source, SourceKind
+from profiles import Profile
 from workers.recognition import words as kept
 from workers.recognition.words import Words
 
@@ -56,12 +57,19 @@ class Sheet:
 
 
 class Desk:
-    """The document's pages with their sources, and the reading of what belongs to them."""
+    """The document's pages with their sources, and the reading of what belongs to them.
+
+    Attributes:
+        images: How the profile wants pages packed whose bytes cannot be passed on.
+        repacked: By arrival page number, with what a page was packed anew and not without loss.
+    """
 
     def __init__(self, assignment: Assignment, context: StepContext) -> None:
         """Lay out the pages of the document in order."""
         self._context = context
         self._frames: dict[str, list[tiff.Frame]] = {}
+        self.images = Profile.model_validate(assignment.profile).image
+        self.repacked: dict[int, str] = {}
         self.sheets = tuple(_sheet(page, assignment, context) for page in assignment.pages)
 
     def words(self, sheet: Sheet) -> Words | None:
