@@ -80,7 +80,8 @@ def test_a_patch_code_may_switch_the_class_of_the_document_behind_it(stacked: St
     stack = papers.tiff("eins", bars("6"), "drei", bars("2"), "fünf", bars("T"))
     outcome = stacked(stack, rules=rules).cut()
     assert documents(outcome) == [[1], [3], [5, 6]]
-    assert [part.hints.get("profile") for part in outcome.parts] == [None, "archiv", None]
+    classes = [None if part.profile is None else part.profile.name for part in outcome.parts]
+    assert classes == [None, "archiv", None]
 
 
 def test_the_class_a_patch_code_switches_to_has_to_exist(stacked: Stacked) -> None:
@@ -105,12 +106,9 @@ def test_a_sheet_names_class_and_counts_its_document(stacked: Stacked) -> None:
     rules = {"classes": ["archiv"]}
     outcome = stacked(papers.tiff("1", sheet, "3", "4"), rules=rules).cut()
     assert documents(outcome) == [[1], [3, 4]]
-    hints = outcome.parts[1].hints
-    assert (hints["profile"], hints["expected_sheets"], hints["department"]) == (
-        "archiv",
-        2,
-        "bauamt",
-    )
+    choice, hints = outcome.parts[1].profile, outcome.parts[1].hints
+    assert choice is not None
+    assert (choice.name, hints["expected_sheets"], hints["department"]) == ("archiv", 2, "bauamt")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +150,9 @@ def test_what_cannot_hold_on_a_sheet_is_asked_about_and_only_a_person_lets_it_go
 
 def test_the_profile_of_the_stack_itself_is_a_class_it_may_name(stacked: Stacked) -> None:
     sheet = papers.separator({"CLASS": "posteingang"})
-    assert stacked(papers.tiff(sheet, "2")).cut().parts[0].hints["profile"] == "posteingang"
+    (part,) = stacked(papers.tiff(sheet, "2")).cut().parts
+    assert part.profile is None
+    assert part.hints["sheet"]["CLASS"] == "posteingang"
 
 
 def test_bars_whose_code_is_lost_separate_only_when_a_person_says_so(stacked: Stacked) -> None:
