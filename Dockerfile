@@ -17,7 +17,7 @@ RUN python -m venv /opt/scanstrasse \
 FROM python:3.11-slim-bookworm
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        tesseract-ocr tesseract-ocr-deu tesseract-ocr-eng tesseract-ocr-frk tesseract-ocr-osd \
+        tesseract-ocr tesseract-ocr-deu tesseract-ocr-eng tesseract-ocr-frk tesseract-ocr-script-frak tesseract-ocr-osd \
         ghostscript fonts-urw-base35 fonts-dejavu-core \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --create-home --home-dir /var/lib/scanstrasse scanstrasse \
