@@ -105,6 +105,23 @@ def test_light_letters_on_a_dark_field_are_read_beside_dark_ones(bench: Bench) -
     assert WANTED[-1] in found.words.text()
 
 
+def test_a_negative_is_read_like_the_page_itself(bench: Bench) -> None:
+    negative = 255 - np.asarray(crooked(0.0))
+    found = recognise(negative, (200, 200), open_engines(("deu",)), most_pixels=PLENTY)
+    assert found.words.text().split() == WANTED
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 400), (60, 20), (500, 3)])
+def test_scraps_of_any_shape_are_read_without_complaint(
+    bench: Bench, size: tuple[int, int]
+) -> None:
+    for value in (0, 128, 255):
+        scrap = np.full(size, value, np.uint8)
+        found = recognise(scrap, (300, 300), open_engines(("deu",)), most_pixels=PLENTY)
+        assert (found.words.height, found.words.width) == size
+        assert found.words.text() == ""
+
+
 def test_a_fax_with_unequal_axes_is_read_in_its_true_shape(bench: Bench) -> None:
     tall = crooked(0.0).resize((1687, 1146), Image.Resampling.BICUBIC)
     found = recognise(np.asarray(tall), (204, 98), open_engines(("deu",)), most_pixels=PLENTY)

@@ -9,6 +9,7 @@ reading alone.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +32,10 @@ _UNEQUAL: Final = 1.05
 _LOOK_DPI: Final = 150
 #: More than this helps no letter.
 _MOST_DPI: Final = 300
+#: A plan is looked at more coarsely, so that looking needs no more memory than a page.
+_LOOK_PIXELS: Final = 16_000_000
+#: Median grey value below which the whole page is light on dark.
+_DARK_PAGE: Final = 100
 _PAPER_DPI: Final = 25
 _PAPER_KERNEL: Final = 15
 #: A field darker than this share of the paper is printed dark; it is no shadow to be taken away.
@@ -101,8 +106,10 @@ def prepare(pixels: Pixels, dpi: tuple[float, float], most_pixels: int) -> Prepa
     grey = pixels if pixels.ndim == _PLANE else _grey(pixels)
     grey = _square(grey, dpi)
     full_dpi = min(dpi)
-    whole = max(1, int(full_dpi / _LOOK_DPI))
+    whole = max(1, int(full_dpi / _LOOK_DPI), math.ceil((grey.size / _LOOK_PIXELS) ** 0.5))
     look, look_dpi = _reduced(grey, float(whole)), full_dpi / whole
+    if np.median(look) < _DARK_PAGE:  # a negative: the engine expects dark letters on light paper
+        grey, look = (np.asarray(cv2.bitwise_not(each), np.uint8) for each in (grey, look))
     paper = _paper(look, look_dpi)
     look = _flat(look, paper)
     ink = _inked(look)

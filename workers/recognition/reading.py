@@ -42,6 +42,8 @@ _NEARLY_WHITE: Final = 252.0
 _SIDEWAYS: Final = 2.0
 _TURNS: Final = (0, 180, 90, 270)
 _QUARTER: Final = 90
+#: Pixels; no letter is smaller, and the engine's layout analysis wants more than a line of pixels.
+_LEAST: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +129,8 @@ class _Reader:
         self._skew = skew
 
     def best(self, *, orientation: bool) -> tuple[int, _Attempt]:
+        if min(self.prepared.pixels.shape) < _LEAST:
+            return 0, _Attempt(reading=Reading(lines=()), models=self._usual)
         turn = 0
         if orientation and _runs_down(self.prepared.pixels):
             turn = self._told() or 0
