@@ -27,7 +27,7 @@ lint: setup ## style, types and the direction of imports
 test: lint ## lint, then all tests but the long ones
 	$(PYTEST) -n $(WORKERS) --dist loadscope
 
-corpus: setup ## every real file of the corpus folder (SCANSTRASSE_CORPUS names it)
+corpus: setup ## every real file of the corpus folder (SCANSTRASSE_CORPUS); SCANSTRASSE_TABLE=file writes what became of each
 	$(PYTEST) -m corpus
 
 torture: setup ## kills, outages and full disks, for a long time

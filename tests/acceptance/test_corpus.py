@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,10 @@ def _drive(installation: Installation, chosen: Sequence[Sample], seconds: float)
     rows = _settled(installation, perhaps, seconds)
     left = [file for file in perhaps if (installation.inbox / file.path).exists()]
     assert running.is_alive
-    problems = [*_judged(chosen, rows), *_unsaid(chosen, rows, installation)]
+    judged = list(_judged(chosen, rows))
+    _write_table(judged)
+    problems = [*(f"{v.name}: {v.problem} ({v.reason})" for v in judged if v.problem)]
+    problems += _unsaid(chosen, rows, installation)
     assert not problems, "\n".join(problems)
     trust = installation.data / "keys" / CERTIFICATE_FILE
     damaged = [text for row in documents(rows) for text in _weak(row, trust)]
@@ -134,19 +138,51 @@ def _settled(
     return installation.wait_for(over, seconds, "the corpus")
 
 
-def _judged(chosen: Iterable[Sample], rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    """Compare, print the table, and yield what is wrong."""
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What became of a file, beside what was wanted."""
+
+    name: str
+    kind: str
+    wanted: str
+    end: str
+    documents: int
+    reason: str
+    problem: str | None
+
+
+def _judged(chosen: Iterable[Sample], rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
     arrivals = {row["source_name"]: row for row in batches(rows)}
     for sample in chosen:
         arrival = arrivals.get(unicodedata.normalize("NFC", sample.name))
         own = [] if arrival is None else [r for r in documents(rows) if r["batch"] == arrival["id"]]
         end = _end(arrival, own)
-        problem = _problem(sample, arrival, own, end)
-        reason = next((r["reason"] for r in (arrival or {}, *own) if r.get("reason")), "")
-        wanted = "|".join(sorted(sample.expectation.ends))
-        print(f"{'FEHLER' if problem else 'ok':6} {sample.name}: {wanted} -> {end} {reason}")  # noqa: T201 - the table is what people read
-        if problem:
-            yield f"{sample.name}: {problem} ({reason})"
+        yield Verdict(
+            name=sample.name,
+            kind=sample.kind,
+            wanted=" or ".join(sorted(sample.expectation.ends)),
+            end=end,
+            documents=len(own),
+            reason=next((r["reason"] for r in (arrival or {}, *own) if r.get("reason")), ""),
+            problem=_problem(sample, arrival, own, end),
+        )
+
+
+def _write_table(judged: Sequence[Verdict]) -> None:
+    """Write expected and actual ends as Markdown to the file that SCANSTRASSE_TABLE names."""
+    target = os.environ.get("SCANSTRASSE_TABLE")
+    if not target:
+        return
+    lines = [
+        "| file | kind | expected | actual | documents | reason |",
+        "|---|---|---|---|---|---|",
+    ]
+    for verdict in judged:
+        reason = verdict.reason.replace("|", "/").replace("\n", " ")[:160]
+        end = f"**{verdict.end}: {verdict.problem}**" if verdict.problem else verdict.end
+        cells = (verdict.name, verdict.kind, verdict.wanted, end, str(verdict.documents), reason)
+        lines.append(f"| {' | '.join(cells)} |")
+    Path(target).write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def _unsaid(
