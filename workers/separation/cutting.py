@@ -115,14 +115,15 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         counting.check_consignments(batch, cuts.parts)
     if not cuts.parts:
         raise _nothing_left(batch)
+    read = [page for page in assignment.pages if cuts.roles.get(page.number) != PageRole.SEPARATOR]
     return Outcome(
         parts=with_classes(cuts.parts, cuts.omitted, assignment, context),
         roles=cuts.roles,
         places=laying.places(found),
         facts={
             "omitted": cuts.omitted,
-            "duplicates": duplicates(batch, assignment.pages, context),
-            "overlong": overlong(batch, assignment.pages),
+            "duplicates": duplicates(batch, read, context),
+            "overlong": overlong(batch, read),
             "detector": DETECTOR,
             "sides": rules.sides,
             "findings": [

@@ -78,7 +78,7 @@ def _compared(batch: Batch, page: Page, earlier: Page, context: StepContext) -> 
 def _ink(batch: Batch, page: Page, context: StepContext) -> np.ndarray:
     source = batch.source(page.source)
     frame = open_frame(
-        context.path(source.sha256),
+        context.path(source.content_sha256),
         source.kind,
         page.index,
         max_pixels=context.settings.workers.max_pixels,
