@@ -151,7 +151,7 @@ def by_us(task: Task, frame: Frame, pixels: Pixels) -> str:
         frame.dpi,
         engines(task.path.parent.name),
         orientation=True,
-        skew=measure_skew(views.look),
+        skew=measure_skew(views.depth),
         most_pixels=Settings().workers.recognition_pixels,
     )
     return found.words.text()

@@ -26,9 +26,10 @@ def chosen(
         documents: All revisions of all documents of the batch.
         page: An arrival page number that no document has.
         omitted: What the batch leaves out.
-        wanted: Id of the document a person named, None to find it: the one whose pages lie
-            around the page, or before it with no separator sheet between, or the only
-            neighbour there is.
+        wanted: Id of the document a person named, None to find it: the one beside which
+            separation recorded it (a separator sheet only in an interleaved stack, where
+            numbers tell nothing), or whose pages lie around the page, or before it with no
+            separator sheet between, or the only neighbour there is.
 
     Raises:
         UsageError: The named one cannot take it, or there are several; the text names them.
@@ -36,6 +37,11 @@ def chosen(
     able = [row for row in documents if _is_open_to_pages(row)]
     if wanted is not None:
         return _named(documents, able, wanted)
+    entry: Facts = next((each for each in omitted if each["page"] == page), {})
+    if entry.get("kind") != "separator" or "after" in entry:
+        recorded = [row for row in able if row.ordinal == entry.get("document")]
+        if recorded:
+            return max(recorded, key=lambda row: int(row.revision))
     around = [row for row in able if min(row.pages) < page < max(row.pages)]
     if len(around) == 1:
         return around[0]

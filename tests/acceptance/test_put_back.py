@@ -39,7 +39,7 @@ def put_back_by_a_person(installation: Installation) -> None:
     installation.drop("stapel-duplex/stapel.tif", papers.tiff("eins", BLANK, "zwei"))
     delivered(installation, 1)
     (batch, first) = installation.list_json()
-    assert batch["omitted"] == [{"page": 2, "kind": "blank"}]
+    assert [(each["page"], each["kind"]) for each in batch["omitted"]] == [(2, "blank")]
     assert (first["source_pages"], page_count(first["outputs"]["pdf"]["path"])) == ([1, 3], 2)
     said = installation.call("put-back", batch["id"], "--page", "2", *WHO)
     assert said.returncode == 0, said.stderr

@@ -16,7 +16,7 @@ from workers.recognition.engine import open_engines
 from workers.recognition.preparation import prepare
 from workers.recognition.reading import recognise
 
-WANTED = " ".join(LINES).split()
+WANTED = " ".join(LINES * 3).split()
 PLENTY = 40_000_000
 
 
@@ -29,7 +29,8 @@ def bench(tmp_path: Path) -> Bench:
 def crooked(degrees: float, turn: int = 0) -> Image.Image:
     """The letter on a larger sheet, turned clockwise by `degrees` and then by quarter turns."""
     sheet = Image.new("L", (1654, 2339), 255)
-    sheet.paste(letter(), (200, 500))
+    for top in (150, 800, 1450):
+        sheet.paste(letter(size=(1240, 640)), (200, top))
     level = sheet.resize((3308, 4678), Image.Resampling.BICUBIC)
     skewed = level.rotate(-degrees, Image.Resampling.BICUBIC, fillcolor=255)
     return skewed.resize(sheet.size, Image.Resampling.BOX).rotate(-turn, expand=True)

@@ -213,7 +213,7 @@ class Bench:
             "dpi_source": frame.dpi_source,
             "blank": False,
             "undecodable": None,
-            "skew": measure_skew(Views(frame).look),
+            "skew": measure_skew(Views(frame).depth),
         }
 
     def assignment(

@@ -14,7 +14,8 @@ from ingest.ledger.targets import chosen, placed
 
 
 def document(name: str, *pages: int, **fields: Any) -> Any:
-    plain = {"erased_at": None, "standing": "done", "superseded_by": None}
+    plain: dict[str, Any] = {"erased_at": None, "standing": "done", "superseded_by": None}
+    plain |= {"ordinal": 0, "revision": 1}
     return SimpleNamespace(id=name, pages=list(pages), **{**plain, **fields})
 
 
@@ -85,3 +86,18 @@ def test_no_page_is_lost_and_the_others_keep_their_order(pages: list[int], after
 def test_without_a_word_a_page_goes_before_the_first_higher_one() -> None:
     assert placed([1, 6, 3, 4], 5, {}) == [1, 5, 6, 3, 4]
     assert placed([6, 1, 2], 9, {}) == [6, 1, 2, 9]
+
+
+def test_in_an_interleaved_stack_the_record_tells_document_and_place() -> None:
+    first, second = document("a", 1, 10, 2, ordinal=1), document("b", 4, 7, 5, ordinal=2)
+    newer = document("c", 4, 7, 5, ordinal=2, revision=2)
+    left = [
+        {"page": 3, "kind": "separator", "document": 2, "after": 0},
+        {"page": 9, "kind": "blank", "document": 1, "after": 2},
+        {"page": 8, "kind": "blank", "document": 2, "after": 0},
+    ]
+    assert chosen([first, second], 3, left, None).id == "b"
+    assert chosen([first, second, newer], 8, left, None).id == "c"
+    assert chosen([first, second], 9, left, None).id == "a"
+    assert placed([1, 10, 2], 9, left[1]) == [1, 10, 2, 9]
+    assert placed([4, 7, 5], 3, left[0]) == [3, 4, 7, 5]

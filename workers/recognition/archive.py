@@ -6,14 +6,20 @@ does not fail but leaves unchecked, and that is not a pass.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
+from typing import Any
 
 import pikepdf
 from pikepdf import Dictionary, Name, Pdf, pdfa
+from PIL import ImageCms
 
 FLAVOUR = "3b"
 _LANGUAGE = "de-DE"
 _NEWEST = "1.7"
+#: ICC.1, 7.2.8: when the profile was made, as six numbers of two bytes: 2026-01-01.
+_DATED = 24
+_FOUNDED = b"".join(number.to_bytes(2, "big") for number in (2026, 1, 1, 0, 0, 0))
 
 
 def declare(pdf: Pdf, title: str) -> None:
@@ -34,10 +40,17 @@ def save(pdf: Pdf, path: Path) -> None:
     Raises:
         PdfaError: It does not pass; nothing stands at `path`. The report says why.
     """
+    options: dict[str, Any] = {"output_intent": _srgb(), "output_condition_identifier": "sRGB"}
     if pdf.pdf_version > _NEWEST:
-        pdfa.save(pdf, path, FLAVOUR, force_version=_NEWEST)
-    else:
-        pdfa.save(pdf, path, FLAVOUR)
+        options["force_version"] = _NEWEST
+    pdfa.save(pdf, path, FLAVOUR, **options)
+
+
+@functools.cache
+def _srgb() -> bytes:
+    """Return a profile of sRGB (IEC 61966-2-1) that is as small as one can be, always the same."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile[:_DATED] + _FOUNDED + profile[_DATED + len(_FOUNDED) :]
 
 
 def passes(path: Path) -> bool:

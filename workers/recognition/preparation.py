@@ -34,8 +34,10 @@ _LOOK_DPI: Final = 150
 _MOST_DPI: Final = 300
 #: A plan is looked at more coarsely, so that looking needs no more memory than a page.
 _LOOK_PIXELS: Final = 16_000_000
-#: Median grey value below which the whole page is light on dark.
-_DARK_PAGE: Final = 100
+#: Where the darker of its two tones covers more than this share of a page, it is the ground.
+_MOSTLY: Final = 0.5
+#: A resolution by itself, without letters that bear it out, halves a page at most.
+_UNPROVED: Final = 2.0
 _PAPER_DPI: Final = 25
 _PAPER_KERNEL: Final = 15
 #: A field darker than this share of the paper is printed dark; it is no shadow to be taken away.
@@ -108,13 +110,16 @@ def prepare(pixels: Pixels, dpi: tuple[float, float], most_pixels: int) -> Prepa
     full_dpi = min(dpi)
     whole = max(1, int(full_dpi / _LOOK_DPI), math.ceil((grey.size / _LOOK_PIXELS) ** 0.5))
     look, look_dpi = _reduced(grey, float(whole)), full_dpi / whole
-    if np.median(look) < _DARK_PAGE:  # a negative: the engine expects dark letters on light paper
+    if _inked(look).mean() > _MOSTLY:  # light on dark: the engine expects dark letters
         grey, look = (np.asarray(cv2.bitwise_not(each), np.uint8) for each in (grey, look))
     paper = _paper(look, look_dpi)
     look = _flat(look, paper)
     ink = _inked(look)
     letters = _letters(ink, look_dpi)
-    factor = max(_factor(letters, look_dpi, full_dpi), full_dpi / _MOST_DPI)
+    least = full_dpi / _MOST_DPI
+    if len(letters) < _FEW:
+        least = min(least, _UNPROVED)
+    factor = max(_factor(letters, look_dpi, full_dpi), least)
     factor *= max(1.0, (grey.size / factor**2 / most_pixels) ** 0.5)
     if factor > whole > 1:
         small = _reduced(look, factor / whole)

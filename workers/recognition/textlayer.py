@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import io
 import unicodedata
-from collections.abc import Iterator
 from typing import Final
 
 from fontTools.fontBuilder import FontBuilder
@@ -41,6 +40,8 @@ _LIGATURES: Final = {
 }
 _LARGEST: Final = 0xFFFF
 _BLOCK: Final = 100
+#: Places are whole numbers of this part of a point: 0.035 mm, finer than any scan.
+_STEPS: Final = 10
 #: 2026-01-01 in seconds since 1904, so that the font is the same on every machine and day.
 _FOUNDED: Final = 3_850_070_400
 
@@ -63,18 +64,25 @@ class TextLayer:
         """
         if not words.lines or not words.width or not words.height:
             return b""
-        across, down = width / words.width, height / words.height
-        parts = ["q BT 3 Tr"]
+        scale = _STEPS * width / words.width, _STEPS * height / words.height, _STEPS * height
+        parts = [f"q {1 / _STEPS} 0 0 {1 / _STEPS} 0 0 cm BT 3 Tr"]
+        pen = 0, 0
         for line in words.lines:
-            parts.extend(self._line(line, across, down, height))
+            operators, pen = self._line(line, scale, pen)
+            parts += operators
         parts.append("ET Q\n")
         return "\n".join(parts).encode("ascii")
 
-    def _line(self, line: Line, across: float, down: float, height: float) -> Iterator[str]:
+    def _line(
+        self, line: Line, scale: tuple[float, float, float], pen: tuple[int, int]
+    ) -> tuple[list[str], tuple[int, int]]:
+        """Return the operators of a line and where they leave the pen, in tenths of a point."""
+        across, down, height = scale
         left, top, right, bottom = line.box
         slope, lift = line.baseline or (0.0, _BELOW * (bottom - top))
         tall = max(bottom - top - abs(slope) * (right - left), 1.0) * down
-        yield f"/{FONT_NAME} {tall:.2f} Tf"
+        size = max(round(tall), 1)
+        operators = [f"/{FONT_NAME} {size} Tf"]
         space = self._encoded(" ")
         for word in line.words:
             text = plain(word.text)
@@ -83,11 +91,14 @@ class TextLayer:
             begin, _, end, _ = word.box
             # A word stays level: poppler cuts a word in two where its baseline climbs.
             middle = (begin + end) / 2 - left
-            base = height - (bottom - lift + slope * middle) * down
-            place = f"1 0 0 1 {begin * across:.2f} {base:.2f} Tm"
-            stretch = _stretch((end - begin) * across, len(text), tall)
+            place = round(begin * across), round(height - (bottom - lift + slope * middle) * down)
+            stretch = _stretch((end - begin) * across, len(text), size)
+            # Whole numbers and steps from word to word pack to two thirds of absolute places.
             # The space belongs to the word: pdfium drops text objects of a single character.
-            yield f"{stretch:.2f} Tz {place} <{self._encoded(text)}{space}> Tj"
+            step = f"{place[0] - pen[0]} {place[1] - pen[1]} Td"
+            operators.append(f"{stretch} Tz {step} <{self._encoded(text)}{space}> Tj")
+            pen = place
+        return operators, pen
 
     def _encoded(self, text: str) -> str:
         return "".join(f"{self._code(character):04X}" for character in text)
@@ -161,10 +172,10 @@ def plain(text: str) -> str:
     )
 
 
-def _stretch(wished: float, characters: int, size: float) -> float:
+def _stretch(wished: float, characters: int, size: int) -> int:
     """Return the horizontal scaling in percent; never zero, which would make a word vanish."""
     natural = characters * size * _ADVANCE / _EM
-    return min(max(wished / natural * 100, 1.0), 10_000.0)
+    return round(min(max(wished / natural * 100, 1.0), 10_000.0))
 
 
 @functools.cache

@@ -45,6 +45,8 @@ _LEAST_DPI: Final = 180  #: below this there are no edges to measure
 _DARK_PAGE: Final = 100
 _FIELD_CONTRAST: Final = 80
 _FIELD_AREA: Final = 500
+#: Median of the darkest channel below which paper is coloured or grey on purpose.
+_LIGHT_GROUND: Final = 225
 #: A punch hole: 5 to 9 mm across, filled, within 20 mm of the edge. Pixels at 100 dpi.
 _HOLE: Final = (17, 38)
 _HOLE_EDGE: Final = 80
@@ -74,6 +76,7 @@ def count_marks(pixels: Pixels, dpi: tuple[float, float], *, small: Pixels | Non
     outer = sum(1 for box in marks if _reaches_band(box, inner.shape, band))
     written = outer if outer >= _LINE_OF_TEXT else 0
     found = _count_fields(paper) + len(marks) - outer + written
+    found += _count_light(levelled.darkest(_DPI)[top : height - top, left : width - left])
     if found or min(dpi) < _LEAST_DPI:
         return found
     faint = [
@@ -100,14 +103,22 @@ class _Levelled:
 
     def at(self, wanted: int) -> Pixels:
         """Return the page at `wanted` dpi; in colour the darkest channel counts."""
+        return self._even(self._reduced(wanted))
+
+    def darkest(self, wanted: int) -> Pixels:
+        """Return the darkest channel as it is, at `wanted` dpi."""
+        small = self._reduced(wanted)
+        return small if small.ndim == _FLAT else np.asarray(small.min(axis=2), np.uint8)
+
+    def _reduced(self, wanted: int) -> Pixels:
         if wanted == _DPI and self._small is not None:
-            return self._even(self._small)
+            return self._small
         height, width = self._pixels.shape[:2]
         across, down = (wanted / value for value in self._dpi)
         size = max(24, round(width * across)), max(24, round(height * down))
         shrinks = size[0] <= width and size[1] <= height
         way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return self._even(np.asarray(cv2.resize(self._pixels, size, interpolation=way), np.uint8))
+        return np.asarray(cv2.resize(self._pixels, size, interpolation=way), np.uint8)
 
     @staticmethod
     def _even(small: Pixels) -> Pixels:
@@ -164,6 +175,15 @@ def _count_fields(paper: Pixels) -> int:
     dark = (paper < brightness - _FIELD_CONTRAST).astype(np.uint8)
     _, _, boxes, _ = cv2.connectedComponentsWithStats(dark, connectivity=8)
     return sum(1 for box in boxes[1:] if box[4] >= _FIELD_AREA and _margin(box, paper.shape) > 0)
+
+
+def _count_light(inner: Pixels) -> int:
+    """Count what is printed lighter than its ground, on pages whose ground is far from white."""
+    if int(np.median(inner)) >= _LIGHT_GROUND:
+        return 0
+    inner = np.asarray(cv2.medianBlur(np.ascontiguousarray(inner), 3), np.uint8)
+    lighter = np.asarray(cv2.subtract(inner, _paper(inner)), dtype=np.uint8)
+    return sum(1 for box in _components(lighter, _CONTRAST) if _is_mark(box, inner.shape))
 
 
 def _reaches_band(box: NDArray[np.int32], shape: tuple[int, ...], band: tuple[int, int]) -> bool:

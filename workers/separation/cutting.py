@@ -180,7 +180,23 @@ def cut(found: Sequence[Run], said: Mapping[int, Statement]) -> Cuts:
         else:
             _cut_by_marks(run, said, cuts)
         cuts.settle()
+        _order(run, cuts)
     return cuts
+
+
+def _order(run: Run, cuts: Cuts) -> None:
+    """Say of left-out pages where they lay, where numbers do not tell: behind which page, or 0."""
+    numbers_read = [page.number for page in run.pages]
+    if numbers_read == sorted(numbers_read):
+        return
+    holders = {n: at for at, part in enumerate(cuts.parts, 1) for n in part.pages}
+    entries = {entry["page"]: entry for entry in cuts.omitted}
+    latest: dict[int | None, int] = {}
+    for number in numbers_read:
+        if number in entries:
+            entries[number]["after"] = latest.get(entries[number]["document"], 0)
+        else:
+            latest[holders.get(number)] = number
 
 
 class _Pile:

@@ -18,6 +18,7 @@ from workers.separation import DETECTOR
 from workers.separation.blanks import count_marks
 from workers.separation.codes import CodesFinding, read_codes
 from workers.separation.exposure import count_touching, measure_exposure
+from workers.separation.fields import shows_code_field
 from workers.separation.likeness import fingerprint, ink
 from workers.separation.patches import PatchFinding, find_patch
 from workers.separation.skew import measure_skew
@@ -65,6 +66,10 @@ def examine(frame: Frame, *, asn: bool = False) -> Facts:
     codes = read_codes(views.full, frame.dpi, asn=asn, reduced=views.codes)
     marks = count_marks(frame.pixels, frame.dpi, small=views.small)
     separator = _separator(codes, patch)
+    # Beside our bars a field that no longer decodes is our code: what it said is lost.
+    damaged = codes.damaged_sheet or (
+        patch.patch == "T" and codes.separator is None and shows_code_field(views.look)
+    )
     return {
         "width": frame.width,
         "height": frame.height,
@@ -76,9 +81,9 @@ def examine(frame: Frame, *, asn: bool = False) -> Facts:
         "codes": [code.facts() for code in codes.codes],
         "patch": patch.patch,
         "separator": separator,
-        "separator_suspect": separator is None and (patch.suspect or codes.damaged_sheet),
+        "separator_suspect": separator is None and (patch.suspect or damaged),
         "patch_suspect": patch.suspect,
-        "sheet_damaged": codes.damaged_sheet,
+        "sheet_damaged": damaged,
         "asn": codes.asn,
         "asn_refused": codes.asn_refused,
         "undecodable": None,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Final
 
 from ingest.document import Batch, Facts, Page, Sides, Source
@@ -139,22 +139,39 @@ def _stack(batch: Batch, pages: list[Page], rules: SeparationRules) -> list[Run]
 
 
 def _interleaved(batch: Batch, pages: list[Page]) -> tuple[Page, ...]:
-    """Put two passes together: two sources are one pass each, anything else is halved."""
+    """Put two passes together: two sources are one pass each, anything else is halved.
+
+    Raises:
+        CountMismatch: The passes differ, one of them is not here, or no file ends with the first.
+    """
     passes = [list(group) for _, group in groupby(pages, lambda page: page.source)]
+    ends = list(accumulate(len(each) for each in passes))
+    whole = _scanned(batch) <= {page.source for page in pages}
     if len(passes) != _PASSES:
         half = (len(pages) + 1) // 2
+        whole = whole and (len(passes) == 1 or half in ends)
         passes = [pages[:half], pages[half:]]
     fronts, backs = passes
-    if len(fronts) != len(backs):
+    if len(fronts) != len(backs) or not whole:
         raise CountMismatch(
-            f"two passes of {len(fronts)} and {len(backs)} pages",
+            f"two passes of {len(fronts)} and {len(backs)} pages, together: {whole}",
             code="sides_unequal",
             operator_text=(
                 f"{names(batch)}: Vorder- und Rückseiten passen nicht zusammen"
-                f" ({len(fronts)} und {len(backs)} Seiten). Beide Durchgänge sind aufbewahrt."
-                " Bitte den Stapel erneut scannen und diesen zurückweisen, oder mit"
-                " 'sides=simplex' freigeben: dann bleiben die Seiten in der Folge des Scans."
+                f" ({len(fronts)} und {len(backs)} Seiten"
+                f"{'' if whole else ', die Durchgänge sind nicht zu erkennen'}). Beide Durchgänge"
+                " sind aufbewahrt. Bitte den Stapel erneut scannen und diesen zurückweisen, oder"
+                " mit 'sides=simplex' freigeben: dann bleiben die Seiten in der Folge des Scans."
             ),
         )
     pairs = zip(fronts, reversed(backs), strict=True)
     return tuple(page for pair in pairs for page in pair)
+
+
+def _scanned(batch: Batch) -> set[int]:
+    """Return the sources of the batch that have pages and were paper."""
+    return {
+        source.ordinal
+        for source in batch.sources
+        if source.pages and not source.facts.get("electronic")
+    }
