@@ -63,3 +63,9 @@ def test_the_baseline_follows_a_crooked_line() -> None:
     page = LaidPage(number=1, image="ab", words=words_of([["schief"]]))
     (line,) = ElementTree.fromstring(alto([page])).findall(f".//{_ALTO}TextLine")
     assert line.get("BASELINE") == "10,132 900,141"
+
+
+def test_controls_that_xml_cannot_write_are_left_out() -> None:
+    page = LaidPage(number=1, image="ab", words=words_of([["Ak\x0cte\x00"]]))
+    (string,) = ElementTree.fromstring(alto([page])).findall(f".//{_ALTO}String")
+    assert string.get("CONTENT") == "Akte"

@@ -7,6 +7,7 @@ what was recognised. A page without words (blank, or with a text of its own) is 
 
 from __future__ import annotations
 
+import unicodedata
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ def _line(block: ET.Element, name: str, line: Line) -> None:
             "String",
             {
                 "ID": f"{name}W{number}",
-                "CONTENT": word.text,
+                "CONTENT": _written(word.text),
                 "WC": f"{confidence:.3f}",
                 **_place(word.box),
             },
@@ -128,3 +129,8 @@ def _place(box: Box) -> dict[str, str]:
         "WIDTH": str(max(right - left, 0)),
         "HEIGHT": str(max(bottom - top, 0)),
     }
+
+
+def _written(text: str) -> str:
+    """Return the text without what XML 1.0, 2.2, cannot write: controls and halves."""
+    return "".join(each for each in text if unicodedata.category(each) not in {"Cc", "Cs"})
