@@ -23,6 +23,7 @@ import psycopg
 import pytest
 import redis
 
+_ROOM = 4 << 30  #: bytes
 _PATIENCE = 60.0
 #: A server ends with the test run, even where that is killed.
 _WITH_US = ("setpriv", "--pdeathsig=INT")
@@ -183,6 +184,13 @@ class RedisServer:
             client.flushall()
 
 
+def _roomy_memory() -> str | None:
+    """Return a folder in memory: the gigabytes that databases write would slow every sync."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM
+    return str(memory) if roomy else None
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A running PostgreSQL server; whoever stops it starts it again."""
@@ -191,7 +199,9 @@ def postgres_server() -> Iterator[PostgresServer]:
         _missing("PostgreSQL")
         return
     # not below pytest's folder: the server's own user has to reach it
-    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="pg-", dir=_roomy_memory(), ignore_cleanup_errors=True
+    ) as folder:
         server = PostgresServer(binaries, Path(folder))
         server.start()
         try:
