@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--letters", type=int, default=7)
     arguments = parser.parse_args()
-    engine = open_engine(("deu", "eng"))
+    engine = open_engine(("deu",))
     taken, bare = [], []
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)

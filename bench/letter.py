@@ -144,7 +144,7 @@ _WORDS = "application/vnd.scanstrasse.words+json"
 _SCHEMA: Facts = {"schema": "urn:scanstrasse:sidecar:1"}
 _SEALED_WITH: Facts = {"level": "B-B", "kind": "installation"}
 _RECOGNISED_WITH: Facts = {
-    "languages": ["deu", "eng"],
+    "languages": ["deu"],
     "model": _MODEL,
     "orientation": True,
     "pixels": 40_000_000,
@@ -189,7 +189,7 @@ _SEPARATION: Facts = {"omitted": [], "detector": "separation/1", "findings": []}
 _RECOGNITION: Facts = {
     "engine": "tesseract 5.5.4",
     "model": _MODEL,
-    "languages": ["deu", "eng"],
+    "languages": ["deu"],
     "words": 176,
     "characters": 1073,
     "confidence": 95.1,

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import tesserocr
 
@@ -121,6 +122,7 @@ def main() -> None:
     parser.add_argument("--no-peer", action="store_true")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_THREAD_LIMIT", "1")
+    cv2.setNumThreads(1)  # as in the children of the product
     with tempfile.TemporaryDirectory() as folder:
         pages = gather(Path(folder), arguments.pages)
         measure(pages, arguments.rounds, Path(folder), peer=not arguments.no_peer)

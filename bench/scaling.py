@@ -27,7 +27,7 @@ def _bare(path: Path, numbers: list[int]) -> None:
     from ingest.document import SourceKind
     from workers.recognition.engine import open_engine
 
-    engine = open_engine(("deu", "eng"))
+    engine = open_engine(("deu",))
     for number in numbers:
         frame = open_frame(path, SourceKind.TIFF, number, max_pixels=150_000_000)
         engine.read(frame.pixels, 300)

@@ -53,6 +53,7 @@ def open_sources(app: App, unit_id: str, password: str) -> Found:
         raise UsageError(f"{unit_id} waits for no password", operator_text=text)
     closed = [source for source in own if source.opened_sha256 is None]
     scratch = Scratch(app.settings.data / "spool")
+    scratch.clear_abandoned()  # an opened copy of a call that was killed
     try:
         wanted = [(source.ordinal, source.sha256) for source in closed]
         states = unlock(app.settings, str(record["tenant"]), wanted, password, scratch.folder())

@@ -7,9 +7,10 @@ claim the memory of a large one. Animations (GIF, WebP) and HEIC collections cou
 picture: nobody scans moving pictures, and the original stays beside the result anyway.
 
 Resolution: a file's own figure is believed between 50 and 2400 dpi, unless it makes the page
-longer than 60 inches, or is one of the placeholders 72 and 96 and makes it longer than A3. What is
-not believed is guessed: the long side is taken for that of A4, snapped to the nearest usual
-scanner resolution where that is within 6 %, and limited to 70 … 600 dpi.
+longer than 60 inches, is one of the placeholders 72 and 96 and makes it longer than A3, or differs
+between the axes by more than the coarsest fax does. What is not believed is guessed: the long side
+is taken for that of A4, snapped to the nearest usual scanner resolution where that is within 6 %,
+and limited to 70 … 600 dpi.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ _A4_LONG: Final = 11.69
 _A3_LONG: Final = 16.54
 _LONGEST: Final = 60.0
 _PLACEHOLDERS: Final = (72, 96)
+#: Of the two axes; the coarsest fax has 204 x 98 dpi. More is a figure given for one axis alone.
+_UNEVEN: Final = 2.2
 _BELIEVED: Final = (50.0, 2400.0)
 _GUESSED: Final = (70.0, 600.0)
 _SNAP: Final = 0.06
@@ -265,6 +268,8 @@ def _resolution(
 
 def _is_believable(size: tuple[int, int], dpi: tuple[float, float]) -> bool:
     if not all(_BELIEVED[0] <= value <= _BELIEVED[1] for value in dpi):  # also refuses NaN
+        return False
+    if max(dpi) > _UNEVEN * min(dpi):
         return False
     longest = max(size[0] / dpi[0], size[1] / dpi[1])
     placeholder = all(round(value) in _PLACEHOLDERS for value in dpi)

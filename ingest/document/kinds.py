@@ -74,7 +74,30 @@ class SourceKind(enum.StrEnum):
         """Whether the source is a raster image with one or more frames."""
         return self in _IMAGES
 
+    @property
+    def media_type(self) -> str:
+        """The name of this kind in HTTP and mail (IANA)."""
+        return _MEDIA_TYPES.get(self, "application/octet-stream")
 
+
+_MEDIA_TYPES: Final = {
+    SourceKind.TIFF: "image/tiff",
+    SourceKind.JPEG: "image/jpeg",
+    SourceKind.PNG: "image/png",
+    SourceKind.GIF: "image/gif",
+    SourceKind.WEBP: "image/webp",
+    SourceKind.BMP: "image/bmp",
+    SourceKind.HEIC: "image/heic",
+    SourceKind.PDF: "application/pdf",
+    SourceKind.MAIL: "message/rfc822",
+    SourceKind.OUTLOOK: "application/vnd.ms-outlook",
+    SourceKind.CMS: "application/pkcs7-mime",
+    SourceKind.ASIC: "application/vnd.etsi.asic-e+zip",
+    SourceKind.ZIP: "application/zip",
+    SourceKind.XML: "application/xml",
+    SourceKind.HTML: "text/html",
+    SourceKind.TEXT: "text/plain",
+}
 _IMAGES: Final = frozenset(
     {
         SourceKind.TIFF,

@@ -27,24 +27,6 @@ _rendition, _event, _payload = schema.rendition, schema.event, schema.event_payl
 SHORTEST_ID: Final = 6
 _FULL_ID: Final = 36
 _NAMED_AT_MOST: Final = 5
-_MEDIA_TYPES: Final = {
-    SourceKind.TIFF: "image/tiff",
-    SourceKind.JPEG: "image/jpeg",
-    SourceKind.PNG: "image/png",
-    SourceKind.GIF: "image/gif",
-    SourceKind.WEBP: "image/webp",
-    SourceKind.BMP: "image/bmp",
-    SourceKind.HEIC: "image/heic",
-    SourceKind.PDF: "application/pdf",
-    SourceKind.MAIL: "message/rfc822",
-    SourceKind.OUTLOOK: "application/vnd.ms-outlook",
-    SourceKind.CMS: "application/pkcs7-mime",
-    SourceKind.ASIC: "application/vnd.etsi.asic-e+zip",
-    SourceKind.ZIP: "application/zip",
-    SourceKind.XML: "application/xml",
-    SourceKind.HTML: "text/html",
-    SourceKind.TEXT: "text/plain",
-}
 _SUFFIXES: Final = {
     RenditionKind.PDF: ".pdf",
     RenditionKind.NOTE: ".xml",
@@ -376,7 +358,7 @@ def _original(connection: sa.Connection, unit: Unit, number: int | None) -> Loca
     if not source.sha256:
         text = f"Die Originaldatei von {unit.id} ist gelöscht."
         raise UsageError(f"the original of {unit.id} was erased", operator_text=text)
-    media_type = _MEDIA_TYPES.get(SourceKind(source.kind), "application/octet-stream")
+    media_type = SourceKind(source.kind).media_type
     name = PurePosixPath(source.name).name or source.sha256
     return Located(source.tenant, source.sha256, media_type, name)
 

@@ -1,4 +1,4 @@
-"""What several modules about the watch folder start from."""
+"""What several modules start from: a watch folder, a stack."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugins.stacks import Stack, Stacked
 from tests.plugins.watching import House, build
 
 
@@ -16,3 +17,18 @@ def house(tmp_path: Path) -> Iterator[House]:
     built = build(tmp_path / "data")
     yield built
     built.ledger.close()
+
+
+@pytest.fixture
+def stacked(tmp_path: Path) -> Stacked:
+    """Return a maker of stacks: files given as bytes, in order."""
+
+    def make(*contents: bytes, **options: object) -> Stack:
+        paths = []
+        for number, content in enumerate(contents, 1):
+            path = tmp_path / f"stapel-{number}"
+            path.write_bytes(content)
+            paths.append(path)
+        return Stack(folder=tmp_path, paths=paths, **options)  # type: ignore[arg-type] # one test sets what it needs
+
+    return make

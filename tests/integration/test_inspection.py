@@ -297,6 +297,17 @@ def test_an_own_scan_whose_letters_may_be_swapped_is_held_for_rescan(arrive: Arr
 
 
 @needs_corpus
+def test_what_the_device_adds_does_not_hide_swapped_letters(arrive: Arrive, tmp_path: Path) -> None:
+    path = tmp_path / "scan.pdf"
+    with pikepdf.open(CORPUS / "pdf_structure/ocrmypdf__jbig2.pdf") as document:
+        document.attachments["geraet.xml"] = b"<Einstellungen/>"
+        document.save(path)
+    with pytest.raises(Unclear) as raised:
+        arrive(path)
+    assert raised.value.code == "symbol_coding"
+
+
+@needs_corpus
 @pytest.mark.parametrize(
     "settings",
     [

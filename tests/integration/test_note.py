@@ -287,7 +287,7 @@ def test_steps_of_pages_say_when_the_last_page_was_done_and_by_which_version(
     }
     version = metadata.version("scanstrasse")
     assert said(tree, "//s:Schritt[@name='Seitenprüfung']/@werkzeug") == [
-        f"scanstrasse {version} separation/2"
+        f"scanstrasse {version} separation/3"
     ]
     assert f"scanstrasse {version} note/1" in said(tree, "//s:Schritt[last()]/@werkzeug")[0]
 

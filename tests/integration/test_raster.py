@@ -85,6 +85,8 @@ def test_sixteen_bits_and_cmyk_become_eight_bits(tmp_path: Path) -> None:
         ((2480, 3508), (72, 72), 300.0, "default"),
         ((1654, 2339), None, 200.0, "default"),
         ((2480, 3508), (1, 1), 300.0, "default"),
+        ((2480, 3508), (300, 72), 300.0, "default"),
+        ((2480, 3508), (72, 300), 300.0, "default"),
         ((595, 842), (72, 72), 72.0, "file"),
         ((40, 60), None, 70.0, "default"),
         ((3000, 9000), (9000, 9000), 600.0, "default"),

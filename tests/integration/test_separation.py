@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,26 +21,10 @@ from ingest.errors import (
     Unreadable,
 )
 from tests.plugins import papers
-from tests.plugins.stacks import Stack, documents, omitted
+from tests.plugins.stacks import Stacked, documents, omitted
 from workers.separation import sheets
 
 BLANK = Image.new("L", papers.SIZE, 250)
-Stacked = Callable[..., Stack]
-
-
-@pytest.fixture
-def stacked(tmp_path: Path) -> Stacked:
-    """Return a maker of stacks: files given as bytes, in order."""
-
-    def make(*contents: bytes, **options: object) -> Stack:
-        paths = []
-        for number, content in enumerate(contents, 1):
-            path = tmp_path / f"stapel-{number}"
-            path.write_bytes(content)
-            paths.append(path)
-        return Stack(folder=tmp_path, paths=paths, **options)  # type: ignore[arg-type] # one test sets what it needs
-
-    return make
 
 
 def test_a_stack_is_cut_at_its_sheets(stacked: Stacked) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -14,26 +12,10 @@ from PIL import Image
 from ingest.document import Batch, Facts, Page, Source, Step
 from profiles.model import SeparationRules
 from tests.plugins import papers
-from tests.plugins.stacks import Stack, with_facts
+from tests.plugins.stacks import Stacked, with_facts
 from workers.separation import cutting, laying, statements
 
 BLANK = Image.new("L", papers.SIZE, 250)
-Stacked = Callable[..., Stack]
-
-
-@pytest.fixture
-def stacked(tmp_path: Path) -> Stacked:
-    """Return a maker of stacks: files given as bytes, in order."""
-
-    def make(*contents: bytes, **options: object) -> Stack:
-        paths = []
-        for number, content in enumerate(contents, 1):
-            path = tmp_path / f"stapel-{number}"
-            path.write_bytes(content)
-            paths.append(path)
-        return Stack(folder=tmp_path, paths=paths, **options)  # type: ignore[arg-type] # one test sets what it needs
-
-    return make
 
 
 KINDS = st.sampled_from(["content", "separator", "blank", "undecodable", "asn", "suspect"])

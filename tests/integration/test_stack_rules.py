@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 import zxingcpp
@@ -13,27 +10,11 @@ from PIL import Image, ImageDraw
 from ingest.document import PageRole, Sides
 from ingest.errors import CountMismatch, SeparatorUnreadable, SheetInvalid
 from tests.plugins import papers
-from tests.plugins.stacks import Stack, documents, omitted
+from tests.plugins.stacks import Stacked, documents, omitted
 from workers.separation import sheets
 
 BLANK = Image.new("L", papers.SIZE, 250)
 PATTERNS = {"1": "1100", "2": "1001", "3": "1010", "4": "0110", "6": "0011", "T": "0101"}
-Stacked = Callable[..., Stack]
-
-
-@pytest.fixture
-def stacked(tmp_path: Path) -> Stacked:
-    """Return a maker of stacks: files given as bytes, in order."""
-
-    def make(*contents: bytes, **options: object) -> Stack:
-        paths = []
-        for number, content in enumerate(contents, 1):
-            path = tmp_path / f"stapel-{number}"
-            path.write_bytes(content)
-            paths.append(path)
-        return Stack(folder=tmp_path, paths=paths, **options)  # type: ignore[arg-type] # one test sets what it needs
-
-    return make
 
 
 def bars(name: str, *, widths: tuple[float, ...] | None = None) -> Image.Image:

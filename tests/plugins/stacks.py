@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -169,3 +169,7 @@ def _numbered(found: Sequence[FoundPage]) -> Iterator[Page]:
             sha256=page.sha256,
             facts={"inspection": page.facts},
         )
+
+
+#: Makes a stack of files given as bytes, in order; options are those of `Stack`.
+Stacked = Callable[..., Stack]

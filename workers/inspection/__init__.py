@@ -113,7 +113,7 @@ def _source(source: Source, assignment: Assignment, context: StepContext) -> Ins
         if source.opened_sha256 is not None:
             found = _opened(found)
         if released.get(SYMBOL_CODING) != "accepted":
-            _check_coding(found.source, assignment)
+            _check_coding(found, assignment)
     except (Unclear, Dangerous) as error:
         if released.get("as_is") == "yes":
             return _taken_as_is(source, path, error)
@@ -121,10 +121,17 @@ def _source(source: Source, assignment: Assignment, context: StepContext) -> Ins
     return found
 
 
-def _check_coding(source: Source, assignment: Assignment) -> None:
-    """Refuse one's own scan with shared symbols (TR-03138, A.SC.12); post is never refused."""
-    facts = source.facts
-    if not facts.get("jbig2_symbol") or facts.get("class") != "scan" or facts.get("electronic"):
+def _check_coding(found: Inspected, assignment: Assignment) -> None:
+    """Refuse one's own scan with shared symbols (TR-03138, A.SC.12); post is never refused.
+
+    A device may sign what it scans, attach its settings or add a page of its own: where the house
+    scans, one page that is a picture of paper makes the file a scan.
+    """
+    facts = found.source.facts
+    paper = facts["class"] == "scan" or any(
+        page.facts.get("class") == "scan" for page in found.pages
+    )
+    if not facts.get("jbig2_symbol") or not paper or facts.get("encrypted"):
         return
     profile = Profile.model_validate(assignment.profile)
     if profile.intake.is_electronic:

@@ -24,18 +24,6 @@ _COMPRESSION: Final = 259
 #: JBIG2 in TIFF (TIFF-FX); no decoder here tells whether letters share symbols.
 _TIFF_JBIG2: Final = 34715
 _RATIONAL_BYTES: Final = 8
-MEDIA_TYPES: Final = MappingProxyType(
-    {
-        SourceKind.TIFF: "image/tiff",
-        SourceKind.JPEG: "image/jpeg",
-        SourceKind.PNG: "image/png",
-        SourceKind.GIF: "image/gif",
-        SourceKind.WEBP: "image/webp",
-        SourceKind.BMP: "image/bmp",
-        SourceKind.HEIC: "image/heic",
-        SourceKind.PDF: "application/pdf",
-    }
-)
 _CALLED: Final = MappingProxyType(
     {
         SourceKind.MAIL: "eine E-Mail",
@@ -163,7 +151,7 @@ def _raster_facts(
         "height": height,
         "text": False,
         "dpi": None if dpi is None else [round(value, 2) for value in dpi],
-        "media_type": MEDIA_TYPES[kind],
+        "media_type": kind.media_type,
     }
 
 

@@ -12,7 +12,7 @@ from ingest.content.pdf import PdfFindings, inspect_pdf
 from ingest.content.pdf_pages import PdfPage
 from ingest.document import Facts, FoundPage, Source, SourceKind
 from ingest.errors import Incomplete, Unreadable
-from workers.inspection.files import MEDIA_TYPES, Inspected, check_whole, finding
+from workers.inspection.files import Inspected, check_whole, finding
 
 
 def pdf_pages(source: Source, path: Path, limit: int) -> Inspected:
@@ -40,13 +40,13 @@ def pdf_pages(source: Source, path: Path, limit: int) -> Inspected:
 
 def _pdf_page_facts(page: PdfPage | None) -> Facts:
     if page is None:
-        return {"text": False, "dpi": None, "media_type": MEDIA_TYPES[SourceKind.PDF]}
+        return {"text": False, "dpi": None, "media_type": SourceKind.PDF.media_type}
     return {
         "width": page.width,
         "height": page.height,
         "text": page.text,
         "dpi": None if page.dpi is None else list(page.dpi),
-        "media_type": MEDIA_TYPES[SourceKind.PDF],
+        "media_type": SourceKind.PDF.media_type,
         "class": page.kind,
         "coverage": page.coverage,
     }

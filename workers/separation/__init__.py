@@ -13,4 +13,4 @@ from typing import Final
 from ingest.product import PRODUCT
 
 #: Product and version of everything that decides here; it stands in the facts beside each decision.
-DETECTOR: Final = f"{PRODUCT} separation/2"
+DETECTOR: Final = f"{PRODUCT} separation/3"

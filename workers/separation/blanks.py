@@ -11,16 +11,19 @@ a blank page is only ever marked, never destroyed.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.content.marks import Boxes, marks
 from ingest.content.raster import Pixels
 
 _DPI: Final = 100
 _FLAT: Final = 2
+#: Every so many pixels, down and across, are enough for a median.
+_COARSE: Final = 4
 _BORDER: Final = 0.015
 #: Within this share of the sides lie torn edges, staples and shadows; single marks there do not
 #: count, but a line of text does.
@@ -71,22 +74,18 @@ def count_marks(pixels: Pixels, dpi: tuple[float, float], *, small: Pixels | Non
     inner = np.asarray(cv2.medianBlur(cropped, 3), dtype=np.uint8)
     paper = _paper(inner)
     darker = np.asarray(cv2.subtract(paper, inner), dtype=np.uint8)
-    marks = [box for box in _components(darker, _CONTRAST) if _is_mark(box, inner.shape)]
+    written = _marks(_components(darker, _CONTRAST), inner.shape)
     band = round(small.shape[0] * _BAND), round(small.shape[1] * _BAND)
-    outer = sum(1 for box in marks if _reaches_band(box, inner.shape, band))
-    written = outer if outer >= _LINE_OF_TEXT else 0
-    found = _count_fields(paper) + len(marks) - outer + written
+    outer = int(_reaches_band(written, inner.shape, band).sum())
+    dropped = outer if outer < _LINE_OF_TEXT else 0
+    found = _count_fields(paper) + len(written) - dropped
     found += _count_light(levelled.darkest(_DPI)[top : height - top, left : width - left])
     if found or min(dpi) < _LEAST_DPI:
         return found
-    faint = [
-        box
-        for box in _components(darker, _FAINT)
-        if box[4] >= _FAINT_AREA
-        and not (box[2] <= _STREAK and 2 * box[3] >= 3 * box[2])
-        and _is_mark(box, inner.shape)
-        and not _reaches_band(box, inner.shape, band)
-    ]
+    boxes = _components(darker, _FAINT)
+    streaks = (boxes[:, 2] <= _STREAK) & (2 * boxes[:, 3] >= 3 * boxes[:, 2])
+    faint = _marks(boxes[(boxes[:, 4] >= _FAINT_AREA) & ~streaks], inner.shape)
+    faint = faint[~_reaches_band(faint, inner.shape, band)]
     return _count_sharp(levelled, faint, (top, left))
 
 
@@ -108,7 +107,7 @@ class _Levelled:
     def darkest(self, wanted: int) -> Pixels:
         """Return the darkest channel as it is, at `wanted` dpi."""
         small = self._reduced(wanted)
-        return small if small.ndim == _FLAT else np.asarray(small.min(axis=2), np.uint8)
+        return small if small.ndim == _FLAT else _darkest(small)
 
     def _reduced(self, wanted: int) -> Pixels:
         if wanted == _DPI and self._small is not None:
@@ -124,19 +123,25 @@ class _Levelled:
     def _even(small: Pixels) -> Pixels:
         if small.ndim == _FLAT:
             return small
-        tints = np.median(small[::4, ::4], axis=(0, 1))
-        levels = small.astype(np.int16) + np.round(tints.max() - tints).astype(np.int16)
-        return np.asarray(np.clip(levels.min(axis=2), 0, 255), dtype=np.uint8)
+        tints = np.median(small[::_COARSE, ::_COARSE], axis=(0, 1))
+        lift = np.append(np.round(tints.max() - tints), 0.0)  # OpenCV takes four for a colour
+        return _darkest(np.asarray(cv2.add(small, lift), np.uint8))
 
 
-def _components(darker: Pixels, contrast: int) -> NDArray[np.int32]:
+def _darkest(colours: Pixels) -> Pixels:
+    first, *others = cv2.split(colours)
+    for other in others:
+        first = cv2.min(first, other)
+    return np.asarray(first, np.uint8)
+
+
+def _components(darker: Pixels, contrast: int) -> Boxes:
     """Return left, top, width, height and area of what is darker than its paper by more."""
     dark = (darker > contrast).astype(np.uint8)
-    _, _, boxes, _ = cv2.connectedComponentsWithStats(dark, connectivity=8)
-    return np.asarray(boxes[1:], dtype=np.int32)
+    return marks(dark)
 
 
-def _count_sharp(levelled: _Levelled, faint: list[NDArray[np.int32]], crop: tuple[int, int]) -> int:
+def _count_sharp(levelled: _Levelled, faint: Boxes, crop: tuple[int, int]) -> int:
     """Count the faint marks whose edges are as sharp as writing's.
 
     Args:
@@ -144,11 +149,11 @@ def _count_sharp(levelled: _Levelled, faint: list[NDArray[np.int32]], crop: tupl
         faint: Boxes of the marks, at 100 dpi within the crop.
         crop: Rows and columns cut off before, at 100 dpi.
     """
-    if not faint:
+    if not len(faint):
         return 0
     page = levelled.at(_SHARPNESS_DPI)
     wanted = _SHARP if len(faint) < _MANY else _SHARP_AMONG_MANY
-    largest = sorted(faint, key=lambda box: -int(box[4]))[:_FAINT_MOST]
+    largest = faint[np.argsort(-faint[:, 4], kind="stable")][:_FAINT_MOST]
     return sum(1 for box in largest if _sharpness(page, box, crop) >= wanted)
 
 
@@ -169,34 +174,38 @@ def _sharpness(page: Pixels, box: NDArray[np.int32], crop: tuple[int, int]) -> f
 
 def _count_fields(paper: Pixels) -> int:
     """Count what is too large to stand out locally: dark fields, or a page dark as a whole."""
-    brightness = int(np.median(paper))
+    brightness = int(np.median(paper[::_COARSE, ::_COARSE]))
     if brightness < _DARK_PAGE:
         return 1
     dark = (paper < brightness - _FIELD_CONTRAST).astype(np.uint8)
-    _, _, boxes, _ = cv2.connectedComponentsWithStats(dark, connectivity=8)
-    return sum(1 for box in boxes[1:] if box[4] >= _FIELD_AREA and _margin(box, paper.shape) > 0)
+    if not dark.any():
+        return 0
+    fields = marks(dark)
+    inside = _margins(fields, paper.shape) > 0
+    return int((inside & (fields[:, 4] >= _FIELD_AREA)).sum())
 
 
 def _count_light(inner: Pixels) -> int:
     """Count what is printed lighter than its ground, on pages whose ground is far from white."""
-    if int(np.median(inner)) >= _LIGHT_GROUND:
+    if int(np.median(inner[::_COARSE, ::_COARSE])) >= _LIGHT_GROUND:
         return 0
     inner = np.asarray(cv2.medianBlur(np.ascontiguousarray(inner), 3), np.uint8)
     lighter = np.asarray(cv2.subtract(inner, _paper(inner)), dtype=np.uint8)
-    return sum(1 for box in _components(lighter, _CONTRAST) if _is_mark(box, inner.shape))
+    return len(_marks(_components(lighter, _CONTRAST), inner.shape))
 
 
-def _reaches_band(box: NDArray[np.int32], shape: tuple[int, ...], band: tuple[int, int]) -> bool:
-    left, top, width, height, _ = (int(value) for value in box)
+def _reaches_band(boxes: Boxes, shape: tuple[int, ...], band: tuple[int, int]) -> NDArray[np.bool_]:
+    left, top, width, height, _ = boxes.T
     down, across = band
-    beside = left < across or left + width > shape[1] - across
-    return beside or top < down or top + height > shape[0] - down
+    beside = (left < across) | (left + width > shape[1] - across)
+    return np.asarray(beside | (top < down) | (top + height > shape[0] - down), np.bool_)
 
 
-def _margin(box: NDArray[np.int32], shape: tuple[int, ...]) -> int:
-    """Return the distance of a component's box from the nearest edge."""
-    left, top, width, height, _ = (int(value) for value in box)
-    return min(left, top, shape[1] - left - width, shape[0] - top - height)
+def _margins(boxes: NDArray[Any], shape: tuple[int, ...]) -> Boxes:
+    """Return the distance of each component's box from the nearest edge."""
+    left, top, width, height, _ = boxes.T
+    sides = (left, top, shape[1] - left - width, shape[0] - top - height)
+    return np.asarray(np.minimum.reduce(sides), np.int32)
 
 
 def _paper(inner: Pixels) -> Pixels:
@@ -209,16 +218,17 @@ def _paper(inner: Pixels) -> Pixels:
     return np.asarray(cv2.resize(wide, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _is_mark(box: NDArray[np.int32], shape: tuple[int, ...]) -> bool:
-    _, _, width, height, area = (int(value) for value in box)
-    if area < _LEAST_AREA or max(width, height) < _LEAST_LENGTH:
-        return False
-    margin = _margin(box, shape)
-    return margin > 0 and not (margin <= _HOLE_EDGE and _is_hole(width, height, area))
+def _marks(boxes: Boxes, shape: tuple[int, ...]) -> Boxes:
+    """Return those that are neither specks nor cut off nor punch holes."""
+    _, _, width, height, area = boxes.T
+    margins = _margins(boxes, shape)
+    holes = (margins <= _HOLE_EDGE) & _holes(width, height, area)
+    large = (area >= _LEAST_AREA) & (np.maximum(width, height) >= _LEAST_LENGTH)
+    return np.asarray(boxes[large & (margins > 0) & ~holes], np.int32)
 
 
-def _is_hole(width: int, height: int, area: int) -> bool:
-    if not all(_HOLE[0] <= side <= _HOLE[1] for side in (width, height)):
-        return False
-    is_round = min(width, height) / max(width, height) >= _HOLE_ROUND
-    return is_round and _HOLE_FILL[0] <= area / (width * height) <= _HOLE_FILL[1]
+def _holes(width: Boxes, height: Boxes, area: Boxes) -> NDArray[np.bool_]:
+    smaller, larger = np.minimum(width, height), np.maximum(width, height)
+    sized = (smaller >= _HOLE[0]) & (larger <= _HOLE[1]) & (smaller >= _HOLE_ROUND * larger)
+    fill = area / np.maximum(width * height, 1)
+    return np.asarray(sized & (fill >= _HOLE_FILL[0]) & (fill <= _HOLE_FILL[1]), np.bool_)

@@ -106,7 +106,8 @@ def _at(grey: Pixels, dpi: tuple[float, float], wanted: int) -> Pixels:
 
 
 def _read(grey: Pixels, formats: zxingcpp.BarcodeFormats) -> list[zxingcpp.Barcode]:
-    return zxingcpp.read_barcodes(grey, formats=formats, return_errors=True)
+    # Nobody prints sheets or labels in white on black.
+    return zxingcpp.read_barcodes(grey, formats=formats, try_invert=False, return_errors=True)
 
 
 def _decoded(read: list[zxingcpp.Barcode]) -> tuple[Code, ...]:

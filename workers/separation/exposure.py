@@ -8,21 +8,25 @@ from __future__ import annotations
 
 from typing import Final
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from ingest.content.marks import marks
 from ingest.content.raster import Pixels
 from ingest.document import Facts
-from workers.separation.views import peak
+from workers.separation.views import exceeded, peak
 
 _INK: Final = 20
 _SHARE: Final = 0.35
 _DARK: Final = 128
+_MEDIAN: Final = 0.5
 #: Of the ink, three quarters are paler: strokes at 100 dpi are mostly edges.
 _CORE: Final = 75
 _CUT_INK: Final = 40
 #: What a letter can be at 100 dpi: longer marks are rules, frames and shadows of the edge.
 _LONGEST: Final = 60
+#: Deeper than a letter: all that matters lies in it.
+_STRIP: Final = 64
 _ALONG: Final = 40
 _INWARD: Final = 3
 _LEAST_AREA: Final = 4
@@ -41,7 +45,7 @@ def measure_exposure(look: Pixels, depth: Pixels) -> Facts:
     strong = _strong(depth, _INK)
     found = depth[depth > strong]
     return {
-        "brightness": int(np.median(look)),
+        "brightness": int(exceeded(look, _MEDIAN)),
         "contrast": int(np.percentile(found, _CORE)) if found.size else None,
         "ink": round(float(np.count_nonzero(look < _DARK)) / look.size, 3),
     }
@@ -53,19 +57,20 @@ def count_touching(depth: Pixels) -> Facts:
     Args:
         depth: uint8, (height, width), 100 dpi, how much darker than the paper.
     """
-    height, width = depth.shape
     dark = (depth > _strong(depth, _CUT_INK)).astype(np.uint8)
-    _, _, boxes, _ = cv2.connectedComponentsWithStats(dark, connectivity=8)
-    left, top, across, down, area = (boxes[1:, column] for column in range(5))
-    sized = (np.maximum(across, down) <= _LONGEST) & (area >= _LEAST_AREA)
-    beside = sized & (across >= _INWARD) & (down <= _ALONG)
-    above = sized & (down >= _INWARD) & (across <= _ALONG)
     return {
-        "top": int(np.count_nonzero(above & (top <= 1))),
-        "right": int(np.count_nonzero(beside & (left + across >= width - 1))),
-        "bottom": int(np.count_nonzero(above & (top + down >= height - 1))),
-        "left": int(np.count_nonzero(beside & (left <= 1))),
+        "top": _cut(dark[:_STRIP]),
+        "right": _cut(dark[:, -_STRIP:].T[::-1]),
+        "bottom": _cut(dark[-_STRIP:][::-1]),
+        "left": _cut(dark[:, :_STRIP].T),
     }
+
+
+def _cut(strip: NDArray[np.uint8]) -> int:
+    """Count the letters in a strip that its first row cuts; what fills the strip is none."""
+    _, top, along, inward, area = marks(np.ascontiguousarray(strip)).T
+    sized = (np.maximum(along, inward) <= _LONGEST) & (area >= _LEAST_AREA)
+    return int((sized & (inward >= _INWARD) & (along <= _ALONG) & (top <= 1)).sum())
 
 
 def _strong(depth: Pixels, least: int) -> float:

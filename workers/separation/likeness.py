@@ -49,8 +49,9 @@ def ink(depth: Pixels, skew: float | None) -> _Ink:
         skew: Degrees clockwise.
     """
     full = max(_LEAST_DEPTH, _FULL * peak(depth))
-    strength = (depth.astype(np.float32) - _PALE * full) / ((1 - _PALE) * full)
-    strength = np.clip(strength, 0, 1)
+    depths = np.arange(256, dtype=np.float32)
+    strengths = np.clip((depths - _PALE * full) / ((1 - _PALE) * full), 0, 1)
+    strength = np.asarray(cv2.LUT(depth, strengths), np.float32)
     height, width = depth.shape
     edge = int(_BORDER * min(height, width))
     strength[:edge], strength[height - edge :] = 0, 0

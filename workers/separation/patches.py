@@ -81,8 +81,7 @@ def find_patch(
     dark = _binary(_reduced(grey, dpi) if reduced is None else reduced)
     found: set[str] = set()
     for lines in (dark, dark.T):
-        matches = [match for at in range(0, lines.shape[0], _STEP) for match in _across(lines, at)]
-        found |= _long_enough(matches)
+        found |= _long_enough(_across(lines))
     named = sorted(found - {_DOUBTFUL}, key=lambda name: (name != "T", name))
     patch = named[0] if named else None
     return PatchFinding(patch=patch, suspect=_DOUBTFUL in found)
@@ -102,43 +101,50 @@ def _binary(small: Pixels) -> NDArray[np.bool_]:
     return np.asarray(wide, dtype=bool)
 
 
-def _across(lines: NDArray[np.bool_], at: int) -> list[_Match]:
-    """Return the groups of four bars on one line."""
-    line = lines[at]
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], line, [False])).astype(np.int8)))
-    begins, ends = edges[::2], edges[1::2]
-    begins, ends = _without_specks(begins, ends)
-    if len(begins) < _BARS:
+def _across(lines: NDArray[np.bool_]) -> list[_Match]:
+    """Return the groups of four bars on every fifth line."""
+    looked = lines[::_STEP]
+    length = looked.shape[1]
+    rows, begins, ends = _runs(looked)
+    if len(rows) < _BARS:
         return []
-    widths = ends - begins
+    bars = np.lib.stride_tricks.sliding_window_view(ends - begins, _BARS)
     gaps = begins[1:] - ends[:-1]
-    bars = np.lib.stride_tricks.sliding_window_view(widths, _BARS)
     spaces = np.lib.stride_tricks.sliding_window_view(gaps, _BARS - 1)
-    total = ends[_BARS - 1 :] - begins[: len(bars)]
-    unit = total / _UNITS
-    before = np.concatenate(([begins[0]], gaps))[: len(bars)]
-    after = np.concatenate((gaps, [len(line) - ends[-1]]))[_BARS - 1 :]
-    quiet = np.minimum(before, after) >= _QUIET * unit
-    sized = (unit >= _UNIT[0]) & (unit <= _UNIT[1]) & quiet
+    last = slice(_BARS - 1, None)
+    unit = (ends[last] - begins[: len(bars)]) / _UNITS
+    # Where a line begins or ends, the space beside its bars reaches to the edge of the page.
+    new_row = rows[1:] != rows[:-1]
+    before = np.concatenate(([begins[0]], np.where(new_row, begins[1:], gaps)))[: len(bars)]
+    after = np.concatenate((np.where(new_row, length - ends[:-1], gaps), [length - ends[-1]]))[last]
+    sized = (unit >= _UNIT[0]) & (unit <= _UNIT[1]) & (rows[last] == rows[: len(bars)])
+    sized &= np.minimum(before, after) >= _QUIET * unit
     matches = []
     for first in np.flatnonzero(sized):
         name = _named(bars[first] / unit[first], spaces[first] / unit[first])
         if name is not None:
             centre = (begins[first] + ends[first + _BARS - 1]) / 2
-            matches.append(_Match(at, float(centre), name))
+            matches.append(_Match(int(rows[first]) * _STEP, float(centre), name))
     return matches
 
 
-def _without_specks(
-    begins: NDArray[np.intp], ends: NDArray[np.intp]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Close gaps and drop runs of a single pixel: dust on bars and between them."""
-    if len(begins) > 1:
-        open_gaps = begins[1:] - ends[:-1] > 1
-        begins = begins[np.concatenate(([True], open_gaps))]
-        ends = ends[np.concatenate((open_gaps, [True]))]
+def _runs(
+    lines: NDArray[np.bool_],
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return row, begin and end of each dark run, without dust on bars and between them."""
+    length = lines.shape[1] + 1  # a white column parts each line from the next
+    flat = np.zeros(lines.shape[0] * length + 1, np.int8)
+    flat[1:].reshape(-1, length)[:, :-1] = lines
+    edges = np.flatnonzero(np.diff(flat))
+    begins, ends = edges[::2], edges[1::2]
+    if len(begins) > 1:  # a gap of a single pixel is dust, unless the line ends there
+        parted = (begins[1:] - ends[:-1] > 1) | (begins[1:] // length != begins[:-1] // length)
+        begins = begins[np.concatenate(([True], parted))]
+        ends = ends[np.concatenate((parted, [True]))]
     solid = ends - begins > 1
-    return begins[solid], ends[solid]
+    begins, ends = begins[solid], ends[solid]
+    rows = begins // length
+    return rows, begins - rows * length, ends - rows * length
 
 
 def _named(bars: NDArray[np.float64], spaces: NDArray[np.float64]) -> str | None:

@@ -20,6 +20,7 @@ _LEAST: Final = 24
 #: A smaller image is brought to size exactly; there the rest of a division would count.
 _STEPPED: Final = 1000
 _FLAT: Final = 2
+_HALVED: Final = 2
 _QUARTER: Final = 4
 _WIDE: Final = 21
 _PEAK: Final = 0.995
@@ -40,7 +41,8 @@ class Views:
     @cached_property
     def codes(self) -> Pixels:
         """The luminance at 150 dpi; a page with less stays, except that both axes become alike."""
-        return self._reduced(self.full, min(CODES_DPI, *(round(each) for each in self._frame.dpi)))
+        wanted = min(CODES_DPI, *(round(each) for each in self._frame.dpi))
+        return self._at(self.full, wanted)
 
     @cached_property
     def look(self) -> Pixels:
@@ -54,25 +56,27 @@ class Views:
 
     @cached_property
     def small(self) -> Pixels:
-        """All channels at 100 dpi: in whole steps where the resolution has them, which is quick."""
+        """All channels at 100 dpi."""
+        return self._at(self._frame.pixels, LOOK_DPI)
+
+    def _at(self, pixels: Pixels, dpi: int) -> Pixels:
+        """Reduce in whole steps where the resolution has them, which is quick."""
         frame = self._frame
-        across, down = (each / LOOK_DPI for each in frame.dpi)
+        across, down = (each / dpi for each in frame.dpi)
         if across.is_integer() and down.is_integer() and min(frame.width, frame.height) > _STEPPED:
             width, height = frame.width // int(across), frame.height // int(down)
-            whole = frame.pixels[: height * int(down), : width * int(across)]
+            whole = pixels[: height * int(down), : width * int(across)]
             return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA))
-        return self._reduced(frame.pixels, LOOK_DPI)
+        return self._reduced(pixels, dpi)
 
     def _reduced(self, pixels: Pixels, dpi: int) -> Pixels:
         frame = self._frame
-        size = (
-            max(_LEAST, round(frame.width * dpi / frame.dpi[0])),
-            max(_LEAST, round(frame.height * dpi / frame.dpi[1])),
-        )
+        across, down = (each / dpi for each in frame.dpi)
+        size = max(_LEAST, round(frame.width / across)), max(_LEAST, round(frame.height / down))
         if size == (frame.width, frame.height):
             return np.ascontiguousarray(pixels)
-        shrinks = size[0] <= frame.width and size[1] <= frame.height
-        way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        # Below two to one, no pixel is passed over between its neighbours.
+        way = cv2.INTER_AREA if max(across, down) >= _HALVED else cv2.INTER_LINEAR
         return np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
 
 
@@ -87,8 +91,13 @@ def depth(grey: Pixels) -> Pixels:
 
 def peak(depth: Pixels) -> float:
     """Return the depth that one pixel in two hundred exceeds: that of well inked strokes."""
-    counts = cv2.calcHist([depth], [0], None, [256], [0, 256]).ravel()
-    return float(np.searchsorted(np.cumsum(counts), _PEAK * depth.size))
+    return exceeded(depth, _PEAK)
+
+
+def exceeded(pixels: Pixels, share: float) -> float:
+    """Return the value that all but `share` of the pixels exceed."""
+    counts = cv2.calcHist([pixels], [0], None, [256], [0, 256]).ravel()
+    return float(np.searchsorted(np.cumsum(counts), share * pixels.size))
 
 
 def _luminance(pixels: Pixels) -> Pixels:
