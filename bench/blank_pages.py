@@ -169,9 +169,14 @@ WRITTEN: Final = {
     ),
     "tick mark, pen": Writing(size=(8, 7), ink=Ink(colour=_BLUE), draw=_tick),
     "tick mark, pencil 150": Writing(size=(8, 7), ink=pencil(150), draw=_tick),
+    "note in white": Writing(
+        size=_NOTE, ink=Ink(colour=(246, 246, 246), evenness=0.8), draw=_scribble(9, 3.5, 0.6)
+    ),
 }  # fmt: skip
 BLANK: Final = ("plain", "dust", "holes", "shadow", "crease", *(f"bleed {b:.0%}" for b in BLEEDS))
-PAPERS: Final = ("white", "yellowed", "noisy", "bleed 16%")
+#: Paper that pages with nothing on them are made of; show-through is a kind of its own there.
+BARE: Final = ("white", "yellowed", "noisy", "red", "blue")
+PAPERS: Final = (*BARE, "bleed 16%")
 
 
 def written(kind: str, paper: str, dpi: int, mode: str, seed: int) -> Pixels:
@@ -187,6 +192,16 @@ def written(kind: str, paper: str, dpi: int, mode: str, seed: int) -> Pixels:
     cover = cover[: place.shape[0], : place.shape[1], None]
     place += cover * (np.array(writing.ink.colour, np.float32) - place)
     return captured(sheet, mode)
+
+
+def stands_out(kind: str, paper: str) -> bool:
+    """Tell whether anybody could see the writing: nobody writes in the colour of the paper."""
+    ink, name = WRITTEN[kind].ink, paper.split(maxsplit=1)[0]
+    if ink.grey > _BRIGHTNESS[name]:
+        return ink.grey - _BRIGHTNESS[name] > _SEEN
+    tint = _TINTS.get(name, (_BRIGHTNESS[name],) * 3)
+    far = max(abs(one - other) for one, other in zip(ink.colour, tint, strict=True))
+    return far * (1 + ink.evenness) / 2 > _SEEN
 
 
 def is_on_image(kind: str, paper: str, mode: str) -> bool:
@@ -227,9 +242,25 @@ def _compressed(pixels: Pixels, quality: int) -> Pixels:
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_UNCHANGED), dtype=np.uint8)
 
 
-_BRIGHTNESS: Final = {"white": 249.0, "yellowed": 224.0, "noisy": 243.0, "bleed": 246.0}
-_TINTS: Final = {"yellowed": (238.0, 226.0, 192.0)}
-_NOISE: Final = {"white": 2.0, "yellowed": 4.0, "noisy": 10.0, "bleed": 3.0}
+#: Levels between the ink's colour and the paper's below which nobody sees it.
+_SEEN: Final = 40.0
+_BRIGHTNESS: Final = {
+    "white": 249.0, "yellowed": 224.0, "noisy": 243.0, "bleed": 246.0, "red": 166.0, "blue": 164.0,
+}  # fmt: skip
+#: The coloured ones are the covers of files and carbon sets.
+_TINTS: Final = {
+    "yellowed": (238.0, 226.0, 192.0),
+    "red": (222.0, 146.0, 128.0),
+    "blue": (128.0, 172.0, 210.0),
+}
+_NOISE: Final = {
+    "white": 2.0,
+    "yellowed": 4.0,
+    "noisy": 10.0,
+    "bleed": 3.0,
+    "red": 4.0,
+    "blue": 4.0,
+}
 
 
 def _paper(kind: str, dpi: int, random: Random) -> Layer:

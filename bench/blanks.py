@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.blank_pages import (
+    BARE,
     BLANK,
     MODES,
     PAPERS,
@@ -22,6 +23,7 @@ from bench.blank_pages import (
     Pixels,
     blank,
     is_on_image,
+    stands_out,
     written,
 )
 from workers.separation.blanks import count_marks
@@ -50,7 +52,7 @@ def samples(seeds: range) -> Iterator[Sample]:
 
 def _of_capture(seed: int, dpi: int, mode: str) -> Iterator[Sample]:
     for paper in PAPERS:
-        for kind in WRITTEN:
+        for kind in [each for each in WRITTEN if stands_out(each, paper)]:
             page = written(kind, paper, dpi, mode, seed)
             yield Sample(
                 kind=kind,
@@ -61,9 +63,9 @@ def _of_capture(seed: int, dpi: int, mode: str) -> Iterator[Sample]:
                 pixels=page,
                 shown=is_on_image(kind, paper, mode),
             )
-    for paper in PAPERS[:3]:
+    for paper in BARE:
         for kind in BLANK:
-            if paper == PAPERS[0] or not kind.startswith("bleed"):
+            if paper == BARE[0] or not kind.startswith("bleed"):
                 page = blank(kind, paper, dpi, mode, seed)
                 yield Sample(kind=kind, paper=paper, mode=mode, dpi=dpi, is_blank=True, pixels=page)
 

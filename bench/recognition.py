@@ -151,9 +151,11 @@ def measure(pages: Sequence[Path], rounds: int, folder: Path, *, peer: bool) -> 
         for name, value in values.items() if number else ():
             found.setdefault(name, []).append(value / len(pages))
     report(found, "+".join(models), len(pages), rounds)
-    for path, (written, image) in zip(pages, sizes, strict=True):
-        if written > 1.03 * image + 4096:
-            print(f"too large: {path.name} {written} bytes for {image}")
+    names = {path.stat().st_size: path.name for path in pages}
+    over = {image: written for written, image in sizes if written > 1.03 * image + 4096}
+    print(f"larger than 1.03 x image + 4 kB: {len(over)} of {len(sizes)}")
+    for image, written in sorted(over.items()):
+        print(f"  {names[image]}: {written - image - 0.03 * image - 4096:.0f} bytes over the bound")
 
 
 def report(found: dict[str, list[float]], models: str, pages: int, rounds: int) -> None:

@@ -167,7 +167,7 @@ class RecognitionRules(_Section):
         orientation: Whether turned pages are set upright.
     """
 
-    languages: Models = ("deu",)
+    languages: Models = ("deu", "eng")
     alternatives: Annotated[tuple[Models, ...], Field(strict=False, max_length=4)] = ()
     fallbacks: Annotated[tuple[Models, ...], Field(strict=False, max_length=4)] = ()
     orientation: bool = True

@@ -95,14 +95,16 @@ def placed(pages: Sequence[int], page: int, entry: Facts) -> list[int]:
     """Return `pages` in reading order with `page` among them.
 
     Pages that lie as they arrived take it at its number. Where the order is another one
-    (reversed backs), what was left out may say after which page it lay (`after`, 0: before the
-    first); if it does not, the page goes before the first one with a higher number.
+    (reversed backs), what was left out says after which page it lay (`after`, 0: before the
+    first) and what else was left out in between (`between`, nearest first), which may be back.
+    Where nothing is said, the page goes before the first one with a higher number.
     """
-    after = entry.get("after")
-    if after == 0:
+    before = [*entry.get("between", ()), entry.get("after")]
+    known = next((number for number in before if number in pages), None)
+    if known is not None:
+        at = pages.index(known) + 1
+    elif entry.get("after") == 0:
         at = 0
-    elif after in pages:
-        at = pages.index(after) + 1
     elif list(pages) == sorted(pages):
         at = bisect(pages, page)
     else:

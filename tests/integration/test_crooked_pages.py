@@ -163,7 +163,7 @@ def test_facts_say_which_models_were_used_and_how_the_page_was_levelled(bench: B
     batch = bench.batch(source)
     page = bench.recognised(batch, bench.pages(source)[0])
     facts = page.facts["recognition"]
-    assert facts["languages"] == ["deu"]
+    assert facts["languages"] == ["deu", "eng"]
     assert facts["levelled"] == pytest.approx(3.0, abs=0.3)
     assert facts["read_dpi"] <= 200
     blank = dataclasses.replace(page, facts=page.facts | {"examination": {"blank": True}})

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.document import Batch, BatchStage, Envelope, Facts, Page, Source
+from ingest.ledger.targets import placed
 from profiles.model import SeparationRules
 from tests.plugins.stacks import with_facts
 from workers.separation import cutting, laying, statements
@@ -72,6 +75,55 @@ def test_under_any_rules_pages_and_their_order_are_kept(
     assert cutting_pages == {
         page.number for page in pages if any(separator_on(page, run.rules) for run in runs)
     }
+
+
+@settings(deadline=None)
+@given(
+    kinds=st.lists(PAGES, max_size=24), rules=rule_sets(), random=st.randoms(use_true_random=False)
+)
+def test_in_whatever_order_pages_are_put_back_they_stand_where_they_lay(
+    kinds: list[str], rules: SeparationRules, random: Random
+) -> None:
+    kinds = kinds[: len(kinds) // 2 * 2]
+    pages = [_stacked_page(number, kind) for number, kind in enumerate(kinds, 1)]
+    runs = laying.runs(_BATCH, pages, rules, as_is=False)
+    order = [page.number for run in runs for page in run.pages]
+    found = cutting.cut(runs, statements.read(runs, lambda _: None))
+    restored = [list(part.pages) for part in found.parts]
+    entries = [entry for entry in found.omitted if entry["document"] is not None]
+    random.shuffle(entries)
+    for entry in entries:
+        at = entry["document"] - 1
+        restored[at] = placed(restored[at], entry["page"], entry)
+    for numbers in restored:
+        assert numbers == [number for number in order if number in set(numbers)]
+
+
+@settings(deadline=None)
+@given(passes=st.integers(1, 6), mails=st.lists(st.integers(1, 3), max_size=2), first=st.booleans())
+def test_electronic_files_beside_two_passes_stay_out_of_the_pairs(
+    passes: int, mails: list[int], *, first: bool
+) -> None:
+    counts = [("mail", n) for n in mails[:first]] + [("scan", passes), ("scan", passes)]
+    counts += [("mail", n) for n in mails[first:]]
+    sources = tuple(
+        replace(_BATCH.sources[0], ordinal=at, pages=n, facts={"electronic": kind == "mail"})
+        for at, (kind, n) in enumerate(counts, 1)
+    )
+    places = [at for at, (_, n) in enumerate(counts, 1) for _ in range(n)]
+    pages = [
+        replace(_stacked_page(number, "content"), source=at) for number, at in enumerate(places, 1)
+    ]
+    rules = SeparationRules(sides="fronts_then_backs")
+    found = laying.runs(replace(_BATCH, sources=sources), pages, rules, as_is=False)
+    scanned = [page.number for page in pages if counts[page.source - 1][0] == "scan"]
+    fronts, backs = scanned[:passes], scanned[passes:][::-1]
+    (stack,) = [run for run in found if not run.is_electronic]
+    assert [page.number for page in stack.pages] == [
+        n for pair in zip(fronts, backs, strict=True) for n in pair
+    ]
+    for run in found:
+        assert len({counts[page.source - 1][0] for page in run.pages}) == 1
 
 
 def _stacked_page(number: int, kind: str) -> Page:

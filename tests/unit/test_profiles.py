@@ -46,7 +46,7 @@ def test_the_default_profile_copies_and_keeps_blank_pages() -> None:
     profile = profiles.load_released("posteingang").profile
     assert profile.treatment == "copying"
     assert profile.separation.blank == "keep"
-    assert profile.recognition.languages == ("deu",)
+    assert profile.recognition.languages == ("deu", "eng")
     assert profile.routing.default == "poststelle"
     assert profile.urgency is Priority.TODAY
 

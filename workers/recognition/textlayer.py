@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import io
 import unicodedata
+from itertools import groupby
 from typing import Final
 
 from fontTools.fontBuilder import FontBuilder
@@ -42,8 +43,64 @@ _LARGEST: Final = 0xFFFF
 _BLOCK: Final = 100
 #: Places are whole numbers of this part of a point: 0.035 mm, finer than any scan.
 _STEPS: Final = 10
+#: Words whose heights differ by less than this share of their letters stand on one level.
+_SAME_HEIGHT: Final = 0.1
+#: Gaps between words are multiples of so many thousandths of an em, widths of so many percent:
+#: a word ends within a fiftieth of its width, and begins within a tenth of a millimetre.
+_GAP: Final = 20
+_SCALING: Final = 4
 #: 2026-01-01 in seconds since 1904, so that the font is the same on every machine and day.
 _FOUNDED: Final = 3_850_070_400
+
+
+class _Pen:
+    """Where viewers stand in the text, and the fewest operators that take them on.
+
+    Words on one level follow one another by the gap between them, which is much alike all over a
+    page; a place of its own for each would be the larger half of a dense page's text.
+    """
+
+    def __init__(self, height: float) -> None:
+        """Stand at the lower left corner of a page of `height`; lengths in steps of a point."""
+        self._height = height
+        self._begun = 0, 0
+        self._at: float | None = None
+        self._size = 0
+        self._stretch = 0
+
+    def sized(self, size: int) -> list[bytes]:
+        """Begin a line of letters of `size`."""
+        self._at = None
+        if size == self._size:
+            return []
+        self._size = size
+        return [b"/%s %d Tf" % (FONT_NAME.encode("ascii"), size)]
+
+    def word(self, codes: bytes, across: tuple[float, float], down: float) -> bytes:
+        """Write a word with the space that belongs to it: pdfium drops single characters.
+
+        Args:
+            codes: Of the word and a space, two bytes each.
+            across: Where the word begins and ends.
+            down: Its baseline below the upper edge of the page.
+        """
+        begin, end = across
+        letters = len(codes) // 2
+        stretch = _stretch(end - begin, letters - 1, self._size)
+        stretched = b"" if stretch == self._stretch else b"%d Tz " % stretch
+        self._stretch = stretch
+        thousandth = self._size * stretch / 100 / _EM
+        row, gap, move = round(self._height - down), 0, b""
+        if self._at is not None and abs(row - self._begun[1]) <= self._size * _SAME_HEIGHT:
+            gap = _GAP * round((self._at - begin) / thousandth / _GAP)
+            start = self._at - gap * thousandth
+        else:
+            column = round(begin)
+            move = b"%d %d Td " % (column - self._begun[0], row - self._begun[1])
+            self._begun, start = (column, row), float(column)
+        self._at = start + letters * _ADVANCE * thousandth
+        text = _literal(codes)
+        return stretched + move + (b"[%d%s]TJ" % (gap, text) if gap else text + b"Tj")
 
 
 class TextLayer:
@@ -64,26 +121,21 @@ class TextLayer:
         """
         if not words.lines or not words.width or not words.height:
             return b""
-        scale = _STEPS * width / words.width, _STEPS * height / words.height, _STEPS * height
-        parts = [f"q {1 / _STEPS} 0 0 {1 / _STEPS} 0 0 cm BT 3 Tr"]
-        pen = 0, 0
+        scale = _STEPS * width / words.width, _STEPS * height / words.height
+        parts = [b"q %g 0 0 %g 0 0 cm BT 3 Tr" % (1 / _STEPS, 1 / _STEPS)]
+        pen = _Pen(_STEPS * height)
         for line in words.lines:
-            operators, pen = self._line(line, scale, pen)
-            parts += operators
-        parts.append("ET Q\n")
-        return "\n".join(parts).encode("ascii")
+            parts += self._line(line, scale, pen)
+        parts.append(b"ET Q\n")
+        return b"\n".join(parts)
 
-    def _line(
-        self, line: Line, scale: tuple[float, float, float], pen: tuple[int, int]
-    ) -> tuple[list[str], tuple[int, int]]:
-        """Return the operators of a line and where they leave the pen, in tenths of a point."""
-        across, down, height = scale
+    def _line(self, line: Line, scale: tuple[float, float], pen: _Pen) -> list[bytes]:
+        """Return the operators of a line, from where `pen` is to where it leaves it."""
+        across, down = scale
         left, top, right, bottom = line.box
         slope, lift = line.baseline or (0.0, _BELOW * (bottom - top))
         tall = max(bottom - top - abs(slope) * (right - left), 1.0) * down
-        size = max(round(tall), 1)
-        operators = [f"/{FONT_NAME} {size} Tf"]
-        space = self._encoded(" ")
+        operators = pen.sized(max(round(tall), 1))
         for word in line.words:
             text = plain(word.text)
             if not text:
@@ -91,17 +143,13 @@ class TextLayer:
             begin, _, end, _ = word.box
             # A word stays level: poppler cuts a word in two where its baseline climbs.
             middle = (begin + end) / 2 - left
-            place = round(begin * across), round(height - (bottom - lift + slope * middle) * down)
-            stretch = _stretch((end - begin) * across, len(text), size)
-            # Whole numbers and steps from word to word pack to two thirds of absolute places.
-            # The space belongs to the word: pdfium drops text objects of a single character.
-            step = f"{place[0] - pen[0]} {place[1] - pen[1]} Td"
-            operators.append(f"{stretch} Tz {step} <{self._encoded(text)}{space}> Tj")
-            pen = place
-        return operators, pen
+            height = (bottom - lift + slope * middle) * down
+            ends = begin * across, end * across
+            operators.append(pen.word(self._encoded(text + " "), ends, height))
+        return operators
 
-    def _encoded(self, text: str) -> str:
-        return "".join(f"{self._code(character):04X}" for character in text)
+    def _encoded(self, text: str) -> bytes:
+        return b"".join(self._code(character).to_bytes(2, "big") for character in text)
 
     def _code(self, character: str) -> int:
         code = self._codes.get(character)
@@ -150,14 +198,17 @@ class TextLayer:
         )
 
     def _meanings(self) -> bytes:
-        pairs = sorted((code, character) for character, code in self._codes.items())
-        rows = [
-            f"<{code:04X}> <{character.encode('utf-16-be').hex().upper()}>"
-            for code, character in pairs
-        ]
-        blocks = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
+        moved = sorted((code, text) for text, code in self._codes.items() if ord(text) != code)
+        single = [f"<{code:04X}> <{text.encode('utf-16-be').hex()}>" for code, text in moved]
+        blocks = [("bfchar", single[at : at + _BLOCK]) for at in range(0, len(single), _BLOCK)]
+        # A range may not leave its first byte; most pages have letters of the first two alone.
+        plainly = sorted(code for text, code in self._codes.items() if ord(text) == code)
+        rows = [list(row) for _, row in groupby(plainly, lambda code: code >> 8)]
+        ranges = [f"<{row[0]:04X}> <{row[-1]:04X}> <{row[0]:04X}>" for row in rows]
+        blocks += [("bfrange", ranges[at : at + _BLOCK]) for at in range(0, len(ranges), _BLOCK)]
         body = "\n".join(
-            f"{len(block)} beginbfchar\n" + "\n".join(block) + "\nendbfchar" for block in blocks
+            f"{len(block)} begin{kind}\n" + "\n".join(block) + f"\nend{kind}"
+            for kind, block in blocks
         )
         return _CMAP.replace("BODY", body).encode("ascii")
 
@@ -175,7 +226,15 @@ def plain(text: str) -> str:
 def _stretch(wished: float, characters: int, size: int) -> int:
     """Return the horizontal scaling in percent; never zero, which would make a word vanish."""
     natural = characters * size * _ADVANCE / _EM
-    return round(min(max(wished / natural * 100, 1.0), 10_000.0))
+    percent = min(max(wished / natural * 100, 1.0), 10_000.0)
+    return max(1, _SCALING * round(percent / _SCALING))
+
+
+def _literal(codes: bytes) -> bytes:
+    """Return a string of a content stream (ISO 32000-1, 7.3.4.2)."""
+    for special in (b"\\", b"(", b")"):
+        codes = codes.replace(special, b"\\" + special)
+    return b"(" + codes.replace(b"\r", b"\\r") + b")"
 
 
 @functools.cache

@@ -185,18 +185,29 @@ def cut(found: Sequence[Run], said: Mapping[int, Statement]) -> Cuts:
 
 
 def _order(run: Run, cuts: Cuts) -> None:
-    """Say of left-out pages where they lay, where numbers do not tell: behind which page, or 0."""
+    """Say of left-out pages where they lay, where numbers do not tell.
+
+    `after` is the page of its document before it, or 0; `between` what was left out between the
+    two, nearest first: it may have been put back by then.
+    """
     numbers_read = [page.number for page in run.pages]
     if numbers_read == sorted(numbers_read):
         return
     holders = {n: at for at, part in enumerate(cuts.parts, 1) for n in part.pages}
     entries = {entry["page"]: entry for entry in cuts.omitted}
     latest: dict[int | None, int] = {}
+    passed: dict[int | None, list[int]] = {}
     for number in numbers_read:
         if number in entries:
-            entries[number]["after"] = latest.get(entries[number]["document"], 0)
+            entry = entries[number]
+            gap = passed.setdefault(entry["document"], [])
+            entry["after"] = latest.get(entry["document"], 0)
+            if gap:
+                entry["between"] = gap[::-1]
+            gap.append(number)
         else:
             latest[holders.get(number)] = number
+            passed.pop(holders.get(number), None)
 
 
 class _Pile:
