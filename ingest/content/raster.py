@@ -47,6 +47,7 @@ _USUAL: Final = (75, 100, 150, 200, 240, 300, 400, 600)
 _SUBFILE_TYPE: Final = 254
 _REDUCED: Final = 1
 _STRIPE: Final = 1024
+_SMALL: Final = 10_000_000  #: pixels: A4 at 300 dpi
 _ORIENTATION: Final = 274
 _LYING: Final = (5, 6, 7, 8)
 _FORMATS: Final = {
@@ -65,7 +66,13 @@ Image.MAX_IMAGE_PIXELS = None
 
 
 def open_frame(
-    path: Path, kind: SourceKind, index: int, *, max_pixels: int, dpi: int = PDF_DPI
+    path: Path,
+    kind: SourceKind,
+    index: int,
+    *,
+    max_pixels: int,
+    dpi: int = PDF_DPI,
+    grey: bool = False,
 ) -> Frame:
     """Decode the page at 0-based `index`.
 
@@ -76,6 +83,8 @@ def open_frame(
         max_pixels: More than this is a bomb, not a page.
         dpi: Wished resolution of PDF pages; less where the page's own image carries less, or
             where the page would exceed `max_pixels`. Images are never resampled.
+        grey: Luminance is enough: where the decoder can leave colours out, which takes half the
+            time, it does; elsewhere they come all the same.
 
     Raises:
         DecompressionBomb: Decoding would need more than `max_pixels`; nothing was decoded.
@@ -91,6 +100,8 @@ def open_frame(
     with _pillow(index), _opened(path, kind) as image:
         _turn_to(image, index)
         check_size(image.width, image.height, index, max_pixels)
+        if grey and image.format == "JPEG":
+            image.draft("L", image.size)
         return _converted(image, index)
 
 
@@ -209,7 +220,9 @@ def _plain(image: Image.Image) -> tuple[Pixels, Mode]:
 
 
 def _pixels(image: Image.Image) -> Pixels:
-    """Copy in stripes: at once, Pillow would hold a large plan three times."""
+    """Copy a large plan in stripes: at once, Pillow would hold it three times."""
+    if image.mode != "1" and image.width * image.height <= _SMALL:
+        return np.asarray(image)
     shape = (image.height, image.width, 3)[: 3 if image.mode == "RGB" else 2]
     pixels = np.empty(shape, np.uint8)
     for top in range(0, image.height, _STRIPE):

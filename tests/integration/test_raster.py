@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pikepdf
@@ -22,7 +23,7 @@ from workers.separation import sheets
 LIMIT = 150_000_000
 
 
-def opened(folder: Path, content: bytes, kind: SourceKind, index: int = 0, **options: int) -> Frame:
+def opened(folder: Path, content: bytes, kind: SourceKind, index: int = 0, **options: Any) -> Frame:
     path = folder / "bild"
     path.write_bytes(content)
     return open_frame(path, kind, index, **{"max_pixels": LIMIT, **options})
@@ -76,6 +77,17 @@ def test_sixteen_bits_and_cmyk_become_eight_bits(tmp_path: Path) -> None:
     frame = opened(tmp_path, saved(cyan, "JPEG"), SourceKind.JPEG)
     assert frame.mode == "RGB"
     assert frame.pixels[32, 32, 0] < 60 < frame.pixels[32, 32, 2]
+
+
+def test_colours_may_be_left_out_and_nothing_else_changes(tmp_path: Path) -> None:
+    image = Image.linear_gradient("L").convert("RGB").resize((900, 700))
+    image.paste((200, 40, 30), (100, 100, 400, 300))
+    content = saved(image, "JPEG", dpi=(300, 300), quality=95)
+    full = opened(tmp_path, content, SourceKind.JPEG)
+    grey = opened(tmp_path, content, SourceKind.JPEG, grey=True)
+    assert (full.mode, grey.mode) == ("RGB", "L")
+    assert (grey.width, grey.height, grey.dpi) == (full.width, full.height, full.dpi)
+    assert np.abs(grey.pixels.astype(int) - full.grey()).max() <= 3
 
 
 @pytest.mark.parametrize(

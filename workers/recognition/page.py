@@ -54,7 +54,7 @@ def _frame(assignment: Assignment, context: StepContext) -> Frame:
     source = assignment.batch.source(page.source)
     limit = context.settings.workers.max_pixels
     path = context.path(source.content_sha256)
-    return open_frame(path, source.kind, page.index, max_pixels=limit)
+    return open_frame(path, source.kind, page.index, max_pixels=limit, grey=True)
 
 
 def _recognised(

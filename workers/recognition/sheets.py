@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ingest.content import tiff
 from ingest.content.frame import Frame
-from ingest.content.raster import open_frame
+from ingest.content.raster import PDF_DPI, open_frame
 from ingest.context import StepContext
 from ingest.document import Assignment, Facts, Page, Source, SourceKind
 from profiles import Profile
@@ -94,13 +94,13 @@ class Desk:
         frames = self._frames[sheet.source.sha256]
         return frames[sheet.page.index] if sheet.page.index < len(frames) else None
 
-    def decoder(self, sheet: Sheet, **options: int) -> Callable[[], Frame]:
-        """Return what decodes the page when it has to be."""
+    def decoder(self, sheet: Sheet, dpi: int = PDF_DPI) -> Callable[[], Frame]:
+        """Return what decodes the page when it has to be; `dpi` is that of a page of a PDF."""
         limit = self._context.settings.workers.max_pixels
 
         def decode() -> Frame:
             kind = sheet.source.kind
-            return open_frame(sheet.path, kind, sheet.page.index, max_pixels=limit, **options)
+            return open_frame(sheet.path, kind, sheet.page.index, max_pixels=limit, dpi=dpi)
 
         return decode
 
