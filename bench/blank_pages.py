@@ -194,11 +194,13 @@ def written(kind: str, paper: str, dpi: int, mode: str, seed: int) -> Pixels:
     return captured(sheet, mode)
 
 
-def stands_out(kind: str, paper: str) -> bool:
-    """Tell whether anybody could see the writing: nobody writes in the colour of the paper."""
+def stands_out(kind: str, paper: str, mode: str) -> bool:
+    """Tell whether the writing can be seen in such a capture: nobody writes tone in tone."""
     ink, name = WRITTEN[kind].ink, paper.split(maxsplit=1)[0]
     if ink.grey > _BRIGHTNESS[name]:
         return ink.grey - _BRIGHTNESS[name] > _SEEN
+    if name in _COVERS and mode != "colour":
+        return (_BRIGHTNESS[name] - ink.grey) * (1 + ink.evenness) / 2 > _SEEN
     tint = _TINTS.get(name, (_BRIGHTNESS[name],) * 3)
     far = max(abs(one - other) for one, other in zip(ink.colour, tint, strict=True))
     return far * (1 + ink.evenness) / 2 > _SEEN
@@ -247,6 +249,7 @@ _SEEN: Final = 40.0
 _BRIGHTNESS: Final = {
     "white": 249.0, "yellowed": 224.0, "noisy": 243.0, "bleed": 246.0, "red": 166.0, "blue": 164.0,
 }  # fmt: skip
+_COVERS: Final = ("red", "blue")
 #: The coloured ones are the covers of files and carbon sets.
 _TINTS: Final = {
     "yellowed": (238.0, 226.0, 192.0),

@@ -29,6 +29,8 @@ _UNSURE: Final = 80.0
 _BETTER: Final = 5.0
 #: A direction told by a few lines has to be this much better than the next.
 _CLEARLY: Final = 8.0
+#: A few lines tell no more exactly than this.
+_NO_WORSE: Final = 8.0
 _MOSTLY: Final = 0.5
 _PLAUSIBLE: Final = 55.0
 _HOPELESS: Final = 40.0
@@ -127,6 +129,8 @@ class _Reader:
         self._engines = engines
         self._usual = engines.usual
         self._skew = skew
+        self._samples: dict[tuple[int, Models], Reading] = {}
+        self._attempts: dict[tuple[int, Models], _Attempt] = {}
 
     def best(self, *, orientation: bool) -> tuple[int, _Attempt]:
         if min(self.prepared.pixels.shape) < _LEAST:
@@ -138,10 +142,18 @@ class _Reader:
         if orientation and not read.reads_well:
             turn, read = self._turned_better(turn, read)
         if read.value < _UNSURE and read.reading.characters() >= _TELLING:
-            for models in self._engines.by_models:
-                other = self._read(turn, models) if models != read.models else read
-                read = other if other.value > read.value + 1 else read
+            read = self._with_others(turn, read)
         return turn, read
+
+    def _with_others(self, turn: int, read: _Attempt) -> _Attempt:
+        """Read once more with the models that know a few lines of an unsure page no worse."""
+        first = self._sampled(turn, read.models).confidence()
+        for models in self._engines.by_models:
+            if self._sampled(turn, models).confidence() < first - _NO_WORSE:
+                continue
+            other = self._read(turn, models)
+            read = other if other.value > read.value + 1 else read
+        return read
 
     def _chosen(self, turn: int) -> Models:
         """Ask a few lines which models know the letters; the usual ones where nothing tells."""
@@ -153,11 +165,22 @@ class _Reader:
         return max(tried, key=lambda models: tried[models].confidence())
 
     def _sampled(self, turn: int, models: Models) -> Reading:
-        sample = Levelled(self.prepared.sample(turn), self._skew).pixels
-        return self._engines.by_models[models].read(sample, self.prepared.dpi, dark_fields=False)
+        known = self._samples.get((turn, models))
+        if known is None:
+            sample = Levelled(self.prepared.sample(turn), self._skew).pixels
+            engine = self._engines.by_models[models]
+            known = engine.read(sample, self.prepared.dpi, dark_fields=False)
+            self._samples[turn, models] = known
+        return known
 
     def _read(self, turn: int, models: Models) -> _Attempt:
-        """Read once more by local contrast where one threshold for the page hides the text."""
+        known = self._attempts.get((turn, models))
+        if known is None:
+            known = self._attempts[turn, models] = self._attempted(turn, models)
+        return known
+
+    def _attempted(self, turn: int, models: Models) -> _Attempt:
+        """Read; once more by local contrast where one threshold for the page hides the text."""
         page = Levelled(turned(self.prepared.pixels, turn), self._skew)
         engine, dpi = self._engines.by_models[models], self.prepared.dpi
         reading = engine.read(page.pixels, dpi, dark_fields=self.prepared.dark_fields)

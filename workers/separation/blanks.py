@@ -50,6 +50,8 @@ _FIELD_CONTRAST: Final = 80
 _FIELD_AREA: Final = 500
 #: Median of the darkest channel below which paper is coloured or grey on purpose.
 _LIGHT_GROUND: Final = 225
+_DIM: Final = 200
+_WHITE: Final = 250
 #: A punch hole: 5 to 9 mm across, filled, within 20 mm of the edge. Pixels at 100 dpi.
 _HOLE: Final = (17, 38)
 _HOLE_EDGE: Final = 80
@@ -74,7 +76,8 @@ def count_marks(pixels: Pixels, dpi: tuple[float, float], *, small: Pixels | Non
     inner = np.asarray(cv2.medianBlur(cropped, 3), dtype=np.uint8)
     paper = _paper(inner)
     darker = np.asarray(cv2.subtract(paper, inner), dtype=np.uint8)
-    written = _marks(_components(darker, _CONTRAST), inner.shape)
+    dim = _dimness(inner)
+    written = _marks(_components(darker, _CONTRAST * dim), inner.shape)
     band = round(small.shape[0] * _BAND), round(small.shape[1] * _BAND)
     outer = int(_reaches_band(written, inner.shape, band).sum())
     dropped = outer if outer < _LINE_OF_TEXT else 0
@@ -82,7 +85,7 @@ def count_marks(pixels: Pixels, dpi: tuple[float, float], *, small: Pixels | Non
     found += _count_light(levelled.darkest(_DPI)[top : height - top, left : width - left])
     if found or min(dpi) < _LEAST_DPI:
         return found
-    boxes = _components(darker, _FAINT)
+    boxes = _components(darker, _FAINT * dim)
     streaks = (boxes[:, 2] <= _STREAK) & (2 * boxes[:, 3] >= 3 * boxes[:, 2])
     faint = _marks(boxes[(boxes[:, 4] >= _FAINT_AREA) & ~streaks], inner.shape)
     faint = faint[~_reaches_band(faint, inner.shape, band)]
@@ -128,6 +131,15 @@ class _Levelled:
         return _darkest(np.asarray(cv2.add(small, lift), np.uint8))
 
 
+def _dimness(inner: Pixels) -> float:
+    """Return by how much less ink stands out from this paper than from white, 1 where it is light.
+
+    Ink takes away a share of the light, so on a dark ground the same ink makes less difference.
+    """
+    brightness = float(np.median(inner[::_COARSE, ::_COARSE]))
+    return brightness / _WHITE if brightness < _DIM else 1.0
+
+
 def _darkest(colours: Pixels) -> Pixels:
     first, *others = cv2.split(colours)
     for other in others:
@@ -135,7 +147,7 @@ def _darkest(colours: Pixels) -> Pixels:
     return np.asarray(first, np.uint8)
 
 
-def _components(darker: Pixels, contrast: int) -> Boxes:
+def _components(darker: Pixels, contrast: float) -> Boxes:
     """Return left, top, width, height and area of what is darker than its paper by more."""
     dark = (darker > contrast).astype(np.uint8)
     return marks(dark)
