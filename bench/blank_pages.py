@@ -194,12 +194,12 @@ def written(kind: str, paper: str, dpi: int, mode: str, seed: int) -> Pixels:
     return captured(sheet, mode)
 
 
-def stands_out(kind: str, paper: str, mode: str) -> bool:
-    """Tell whether the writing can be seen in such a capture: nobody writes tone in tone."""
+def stands_out(kind: str, paper: str) -> bool:
+    """Tell whether anybody could see the writing: nobody writes tone in tone."""
     ink, name = WRITTEN[kind].ink, paper.split(maxsplit=1)[0]
     if ink.grey > _BRIGHTNESS[name]:
         return ink.grey - _BRIGHTNESS[name] > _SEEN
-    if name in _COVERS and mode != "colour":
+    if name in _COVERS:
         return (_BRIGHTNESS[name] - ink.grey) * (1 + ink.evenness) / 2 > _SEEN
     tint = _TINTS.get(name, (_BRIGHTNESS[name],) * 3)
     far = max(abs(one - other) for one, other in zip(ink.colour, tint, strict=True))

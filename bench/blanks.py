@@ -52,7 +52,7 @@ def samples(seeds: range) -> Iterator[Sample]:
 
 def _of_capture(seed: int, dpi: int, mode: str) -> Iterator[Sample]:
     for paper in PAPERS:
-        for kind in [each for each in WRITTEN if stands_out(each, paper, mode)]:
+        for kind in [each for each in WRITTEN if stands_out(each, paper)]:
             page = written(kind, paper, dpi, mode, seed)
             yield Sample(
                 kind=kind,

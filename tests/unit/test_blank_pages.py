@@ -12,7 +12,7 @@ DPI = (200.0, 200.0)
 
 SHOWN = [
     (kind, mode) for kind in WRITTEN for mode in MODES
-    if stands_out(kind, "yellowed", mode) and is_on_image(kind, "yellowed", mode)
+    if stands_out(kind, "yellowed") and is_on_image(kind, "yellowed", mode)
 ]  # fmt: skip
 
 
