@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from pathlib import Path
 
@@ -80,15 +79,64 @@ def test_a_slanted_line_keeps_its_words_whole_and_in_order(tmp_path: Path) -> No
     assert poppler_text(path)[0].split()[3] == "Zeitraums"
 
 
-def test_a_word_is_marked_where_it_stands(tmp_path: Path) -> None:
-    page = _words("Aktenzeichen 17")
-    path = _pdf(tmp_path / "a.pdf", page)
+def _marked(path: Path, page: Words) -> list[str]:
+    """Return what selecting the place of each word gives."""
+    across, down = 595.2 / page.width, 841.9 / page.height
     with pdfium.PdfDocument(path) as document:
-        textpage = document[0].get_textpage()
-        left, _, right, _ = textpage.get_rect(0) if textpage.count_rects() else (0, 0, 0, 0)
-    box = page.lines[0].words[0].box
-    assert left == pytest.approx(box[0] * 0.48, abs=2)
-    assert right >= box[2] * 0.48 - 2
+        chosen = document[0].get_textpage()
+        boxes = [word.box for line in page.lines for word in line.words]
+        return [
+            chosen.get_text_bounded(
+                left * across - 0.3, 841.9 - bottom * down, right * across + 0.3, 841.9 - top * down
+            ).strip()
+            for left, top, right, bottom in boxes
+        ]
+
+
+def _line(*placed: tuple[str, int, int], top: int = 200, slope: float = 0.0) -> Line:
+    found = tuple(
+        Word(text=text, box=(left, top, right, top + 40), confidence=90.0)
+        for text, left, right in placed
+    )
+    return Line(
+        box=(placed[0][1], top, placed[-1][2], top + 40), words=found, baseline=(slope, 8.0)
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        _line(("Aktenzeichen", 50, 310), ("17", 330, 372), ("vom", 392, 450), ("Mai", 470, 525)),
+        _line(("Summe", 50, 160), ("1.234,56", 900, 1050), ("Euro", 1062, 1130)),
+        _line(("—", 50, 400), ("Datum", 420, 530), ("—", 560, 900), ("Ort", 920, 980)),
+        _line(("Donaudampfschifffahrtsgesellschaftskapitän", 50, 460), ("Ende", 470, 560)),
+        _line(("i", 50, 56), ("Wwwww", 70, 330), ("l", 345, 350), ("(Mm)", 365, 470)),
+        _line(("eins", 50, 120), ("zwei", 140, 210), ("drei", 230, 300), slope=0.03),
+    ],
+)
+def test_selecting_the_place_of_a_word_gives_that_word(tmp_path: Path, line: Line) -> None:
+    page = Words(width=1240, height=1754, dpi=(150, 150), lines=(line,))
+    path = _pdf(tmp_path / "a.pdf", page)
+    wanted = [word.text for word in line.words]
+    assert _marked(path, page) == wanted
+    assert poppler_text(path)[0].split() == wanted
+    assert pdfa.validate_written(path, "3b").passed
+
+
+@pytest.mark.parametrize("rises", [True, False])
+def test_a_line_that_runs_along_the_margin_is_marked_there(tmp_path: Path, *, rises: bool) -> None:
+    places = [(400, 560), (580, 760), (780, 960)]
+    texts = ["Dokument", "erstellt", "amtlich"]
+    found = tuple(
+        Word(text=text, box=(20, top, 50, bottom), confidence=80.0)
+        for text, (top, bottom) in zip(texts, places[:: -1 if rises else 1], strict=True)
+    )
+    margin = Line(box=(20, 400, 50, 960), words=found, baseline=None)
+    body = _line(("Sehr", 150, 240), ("geehrte", 260, 420))
+    page = Words(width=1240, height=1754, dpi=(150, 150), lines=(margin, body))
+    path = _pdf(tmp_path / "a.pdf", page)
+    assert _marked(path, page) == [*texts, "Sehr", "geehrte"]
+    assert sorted(poppler_text(path)[0].split()) == sorted([*texts, "Sehr", "geehrte"])
 
 
 def test_ligatures_are_written_as_letters_and_controls_not_at_all() -> None:
@@ -146,9 +194,12 @@ def test_any_text_gives_content_that_a_parser_accepts(text: str) -> None:
         width=100, height=100, dpi=(72, 72), lines=(Line(box=(10, 10, 10, 10), words=(word,)),)
     )
     content = TextLayer().content(page, 100, 100)
-    shown = re.findall(rb"<([0-9A-F]*)> Tj", content)
-    assert all(len(codes) % 4 == 0 for codes in shown)
-    assert content.count(b"BT") == content.count(b"ET") == 1
+    with pikepdf.new() as pdf:
+        operations = pikepdf.parse_content_stream(pdf.make_stream(content))
+    names = [str(operation.operator) for operation in operations]
+    assert names.count("BT") == names.count("ET") == (1 if content else 0)
+    shown = [bytes(each.operands[0]) for each in operations if str(each.operator) == "Tj"]
+    assert sum(map(len, shown)) == (2 * len(plain(text) + " ") if plain(text) else 0)
 
 
 def _interrupted(path: Path) -> None:

@@ -131,7 +131,7 @@ def _check_coding(found: Inspected, assignment: Assignment) -> None:
     paper = facts["class"] == "scan" or any(
         page.facts.get("class") == "scan" for page in found.pages
     )
-    if not facts.get("jbig2_symbol") or not paper or facts.get("encrypted"):
+    if not facts.get("jbig2_symbol") or not paper or found.source.opened_sha256 is not None:
         return
     profile = Profile.model_validate(assignment.profile)
     if profile.intake.is_electronic:

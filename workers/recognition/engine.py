@@ -43,6 +43,8 @@ _PLACES: Final = (
 _CIRCLE: Final = 360
 #: Tesseract takes a page that lies sideways for writing from top to bottom.
 _TOP_TO_BOTTOM: Final = 2
+#: Rise over run; no page is read that crooked.
+_STEEPEST: Final = 0.4
 _OTSU: Final = "0"
 _SAUVOLA: Final = "2"
 
@@ -286,6 +288,8 @@ def _baseline(
         return None
     (left, start), (right, end) = ends
     slope = (end - start) / (right - left)
+    if abs(slope) > _STEEPEST:  # the line runs down the page; this is no baseline of its letters
+        return None
     return round(slope, 5), round(box[3] - (start + slope * (box[0] - left)), 2)
 
 

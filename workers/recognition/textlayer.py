@@ -2,8 +2,8 @@
 
 One font serves the whole document. It has a single empty glyph, half an em wide, to which every
 code leads; what a code means is said by its ToUnicode map alone. Each word is stretched to its own
-box and followed by a real space, so that searching, marking and copying work in any viewer without
-guessing at gaps.
+box and followed by a real space, so that viewers find, mark and copy whole words. The glyph has no
+area, so nothing is ever painted.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from itertools import groupby
 from typing import Final
 
 from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib.tables._g_l_y_f import Glyph
 from pikepdf import Array, Dictionary, Name, Object, Pdf
 
-from workers.recognition.words import Line, Words
+from workers.recognition.words import Box, Line, Words
 
 FONT_NAME: Final = "ScanText"
 _BASE_FONT: Final = Name("/ScanstrasseText")
 _EM: Final = 1000
 _ADVANCE: Final = 500
 _ASCENT: Final = 800
+_LETTER: Final = 700
 _DESCENT: Final = -200
 #: Where a line names no baseline, the share of its height that is below it.
 _BELOW: Final = 0.2
@@ -45,10 +47,16 @@ _BLOCK: Final = 100
 _STEPS: Final = 10
 #: Words whose heights differ by less than this share of their letters stand on one level.
 _SAME_HEIGHT: Final = 0.1
-#: Gaps between words are multiples of so many thousandths of an em, widths of so many percent:
-#: a word ends within a fiftieth of its width, and begins within a tenth of a millimetre.
+#: Gaps between words are multiples of so many thousandths of an em, unless that is more than
+#: this in steps; widths are exact to a fiftieth. Fewer different numbers pack better.
 _GAP: Final = 20
-_SCALING: Final = 4
+_EXACT: Final = 4.0
+_SCALING: Final = 25
+#: Percent.
+_WIDEST: Final = 300
+#: Characters that tell how a line runs: with fewer, letters may be as high as the line is long.
+_TELLING: Final = 4
+_UPRIGHT: Final = 1.5
 #: 2026-01-01 in seconds since 1904, so that the font is the same on every machine and day.
 _FOUNDED: Final = 3_850_070_400
 
@@ -86,21 +94,44 @@ class _Pen:
         """
         begin, end = across
         letters = len(codes) // 2
-        stretch = _stretch(end - begin, letters - 1, self._size)
-        stretched = b"" if stretch == self._stretch else b"%d Tz " % stretch
-        self._stretch = stretch
-        thousandth = self._size * stretch / 100 / _EM
+        stretched = self._stretched(end - begin, letters - 1)
+        thousandth = self._size * self._stretch / 100 / _EM
         row, gap, move = round(self._height - down), 0, b""
         if self._at is not None and abs(row - self._begun[1]) <= self._size * _SAME_HEIGHT:
-            gap = _GAP * round((self._at - begin) / thousandth / _GAP)
+            fine = _GAP if _GAP * thousandth <= _EXACT else 1
+            gap = fine * round((self._at - begin) / thousandth / fine)
             start = self._at - gap * thousandth
         else:
             column = round(begin)
             move = b"%d %d Td " % (column - self._begun[0], row - self._begun[1])
             self._begun, start = (column, row), float(column)
-        self._at = start + letters * _ADVANCE * thousandth
+        # A rule read as one letter has a space as wide: no gap leads back from there.
+        far = self._stretch > _WIDEST
+        self._at = None if far else start + letters * _ADVANCE * thousandth
         text = _literal(codes)
         return stretched + move + (b"[%d%s]TJ" % (gap, text) if gap else text + b"Tj")
+
+    def turned(self, codes: bytes, box: Box, scale: tuple[float, float], *, rises: bool) -> bytes:
+        """Write a word that runs up or down the page, with its space; `box` is in pixels."""
+        across, down = scale
+        left, top, right, bottom = box
+        stretched = self._stretched((bottom - top) * down, len(codes) // 2 - 1)
+        if rises:
+            matrix = 0, 1, -1, 0, round(right * across), round(self._height - bottom * down)
+        else:
+            matrix = 0, -1, 1, 0, round(left * across), round(self._height - top * down)
+        return stretched + b"%d %d %d %d %d %d Tm " % matrix + _literal(codes) + b"Tj"
+
+    def level(self) -> bytes:
+        """Return to writing across the page."""
+        self._begun, self._at = (0, 0), None
+        return b"1 0 0 1 0 0 Tm"
+
+    def _stretched(self, wished: float, letters: int) -> bytes:
+        stretch = _stretch(wished, letters, self._size)
+        changed = stretch != self._stretch
+        self._stretch = stretch
+        return b"%d Tz " % stretch if changed else b""
 
 
 class TextLayer:
@@ -131,22 +162,33 @@ class TextLayer:
 
     def _line(self, line: Line, scale: tuple[float, float], pen: _Pen) -> list[bytes]:
         """Return the operators of a line, from where `pen` is to where it leaves it."""
+        written = [(plain(word.text), word.box) for word in line.words]
+        written = [(text, box) for text, box in written if text]
+        if _runs_down(line.box, written):
+            return self._upright(written, scale, pen)
         across, down = scale
         left, top, right, bottom = line.box
         slope, lift = line.baseline or (0.0, _BELOW * (bottom - top))
         tall = max(bottom - top - abs(slope) * (right - left), 1.0) * down
         operators = pen.sized(max(round(tall), 1))
-        for word in line.words:
-            text = plain(word.text)
-            if not text:
-                continue
-            begin, _, end, _ = word.box
+        for text, (begin, _, end, _) in written:
             # A word stays level: poppler cuts a word in two where its baseline climbs.
             middle = (begin + end) / 2 - left
             height = (bottom - lift + slope * middle) * down
             ends = begin * across, end * across
             operators.append(pen.word(self._encoded(text + " "), ends, height))
         return operators
+
+    def _upright(
+        self, written: list[tuple[str, Box]], scale: tuple[float, float], pen: _Pen
+    ) -> list[bytes]:
+        """Return the operators of a line in the margin that runs up or down the page."""
+        rises = written[-1][1][1] <= written[0][1][1]
+        operators: list[bytes] = []
+        for text, box in written:
+            operators += pen.sized(max(round((box[2] - box[0]) * scale[0]), 1))
+            operators.append(pen.turned(self._encoded(text + " "), box, scale, rises=rises))
+        return [*operators, pen.level()]
 
     def _encoded(self, text: str) -> bytes:
         return b"".join(self._code(character).to_bytes(2, "big") for character in text)
@@ -227,7 +269,14 @@ def _stretch(wished: float, characters: int, size: int) -> int:
     """Return the horizontal scaling in percent; never zero, which would make a word vanish."""
     natural = characters * size * _ADVANCE / _EM
     percent = min(max(wished / natural * 100, 1.0), 10_000.0)
-    return max(1, _SCALING * round(percent / _SCALING))
+    step = max(1, int(percent) // _SCALING)
+    return step * round(percent / step)
+
+
+def _runs_down(box: Box, written: list[tuple[str, Box]]) -> bool:
+    left, top, right, bottom = box
+    letters = sum(len(text) for text, _ in written)
+    return letters >= _TELLING and bottom - top > _UPRIGHT * (right - left)
 
 
 def _literal(codes: bytes) -> bytes:
@@ -237,13 +286,22 @@ def _literal(codes: bytes) -> bytes:
     return b"(" + codes.replace(b"\r", b"\\r") + b")"
 
 
+def _blank() -> Glyph:
+    """Return a glyph without area but with height: by that viewers find and mark a word."""
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, 0))
+    pen.lineTo((_ADVANCE, _LETTER))
+    pen.closePath()
+    return pen.glyph()
+
+
 @functools.cache
 def font_program() -> bytes:
     """Return the TrueType program: `.notdef` and one empty glyph, the same bytes every time."""
     builder = FontBuilder(_EM, isTTF=True)
     builder.setupGlyphOrder([".notdef", "blank"])
     builder.setupCharacterMap({0x20: "blank"})
-    builder.setupGlyf({".notdef": Glyph(), "blank": Glyph()})
+    builder.setupGlyf({".notdef": Glyph(), "blank": _blank()})
     builder.setupHorizontalMetrics({".notdef": (_ADVANCE, 0), "blank": (_ADVANCE, 0)})
     builder.setupHorizontalHeader(ascent=_ASCENT, descent=_DESCENT)
     builder.setupNameTable({"familyName": "ScanstrasseText", "styleName": "Regular"})
