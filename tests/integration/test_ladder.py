@@ -348,6 +348,7 @@ def test_an_invoice_keeps_its_xml(bench: Bench) -> None:
 
 
 @pytest.mark.corpus
+@pytest.mark.timeout(1800)  # a folder of files, not one
 @pytest.mark.parametrize(
     "folder", ["pdf_structure", "pdf_german", "pdfa", "signed", "pdf_encrypted", "pdf_broken"]
 )
