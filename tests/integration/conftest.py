@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ingest.document import Outcome
+from tests.plugins.arriving import Arrive
 from tests.plugins.stacks import Stack, Stacked
 from tests.plugins.watching import House, build
 
@@ -32,3 +34,14 @@ def stacked(tmp_path: Path) -> Stacked:
         return Stack(folder=tmp_path, paths=paths, **options)  # type: ignore[arg-type] # one test sets what it needs
 
     return make
+
+
+@pytest.fixture
+def arrive(tmp_path: Path) -> Arrive:
+    def inspect(content: bytes | Path, name: str = "eingang", **settings: object) -> Outcome:
+        path = content if isinstance(content, Path) else tmp_path / name
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        return Stack(folder=tmp_path, paths=[path], **settings).inspect()  # type: ignore[arg-type] # one test sets what it needs
+
+    return inspect
