@@ -111,13 +111,13 @@ def _groups(connection: sa.Connection, ids: list[str]) -> Iterator[Group]:
     )
     originals = sa.select(_document.c.id, _source.c.sha256).join(_source, own)
     members: dict[str, dict[str, str]] = {id_: {} for id_ in ids}
-    for row in connection.execute(originals.where(_document.c.id.in_(ids))):
-        members[row.id]["original"] = row.sha256
+    for id_, sha256 in connection.execute(originals.where(_document.c.id.in_(ids))):
+        members[id_]["original"] = sha256
     made = sa.select(_rendition.c.unit_id, _rendition.c.kind, _rendition.c.sha256).where(
         _rendition.c.unit_id.in_(ids), _rendition.c.kind.in_(_MADE)
     )
-    for found in connection.execute(made.order_by(_rendition.c.id)):
-        members[found.unit_id][found.kind] = found.sha256  # the newest of a kind counts
+    for id_, kind, sha256 in connection.execute(made.order_by(_rendition.c.id)):
+        members[id_][kind] = sha256  # the newest of a kind counts
     for id_, named in members.items():
         digests = {bytes.fromhex(sha256) for sha256 in named.values() if sha256}
         if len(digests) == 1:

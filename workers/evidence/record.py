@@ -21,6 +21,8 @@ from workers.evidence.tree import SIZE
 _SHA256: Final = der.element(SEQUENCE, bytes.fromhex("0609608648016503040201"))
 _VERSION: Final = der.element(INTEGER, b"\x01")
 _ALGORITHMS: Final = der.element(SEQUENCE, _SHA256)
+#: What stands before the digest of a list of one, which nearly all lists are.
+_ALONE: Final = bytes.fromhex("30220420")
 _REDUCED: Final = 0xA2  #: [2] IMPLICIT SEQUENCE OF PartialHashtree
 
 
@@ -68,7 +70,9 @@ def _written(stamp: ArchiveTimeStamp) -> bytes:
     if not stamp.lists:
         return der.element(SEQUENCE, stamp.token)
     lists = [
-        der.element(SEQUENCE, *(der.element(OCTETS, digest) for digest in digests))
+        _ALONE + digests[0]
+        if len(digests) == 1 and len(digests[0]) == SIZE
+        else der.element(SEQUENCE, *(der.element(OCTETS, digest) for digest in digests))
         for digests in stamp.lists
     ]
     return der.element(SEQUENCE, der.element(_REDUCED, *lists), stamp.token)

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from asn1crypto import cms
+from asn1crypto import cms, tsp
 
 
 class NotAToken(ValueError):
@@ -50,6 +50,9 @@ def read(encoded: bytes) -> Token:
 def _read(encoded: bytes) -> Token:
     signed: Any = cms.ContentInfo.load(encoded, strict=True)["content"]
     info = signed["encap_content_info"]["content"].parsed
+    if not isinstance(info, tsp.TSTInfo):
+        message = "the content is no TSTInfo"
+        raise NotAToken(message)
     (signer,) = signed["signer_infos"]
     serial = signer["sid"].chosen["serial_number"].native
     (certificate,) = [
