@@ -125,7 +125,7 @@ class EvidenceSettings(_Section):
     """
 
     every: Literal["hour", "day", "off"] = "day"  #: how often waiting documents are secured
-    most_documents: int = Field(1_000_000, ge=1, le=1_000_000)  #: under one timestamp
+    most_documents: int = Field(100_000, ge=1, le=1_000_000)  #: under one timestamp
     renew_days: int = Field(180, ge=1)  #: before the end of certificate or algorithm
     algorithm_ends: dict[str, dt.date] = Field(default_factory=_house_ends)
 

@@ -86,16 +86,18 @@ def test_all_that_waits_gets_one_timestamp_and_then_nothing_waits(
     )
 
 
-def test_no_more_than_once_in_a_period_and_no_more_than_so_many(
+def test_once_in_a_period_and_so_many_under_one_timestamp(
     ledger: Ledger, tmp_path: Path, sound: Authority
 ) -> None:
-    settings = configured(tmp_path, sound, most_documents=2)
+    settings = configured(tmp_path, sound, most_documents=3)
     delivered(ledger, 2)
     with Preservation(settings, ledger) as preservation:
-        assert preservation.once(DAY) == Done(documents=2)
+        assert preservation.once(DAY) == Done(documents=4)
+        delivered(ledger)
         assert preservation.once(DAY) == Done()
         assert preservation.once() == Done(documents=2)
-    assert proofs(ledger) == [1] * 4
+    assert [row.leaves for row in ledgers.rows(ledger, schema.evidence_batch)] == [3, 1, 2]
+    assert proofs(ledger) == [1] * 6
 
 
 @pytest.mark.parametrize("fault", FAULTS)

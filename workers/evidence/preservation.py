@@ -109,7 +109,9 @@ class Preservation:
         return Done(documents=documents, renewed=renewed)
 
     def secure(self, tenant: str, period: dt.timedelta = dt.timedelta(0)) -> int:
-        """Give all waiting documents of a tenant evidence under one timestamp; return how many.
+        """Give all waiting documents of a tenant evidence; return how many.
+
+        One timestamp is for all of them, or for `evidence.most_documents` at a time.
 
         Raises:
             Misconfigured: As `once`; the documents go on waiting, as with the others.
@@ -120,8 +122,15 @@ class Preservation:
             last = evidence.secured_at(connection, tenant)
             if last is not None and accepting.now(connection) - last < period:
                 return 0
+        total, most = 0, self._settings.evidence.most_documents
+        while (secured := self._secure(tenant, most)) == most and not self._stop.is_set():
+            total += secured
+        return total + secured
+
+    def _secure(self, tenant: str, most: int) -> int:
+        """Give so many documents evidence under one timestamp; return how many have it now."""
+        with self._ledger.reading() as connection:
             seen = evidence.newest(connection, tenant)
-            most = self._settings.evidence.most_documents
             groups = evidence.waiting(connection, tenant, most)
         if not groups:
             return 0

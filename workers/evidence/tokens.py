@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from asn1crypto import cms, tsp
+
+_FAMILIES: Final = {"ec": "ecdsa", "rsassa_pss": "rsa"}
 
 
 class NotAToken(ValueError):
@@ -61,7 +63,7 @@ def _read(encoded: bytes) -> Token:
     imprint = info["message_imprint"]
     algorithm = imprint["hash_algorithm"]["algorithm"].native
     key = certificate.public_key
-    family = "ecdsa" if key.algorithm == "ec" else key.algorithm
+    family = _FAMILIES.get(key.algorithm, key.algorithm)
     return Token(
         imprint=imprint["hashed_message"].native,
         algorithm=algorithm,
