@@ -8,6 +8,7 @@ and `…_redis_url`; they appear in no log and no process list.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import tomllib
 from pathlib import Path
@@ -109,6 +110,26 @@ class SealingSettings(_Section):
         return path
 
 
+def _house_ends() -> dict[str, dt.date]:
+    last = dt.date(2031, 12, 31)
+    digests = ("sha256", "sha384", "sha512")
+    return dict.fromkeys((*digests, "rsa-3072", "rsa-4096", "ecdsa-256", "ecdsa-384"), last)
+
+
+class EvidenceSettings(_Section):
+    """Evidence records (RFC 4998); their timestamps come from the authority of `[sealing]`.
+
+    The dates in `algorithm_ends` are this project's own cautious choice and no authority's
+    statement: each house decides which catalogue it follows. What is not named there is not
+    used for new evidence.
+    """
+
+    every: Literal["hour", "day", "off"] = "day"  #: how often waiting documents are secured
+    most_documents: int = Field(100_000, ge=1, le=1_000_000)  #: under one timestamp
+    renew_days: int = Field(180, ge=1)  #: before the end of certificate or algorithm
+    algorithm_ends: dict[str, dt.date] = Field(default_factory=_house_ends)
+
+
 class HouseSettings(_Section):
     """Who runs the installation, for notes and texts."""
 
@@ -149,6 +170,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     workers: WorkerSettings = WorkerSettings()
     sealing: SealingSettings = SealingSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
 
     @field_validator("tenants")
     @classmethod

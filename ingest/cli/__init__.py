@@ -17,6 +17,7 @@ import click
 
 from ingest.cli.app import App, configure_logs
 from ingest.cli.deciding import erase, put_back, reject, release, retry, reviewed, shift
+from ingest.cli.evidencing import preserve
 from ingest.cli.keeping import backup, restore
 from ingest.cli.printing import sheets
 from ingest.cli.proving import check, export, verify
@@ -72,6 +73,7 @@ for _command in (
     sheets,
     export,
     verify,
+    preserve,
     check,
     backup,
     restore,

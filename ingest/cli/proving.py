@@ -160,10 +160,10 @@ def _check_key(app: App) -> None:
 @click.argument("identifier", metavar="ID")
 @click.option(
     "--what",
-    type=click.Choice(["pdf", "original", "note", "text", "alto", "manifest"]),
+    type=click.Choice(["pdf", "original", "note", "text", "alto", "manifest", "evidence"]),
     default="pdf",
     show_default=True,
-    help="Welche Ausgabe; alto: erkannte Wörter mit Ort und Sicherheit.",
+    help="Welche Ausgabe; alto: erkannte Wörter mit Ort; evidence: Beweisnachweis nach RFC 4998.",
 )
 @click.option(
     "--source",
@@ -188,6 +188,12 @@ def export(app: App, identifier: str, what: str, source: int | None, output: Pat
         from ingest.cli.layouts import write_alto
 
         write_alto(app, identifier, output)
+        click.echo(f"{output} geschrieben.")
+        return 0
+    if what == "evidence":
+        from ingest.cli.evidencing import write_record
+
+        write_record(app, identifier, output)
         click.echo(f"{output} geschrieben.")
         return 0
     from ingest.ledger.showing import locate

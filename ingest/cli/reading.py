@@ -12,6 +12,7 @@ import click
 from console.texts import in_zone
 from ingest import clock
 from ingest.cli.app import App, print_json, with_app
+from ingest.cli.evidencing import print_standing, standing
 from ingest.document import Facts
 
 
@@ -81,6 +82,7 @@ def status(app: App, day: str | None, tenant: str | None, *, as_json: bool) -> i
             print_json({"message_type": "status", "tenant": name, **counted})
         else:
             print_counts(counted)
+            print_standing(counted["evidence"], app.settings.house.zone)
         return 0
     zone = app.settings.house.zone
     waiting = _waiting_files(app, name)
@@ -107,6 +109,7 @@ def _counted(app: App, tenant: str) -> Facts:
 
     with app.ledger.reading() as connection:
         counted = counts(connection, tenant)
+        counted["evidence"] = standing(app, connection, tenant)
         counted["review"] = [
             {"id": row["id"], "source_name": row["source_name"], "reasons": row["review"]}
             for row in to_review(connection, tenant)

@@ -44,6 +44,7 @@ def run(app: App, *, samples: bool, until_idle: bool, as_json: bool) -> int:
             drop_samples(app.settings.inbox("default"))
         _start_channels(app, stop, lambda _queue: executor.wake(), stack)
         _start_upkeep(app, stop)
+        _start_preservation(app, stop, stack)
         stack.callback(stop.set)
         follow(app.ledger, app.settings, stop, as_json=as_json, until_idle=until_idle)
     return stop.exit_code
@@ -101,6 +102,8 @@ def work(app: App, queues: tuple[str, ...], processes: int | None) -> int:
             workers.start()
             stack.callback(workers.stop)
             stack.callback(executor.stop)
+        if Queue.SEALING in wanted:
+            _start_preservation(app, stop, stack)
         click.echo(f"Verarbeitung läuft ({', '.join(wanted)}). Ende mit Strg-C.", err=True)
         stop.wait()
     return stop.exit_code
@@ -135,6 +138,18 @@ def _start_upkeep(app: App, stop: threading.Event) -> None:
 
     upkeep = Upkeep(app.ledger, app.store, tuple(app.settings.tenants))
     threading.Thread(target=upkeep.run, args=(stop,), name="upkeep", daemon=True).start()
+
+
+def _start_preservation(app: App, stop: threading.Event, stack: ExitStack) -> None:
+    """Secure evidence where documents are sealed: that machine reaches the authority."""
+    from workers.evidence.preservation import Preservation
+
+    preservation = Preservation(app.settings, app.ledger)
+    thread = threading.Thread(
+        target=preservation.run, args=(stop,), name="preservation", daemon=True
+    )
+    thread.start()
+    stack.callback(thread.join, 5.0)
 
 
 def _log_to_file(app: App, stack: ExitStack) -> None:

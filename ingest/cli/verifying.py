@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.texts import local_time
+from ingest.cli import evidencing
 from ingest.cli.app import App
 from ingest.document import NOT_RECORDED, Facts
 from ingest.errors import DigestMismatch, StoreUnavailable
@@ -33,6 +34,8 @@ def verify_all(app: App) -> Iterator[Facts]:
     for tenant in app.settings.tenants:
         with app.ledger.reading() as connection:
             yield from _of_ledger(connection, tenant)
+            for name, passed, text in evidencing.of_ledger(connection, tenant):
+                yield _result(name, passed=passed, text=text)
             counted = 0
             for sha256 in referenced(connection, tenant):
                 counted += 1
@@ -95,6 +98,8 @@ def verify_unit(app: App, identifier: str, trust: Path | None) -> Iterator[Facts
         yield _result("Löschung", passed=True, required=False, text=_erasure(app, record))
     elif record["message_type"] == "document":
         yield from _pdf_of(app, record, tenant, trust)
+        for passed, required, text in evidencing.statements(app, record):
+            yield _result("evidence", passed=passed, required=required, text=text)
 
 
 def _erasure(app: App, record: Facts) -> str:

@@ -8,6 +8,7 @@ root over all chain heads of each tenant, with which a restored ledger is compar
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -22,7 +23,7 @@ import sqlalchemy as sa
 from ingest.clock import now
 from ingest.document import Facts
 from ingest.errors import DigestMismatch, UsageError
-from ingest.ledger import accepting, chains, schema
+from ingest.ledger import chains, installation, schema
 from ingest.ledger.engine import be_patient
 from ingest.ledger.integrity import Break, Root, root_of, verify_chains
 from ingest.ledger.migrating import HEAD
@@ -30,8 +31,6 @@ from ingest.ledger.migrating import HEAD
 FORMAT: Final = "scanstrasse-ledger/1"
 MANIFEST: Final = "manifest.json"
 _FETCH: Final = 1000
-#: Chains of the installation itself stand beside those of batches and documents.
-_INSTALLATION: Any = "installation"
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,8 @@ def _write(connection: sa.Connection, table: sa.Table, path: Path) -> Facts:
     query = sa.select(*columns).order_by(*table.primary_key)
     with path.open("xb") as stream:
         for row in connection.execute(query, execution_options={"yield_per": _FETCH}):
-            line = json.dumps(list(row), separators=(",", ":")).encode() + b"\n"
+            plain = [_text(value) if isinstance(value, bytes) else value for value in row]
+            line = json.dumps(plain, separators=(",", ":")).encode() + b"\n"
             digest.update(line)
             stream.write(line)
             rows += 1
@@ -101,6 +101,10 @@ def _write(connection: sa.Connection, table: sa.Table, path: Path) -> Facts:
         os.fsync(stream.fileno())
     names = [column.name for column in table.c]
     return {"columns": names, "rows": rows, "sha256": digest.hexdigest()}
+
+
+def _text(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
 
 
 def _plain(column: sa.Column[Any]) -> sa.types.TypeEngine[Any]:
@@ -177,7 +181,8 @@ def restore_ledger(connection: sa.Connection, folder: Path, by: str) -> Copied:
         raise DigestMismatch("restored chains differ from the copy", operator_text=text)
     breaks = tuple(verify_chains(connection))
     for tenant, root in roots.items():
-        _note(connection, tenant, by, {"copied_at": manifest["copied_at"], "root": root.root})
+        told = {"copied_at": manifest["copied_at"], "root": root.root}
+        installation.note(connection, tenant, chains.Entry("restored", told, by))
     rows = {name: file["rows"] for name, file in manifest["files"].items()}
     return Copied(rows, roots, breaks)
 
@@ -185,10 +190,17 @@ def restore_ledger(connection: sa.Connection, folder: Path, by: str) -> Copied:
 def _read(connection: sa.Connection, table: sa.Table, path: Path, file: Facts) -> None:
     plain = sa.table(table.name, *(sa.column(column.name, _plain(column)) for column in table.c))
     statement = sa.insert(plain)
+    binary = {column.name for column in table.c if isinstance(column.type, sa.LargeBinary)}
     with path.open("rb") as stream:
         rows = (dict(zip(file["columns"], json.loads(line), strict=True)) for line in stream)
-        for piece in _pieces(rows):
+        for piece in _pieces(_bytes_again(rows, binary)):
             connection.execute(statement, piece)
+
+
+def _bytes_again(rows: Iterator[Facts], binary: set[str]) -> Iterator[Facts]:
+    for row in rows:
+        held = {name: base64.b64decode(row[name]) for name in binary if row[name] is not None}
+        yield row | held
 
 
 def _pieces(rows: Iterator[Facts]) -> Iterator[list[Facts]]:
@@ -208,14 +220,3 @@ def _continue_numbers(connection: sa.Connection) -> None:
         if highest is not None:
             sequence = sa.func.pg_get_serial_sequence(table.name, column.name)
             connection.execute(sa.select(sa.func.setval(sequence, highest)))
-
-
-def _note(connection: sa.Connection, tenant: str, by: str, said: Facts) -> None:
-    """Append `restored` to the tenant's chain of the installation, begun where missing."""
-    chain, entry = f"installation:{tenant}", chains.Entry("restored", said, by)
-    at = accepting.now(connection)
-    known = sa.select(schema.chain.c.id).where(schema.chain.c.id == chain)
-    if connection.execute(known).first() is not None:
-        chains.append(connection, chain, at, entry)
-        return
-    chains.begin(connection, chain, tenant=tenant, unit_kind=_INSTALLATION, at=at, entries=[entry])

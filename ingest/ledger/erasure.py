@@ -1,9 +1,10 @@
 """Erasing a batch or document (DESIGN rule 10): what it said goes, that it was here stays.
 
-Removed are payloads of its events, source names, facts, reasons, renditions and every
-digest of its bytes; its open work ends. Ids, times, operator codes, page numbers and the
-events themselves stay, with one more event that says who erased and why. The chains still
-verify, because they hold only salted digests of what is gone.
+Removed are payloads of its events, source names, facts, reasons, renditions, which leaf of
+an evidence tree it was and every digest of its bytes; its open work ends. Ids, times,
+operator codes, page numbers and the events themselves stay, with one more event that says
+who erased and why. The chains still verify, because they hold only salted digests of what
+is gone, and so do the evidence trees, for the reason that `ingest.ledger.evidence` gives.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 
 from ingest.document import ENDS, Facts, RenditionKind, Standing, Step, UnitKind, left_out
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, schema
+from ingest.ledger import accepting, chains, evidence, schema
 from ingest.ledger.engine import be_patient
 from ingest.ledger.integrity import ERASED
 from ingest.ledger.moves import move
@@ -249,6 +250,7 @@ class _Erasure:
         return self._unreferenced(digests)
 
     def _document_gone(self, row: Row) -> set[str]:
+        evidence.forget(self._connection, row.tenant, [row.id])
         self._run(sa.delete(_claim).where(_claim.c.document_id == row.id))
         self._unit_gone(_document, row, changed_at=self._at, review_open=0)
         self._consignment_gone(row.consignment_id)

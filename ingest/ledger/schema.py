@@ -16,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ingest.ledger import evidencing
 from ingest.ledger.columns import CleanText, Json, Moment
 
 metadata = sa.MetaData(
@@ -188,6 +189,12 @@ sa.Index(
     **_where(f"standing NOT IN {_ENDED}"),
 )
 sa.Index("ix_document_review", document.c.tenant, document.c.id, **_where("review_open = 1"))
+sa.Index(
+    "ix_document_finished",
+    document.c.tenant,
+    document.c.id,
+    **_where("stage IN ('delivered', 'acknowledged') AND erased_at IS NULL"),
+)
 
 page = sa.Table(
     "page",
@@ -300,6 +307,11 @@ merkle_root = sa.Table(
     sa.Column("heads", sa.BigInteger, nullable=False),
     _at("anchored_at"),
 )
+
+evidence_batch = evidencing.batches(metadata)
+evidence_renewal = evidencing.renewals(metadata)
+evidence_branch = evidencing.branches(metadata)
+evidence_leaf = evidencing.leaves(metadata)
 
 #: Open work: one row a unit, moved from step to step and removed at the end.
 claim = sa.Table(

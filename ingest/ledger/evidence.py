@@ -1,0 +1,372 @@
+"""What is kept of evidence: timestamps, the trees beneath them, which leaf a document is.
+
+Which documents wait is not written down but follows from what is: delivered, not erased,
+and no leaf yet. So a timestamp that was fetched and not recorded costs a timestamp and
+nothing else. Only whoever saw the newest batch may record the next one; of two machines that
+fetched timestamps over the same documents one is refused.
+
+What a document's group consists of goes when the document is erased (`forget`), and with it
+which leaf it was. The leaf's own digest stays in the tree, because its neighbours' paths
+lead past it. It says nothing to whoever does not have all the erased files: a group of one
+file has a random digest beside it, so that nobody can try out a file.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ingest.document import Facts, RenditionKind
+from ingest.ledger import accepting, chains, installation, schema
+from ingest.ledger.columns import Moment
+from ingest.ledger.engine import be_patient, hold
+
+Row = sa.Row[Any]
+_document, _source, _rendition = schema.document, schema.batch_source, schema.rendition
+_batch, _branch, _leaf = schema.evidence_batch, schema.evidence_branch, schema.evidence_leaf
+_renewal = schema.evidence_renewal
+
+DOCUMENTS: Final = "documents"
+TIMESTAMPS: Final = "timestamps"
+STAMPED: Final = "evidence_stamped"
+RENEWED: Final = "evidence_renewed"
+_SIZE: Final = 32  #: bytes of a digest
+_PIECE: Final = 500
+#: Written out, so that both databases see that the index of finished documents will do.
+_FINISHED: Final = sa.text(
+    "document.stage IN ('delivered', 'acknowledged') AND document.erased_at IS NULL"
+)
+#: What the house made of an original and vouches for, beside the original itself.
+_MADE: Final = (RenditionKind.NOTE, RenditionKind.PDF)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A document and the digests of what it consists of: original, note, PDF; at least two."""
+
+    document: str
+    members: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stamp:
+    """A timestamp over the root of a tree.
+
+    Attributes:
+        token: RFC 3161, DER, verified.
+        renew_before: Afterwards it may be doubted.
+    """
+
+    algorithm: str
+    root: bytes
+    leaves: int
+    token: bytes
+    stamped_at: dt.datetime
+    authority: str
+    certificate_ends_at: dt.datetime
+    renew_before: dt.datetime
+
+
+def joined(digests: Iterable[bytes]) -> bytes:
+    """Return digests as one column value."""
+    return b"".join(digests)
+
+
+def parted(value: bytes) -> tuple[bytes, ...]:
+    """Return the digests of a column value."""
+    return tuple(value[at : at + _SIZE] for at in range(0, len(value), _SIZE))
+
+
+def _waiting(tenant: str) -> sa.Select[Any]:
+    secured = sa.exists().where(_leaf.c.document_id == _document.c.id)
+    query = sa.select(_document.c.id).where(_document.c.tenant == tenant, _FINISHED, ~secured)
+    return query.order_by(_document.c.id)
+
+
+def waiting(connection: sa.Connection, tenant: str, most: int) -> list[Group]:
+    """Return what is delivered and has no evidence yet, oldest first.
+
+    Args:
+        connection: In a reading transaction.
+        tenant: Whose documents.
+        most: How many at most.
+    """
+    ids = list(connection.execute(_waiting(tenant).limit(most)).scalars())
+    found: list[Group] = []
+    for piece in pieces(ids):
+        found += _groups(connection, piece)
+    return found
+
+
+def _groups(connection: sa.Connection, ids: list[str]) -> Iterator[Group]:
+    own = sa.and_(
+        _source.c.batch_id == _document.c.batch_id, _source.c.ordinal == _document.c.source
+    )
+    originals = sa.select(_document.c.id, _source.c.sha256).join(_source, own)
+    members: dict[str, dict[str, str]] = {id_: {} for id_ in ids}
+    for id_, sha256 in connection.execute(originals.where(_document.c.id.in_(ids))):
+        members[id_]["original"] = sha256
+    made = sa.select(_rendition.c.unit_id, _rendition.c.kind, _rendition.c.sha256).where(
+        _rendition.c.unit_id.in_(ids), _rendition.c.kind.in_(_MADE)
+    )
+    for id_, kind, sha256 in connection.execute(made.order_by(_rendition.c.id)):
+        members[id_][kind] = sha256  # the newest of a kind counts
+    for id_, named in members.items():
+        digests = {bytes.fromhex(sha256) for sha256 in named.values() if sha256}
+        if len(digests) == 1:
+            digests.add(os.urandom(_SIZE))
+        if digests:
+            yield Group(document=id_, members=tuple(sorted(digests)))
+
+
+def newest(connection: sa.Connection, tenant: str) -> int:
+    """Return the number of the newest batch, 0 where there is none."""
+    query = sa.select(sa.func.max(_batch.c.id)).where(_batch.c.tenant == tenant)
+    return connection.execute(query).scalar() or 0
+
+
+def secured_at(connection: sa.Connection, tenant: str) -> dt.datetime | None:
+    """Return when documents were secured last, in the database's time."""
+    query = sa.select(_batch.c.recorded_at).where(
+        _batch.c.tenant == tenant, _batch.c.over == DOCUMENTS
+    )
+    found: dt.datetime | None = connection.execute(
+        query.order_by(_batch.c.id.desc()).limit(1)
+    ).scalar()
+    return found
+
+
+def record(
+    connection: sa.Connection,
+    tenant: str,
+    *,
+    seen: int,
+    stamp: Stamp,
+    leaves: Sequence[tuple[Group, int, int]],
+    branches: Iterable[tuple[bytes, bytes]],
+) -> int | None:
+    """Record a timestamp over documents, its tree and an event, or nothing at all.
+
+    A document that was erased since, or has evidence by now, gets no leaf.
+
+    Args:
+        connection: In a writing transaction.
+        tenant: Whose documents.
+        seen: `newest` when the documents were read.
+        stamp: Over the root of the tree.
+        leaves: Each group with the number of its branch and its place there.
+        branches: In order: leaves and path of each, as `joined`.
+
+    Returns:
+        How many documents have evidence now; None if another batch was recorded meanwhile.
+    """
+    _alone(connection, tenant)
+    if newest(connection, tenant) != seen:
+        return None
+    number = _stamped(connection, tenant, DOCUMENTS, stamp)
+    rows: Iterator[Facts] = (
+        {"batch_id": number, "number": at, "tenant": tenant, "leaves": digests, "path": path}
+        for at, (digests, path) in enumerate(branches)
+    )
+    _insert(connection, _branch, rows)
+    still = set(connection.execute(_waiting(tenant)).scalars())
+    taken = [entry for entry in leaves if entry[0].document in still]
+    own: Iterator[Facts] = (
+        {
+            "document_id": group.document,
+            "tenant": tenant,
+            "batch_id": number,
+            "branch": branch,
+            "place": place,
+            "members": joined(group.members),
+        }
+        for group, branch, place in taken
+    )
+    _insert(connection, _leaf, own)
+    installation.note(connection, tenant, chains.Entry(STAMPED, _account(number, stamp)))
+    return len(taken)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """A batch of documents whose newest timestamp has to be renewed.
+
+    Attributes:
+        tokens: All its timestamps, oldest first.
+        renew_before: Of the newest.
+    """
+
+    number: int
+    tokens: tuple[bytes, ...]
+    renew_before: dt.datetime
+
+
+def due(connection: sa.Connection, tenant: str, moment: dt.datetime) -> list[Due]:
+    """Return the batches of documents that have to be renewed at `moment`, oldest first."""
+    query, renew_before = _newest_stamps(tenant)
+    rows = connection.execute(query.where(renew_before <= moment).order_by(_batch.c.id))
+    return [
+        Due(
+            number=row.id,
+            tokens=tuple(token for token, _ in timestamps(connection, row.id)),
+            renew_before=row.renew_before,
+        )
+        for row in rows.all()
+    ]
+
+
+def _newest_stamps(tenant: str) -> tuple[sa.Select[Any], sa.ColumnElement[Any]]:
+    """Return a query for each batch of documents with the terms of its newest timestamp."""
+    later = _batch.alias()
+    renew_before = sa.func.coalesce(later.c.renew_before, _batch.c.renew_before)
+    ends_at = sa.func.coalesce(later.c.certificate_ends_at, _batch.c.certificate_ends_at)
+    query = (
+        sa.select(
+            _batch.c.id, renew_before.label("renew_before"), ends_at.label("certificate_ends_at")
+        )
+        .outerjoin(later, later.c.id == _batch.c.renewed_by)
+        .where(_batch.c.tenant == tenant, _batch.c.over == DOCUMENTS)
+    )
+    return query, renew_before
+
+
+def record_renewal(
+    connection: sa.Connection,
+    tenant: str,
+    *,
+    seen: int,
+    stamp: Stamp,
+    renewed: Sequence[tuple[int, bytes]],
+) -> bool:
+    """Record a timestamp over timestamps, and an event; False if something came in between.
+
+    Args:
+        connection: In a writing transaction.
+        tenant: Whose batches.
+        seen: `newest` when they were read.
+        stamp: Over the root of a tree whose leaves are the batches' tokens so far.
+        renewed: Number of each batch with the path from its tokens to that root.
+    """
+    _alone(connection, tenant)
+    if newest(connection, tenant) != seen:
+        return False
+    number = _stamped(connection, tenant, TIMESTAMPS, stamp)
+    rows: Iterator[Facts] = (
+        {"batch_id": old, "renewed_by": number, "tenant": tenant, "path": path}
+        for old, path in renewed
+    )
+    _insert(connection, _renewal, rows)
+    under = sa.select(_renewal.c.batch_id).where(_renewal.c.renewed_by == number)
+    change = sa.update(_batch).where(_batch.c.id.in_(under))
+    connection.execute(change.values(renewed_by=number))
+    said = {**_account(number, stamp), "renewed": [old for old, _ in renewed]}
+    installation.note(connection, tenant, chains.Entry(RENEWED, said))
+    return True
+
+
+def _alone(connection: sa.Connection, tenant: str) -> None:
+    be_patient(connection)
+    hold(connection, f"evidence {tenant}")
+
+
+def _stamped(connection: sa.Connection, tenant: str, over: str, stamp: Stamp) -> int:
+    values = {
+        "tenant": tenant,
+        "over": over,
+        "algorithm": stamp.algorithm,
+        "root": stamp.root.hex(),
+        "leaves": stamp.leaves,
+        "token": stamp.token,
+        "stamped_at": stamp.stamped_at,
+        "authority": stamp.authority,
+        "certificate_ends_at": stamp.certificate_ends_at,
+        "renew_before": stamp.renew_before,
+        "recorded_at": accepting.now(connection),
+    }
+    made = connection.execute(sa.insert(_batch).values(values).returning(_batch.c.id))
+    number: int = made.scalar_one()
+    return number
+
+
+def _account(number: int, stamp: Stamp) -> Facts:
+    return {
+        "batch": number,
+        "algorithm": stamp.algorithm,
+        "root": stamp.root.hex(),
+        "leaves": stamp.leaves,
+        "token_sha256": hashlib.sha256(stamp.token).hexdigest(),
+        "stamped_at": stamp.stamped_at.isoformat(),
+        "authority": stamp.authority,
+    }
+
+
+def _insert(connection: sa.Connection, table: sa.Table, rows: Iterator[Facts]) -> None:
+    statement = sa.insert(table).inline()
+    while piece := list(islice(rows, _PIECE)):
+        connection.execute(statement, piece)
+
+
+def forget(connection: sa.Connection, tenant: str, documents: Collection[str]) -> None:
+    """Take away which leaf some documents are and what their groups consist of.
+
+    Whoever records evidence meanwhile is waited for.
+
+    Args:
+        connection: In the writing transaction that erases them.
+        tenant: Whose documents.
+        documents: Their ids.
+    """
+    _alone(connection, tenant)
+    for piece in pieces(sorted(documents)):
+        connection.execute(sa.delete(_leaf).where(_leaf.c.document_id.in_(piece)))
+
+
+def timestamps(connection: sa.Connection, number: int) -> list[tuple[bytes, tuple[bytes, ...]]]:
+    """Return the timestamps of a batch of documents, oldest first, each with its path."""
+    first = sa.select(_batch.c.token).where(_batch.c.id == number)
+    own = sa.select(_batch.c.token, _renewal.c.path).join(
+        _renewal, _renewal.c.renewed_by == _batch.c.id
+    )
+    later = own.where(_renewal.c.batch_id == number).order_by(_batch.c.id)
+    return [
+        (connection.execute(first).scalar_one(), ()),
+        *((row.token, parted(row.path)) for row in connection.execute(later)),
+    ]
+
+
+def account(connection: sa.Connection, tenant: str) -> Facts:
+    """Count what waits and what is secured, and say what has to be renewed when."""
+    pending = _waiting(tenant).order_by(None).subquery()
+    waits = connection.execute(sa.select(sa.func.count()).select_from(pending)).scalar_one()
+    owned = _leaf.c.tenant == tenant
+    secured = connection.execute(sa.select(sa.func.count()).select_from(_leaf).where(owned))
+    newest_stamps = _newest_stamps(tenant)[0].subquery().c
+    ends = sa.select(
+        sa.type_coerce(sa.func.min(newest_stamps.renew_before), Moment),
+        sa.type_coerce(sa.func.min(newest_stamps.certificate_ends_at), Moment),
+    )
+    renew_before, ends_at = connection.execute(ends).one()
+    return {
+        "waiting": waits,
+        "secured": secured.scalar_one(),
+        "secured_at": _text(secured_at(connection, tenant)),
+        "renew_before": _text(renew_before),
+        "certificate_ends_at": _text(ends_at),
+    }
+
+
+def _text(moment: dt.datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def pieces(ids: Sequence[str]) -> Iterator[list[str]]:
+    """Yield ids in pieces that one statement takes."""
+    for begin in range(0, len(ids), _PIECE):
+        yield list(ids[begin : begin + _PIECE])

@@ -1,0 +1,28 @@
+"""The chain of the installation itself, one a tenant: what happened to no single document."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ingest.ledger import accepting, chains, schema
+
+#: Chains of the installation itself stand beside those of batches and documents.
+_INSTALLATION: Any = "installation"
+_PREFIX: Final = "installation:"
+
+
+def chain_of(tenant: str) -> str:
+    """Return the id of a tenant's chain."""
+    return f"{_PREFIX}{tenant}"
+
+
+def note(connection: sa.Connection, tenant: str, *entries: chains.Entry) -> None:
+    """Append events to the tenant's chain, which is begun where it is missing."""
+    chain, at = chain_of(tenant), accepting.now(connection)
+    known = sa.select(schema.chain.c.id).where(schema.chain.c.id == chain)
+    if connection.execute(known).first() is not None:
+        chains.append(connection, chain, at, *entries)
+        return
+    chains.begin(connection, chain, tenant=tenant, unit_kind=_INSTALLATION, at=at, entries=entries)

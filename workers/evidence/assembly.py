@@ -1,0 +1,132 @@
+"""From what the ledger keeps to evidence records, and back: is it still what was stamped?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from ingest.ledger import evidence, evidenced
+from ingest.ledger.evidence import parted
+from ingest.ledger.evidenced import Kept
+from workers.evidence import record, tokens
+from workers.evidence.record import ArchiveTimeStamp
+from workers.evidence.tokens import NotAToken
+from workers.evidence.tree import BRANCH, Branch, climbed, combined, root_of
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from ingest.document import Facts
+    from ingest.ledger.evidence import Row
+
+_PIECE: Final = 2_000
+_Trees = dict[tuple[int, int], tuple[bytes, ...]]
+
+
+def records(
+    connection: sa.Connection, documents: Iterable[str]
+) -> Iterator[tuple[str, tuple[bytes, ...], bytes]]:
+    """Yield each document that has evidence with its group's digests and its record, DER.
+
+    Neighbours in a tree share most of the work, so many are best asked for in one call and
+    in the order of their ids.
+
+    Args:
+        connection: In a reading transaction.
+        documents: Their ids; those without evidence are left out.
+    """
+    at: tuple[int, int] | None = None
+    paths: list[tuple[bytes, ...]] = []
+    wanted = iter(documents)
+    while piece := list(islice(wanted, _PIECE)):
+        for kept in evidenced.kept(connection, piece):
+            if kept.branch != at:
+                at, paths = kept.branch, Branch(kept.leaves, kept.path).paths()
+            yield kept.document, kept.members, _record(kept, paths[kept.place])
+
+
+def _record(kept: Kept, path: tuple[bytes, ...]) -> bytes:
+    (first, _), *later = kept.stamps
+    chain = [ArchiveTimeStamp(record.reduced(kept.members, path), first)]
+    for token, onward in later:
+        before = record.token_digests([stamp.token for stamp in chain])
+        chain.append(ArchiveTimeStamp(record.reduced(before, onward), token))
+    return record.write(chain)
+
+
+def faults(connection: sa.Connection, tenant: str) -> Iterator[tuple[str, str]]:
+    """Yield where evidence is not what was stamped: what is concerned, and why, in German.
+
+    Computed again are the trees, each document's leaf, the imprint of each token, renewals,
+    and all of it is compared with the events. Signatures of tokens are not looked at here.
+    """
+    rows = evidenced.batches(connection, tenant)
+    told = evidenced.said(connection, tenant)
+    for row in rows:
+        for reason in _stamp_faults(row, told.pop(row.id, {})):
+            yield f"Zeitstempel {row.id}", reason
+    for number in told:
+        yield f"Zeitstempel {number}", "das Ereignis nennt ihn, er fehlt"
+    for number in _badly_renewed(connection, tenant, rows):
+        yield f"Zeitstempel {number}", "eine Erneuerung führt nicht zu ihrer Wurzel"
+    yield from _tree_faults(connection, tenant, rows)
+
+
+def _tree_faults(
+    connection: sa.Connection, tenant: str, rows: list[Row]
+) -> Iterator[tuple[str, str]]:
+    trees: _Trees = {}
+    for row in rows:
+        if row.over == evidence.DOCUMENTS and not _grown(connection, row, trees):
+            yield f"Zeitstempel {row.id}", "der Hashbaum führt nicht zu seiner Wurzel"
+    for leaf in evidenced.leaves(connection, tenant):
+        leaves = trees.get((leaf.batch_id, leaf.branch), ())
+        if leaves[leaf.place : leaf.place + 1] != (combined(parted(leaf.members)),):
+            yield f"Dokument {leaf.document_id}", "sein Blatt im Hashbaum ist ein anderes"
+
+
+def _stamp_faults(row: Row, said: Facts) -> Iterator[str]:
+    token_sha256 = hashlib.sha256(row.token).hexdigest()
+    if (said.get("root"), said.get("token_sha256")) != (row.root, token_sha256):
+        yield "nicht der, den das Ereignis nennt"
+    try:
+        imprint = tokens.read(row.token).imprint.hex()
+    except NotAToken:
+        yield "nicht lesbar"
+        return
+    if imprint != row.root:
+        yield "nicht über die Wurzel, die dazu vermerkt ist"
+
+
+def _grown(connection: sa.Connection, row: Row, trees: _Trees) -> bool:
+    """Tell whether a batch's branches lead to its root, and keep their leaves in `trees`."""
+    branches = [
+        Branch(parted(found.leaves), parted(found.path))
+        for found in evidenced.branches(connection, row.id)
+    ]
+    trees.update({(row.id, at): branch.leaves for at, branch in enumerate(branches)})
+    whole = all(len(branch.leaves) == BRANCH for branch in branches[:-1])
+    count = sum(len(branch.leaves) for branch in branches)
+    if not whole or count != row.leaves or not all(branch.leaves for branch in branches):
+        return False
+    root = bytes.fromhex(row.root)
+    return all(climbed(root_of(branch.leaves), branch.path) == root for branch in branches)
+
+
+def _badly_renewed(connection: sa.Connection, tenant: str, rows: list[Row]) -> Iterator[int]:
+    known = {row.id: row for row in rows}
+    chains = {row.id: [row.token] for row in rows if row.over == evidence.DOCUMENTS}
+    newest: dict[int, int] = {}
+    for entry in evidenced.renewals(connection, tenant):
+        chain, later = chains.get(entry.batch_id, []), known.get(entry.renewed_by)
+        leaf = combined(record.token_digests(chain)) if chain else b""
+        if later is None or climbed(leaf, parted(entry.path)).hex() != later.root:
+            yield entry.batch_id
+            continue
+        chain.append(later.token)
+        newest[entry.batch_id] = later.id
+    for row in rows:
+        if row.renewed_by != newest.get(row.id):
+            yield row.id
