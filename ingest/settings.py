@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -21,6 +21,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
@@ -85,20 +86,38 @@ class WorkerSettings(_Section):
 
 
 class SealingSettings(_Section):
-    """The installation key and the timestamp authority."""
+    """The installation key and the timestamp authorities."""
 
     key_folder: Path | None = None  #: default: `keys` below the data folder
-    tsa_url: str | None = None
-    tsa_roots: Path | None = None  #: PEM file with the roots that the TSA's token must chain to
-    tsa_timeout_seconds: float = Field(10.0, gt=0)
+    tsa_url: str | None = None  #: one authority; the same as `tsa_urls` with one address
+    tsa_urls: tuple[str, ...] = Field((), max_length=4)  #: asked in this order
+    tsa_roots: Path | None = None  #: PEM file with the roots that a TSA's token must chain to
+    tsa_timeout_seconds: float = Field(10.0, gt=0)  #: for each authority
 
-    @field_validator("tsa_url")
+    @property
+    def authorities(self) -> tuple[str, ...]:
+        """Addresses of the timestamp authorities in the order in which they are asked."""
+        return (self.tsa_url,) if self.tsa_url is not None else self.tsa_urls
+
+    @field_validator("tsa_url", "tsa_urls")
     @classmethod
-    def _is_url(cls, url: str | None) -> str | None:
-        if url is not None and not re.match(r"https?://[^/\s]+", url):
-            message = f"„{url}“ ist keine Adresse mit http:// oder https://"
+    def _are_urls(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        urls = (given,) if isinstance(given, str) else given or ()
+        for url in urls:
+            if not re.match(r"https?://[^/\s]+", url):
+                message = f"„{url}“ ist keine Adresse mit http:// oder https://"
+                raise ValueError(message)
+        if len(set(urls)) < len(urls):
+            message = "dieselbe Adresse steht zweimal da"
             raise ValueError(message)
-        return url
+        return given
+
+    @model_validator(mode="after")
+    def _one_list(self) -> Self:
+        if self.tsa_url is not None and self.tsa_urls:
+            message = "tsa_url und tsa_urls stehen beide da; bitte alle Adressen in tsa_urls nennen"
+            raise ValueError(message)
+        return self
 
     @field_validator("tsa_roots")
     @classmethod

@@ -25,6 +25,9 @@ def _load(tmp_path: Path, text: str) -> Settings:
         ("[workers]\nattempts = 0\n", "workers.attempts: muss mindestens 1 sein"),
         ('[house]\nzone = "Mars/Phobos"\n', "keine Zeitzone"),
         ('[sealing]\ntsa_url = "gibts nicht"\n', "keine Adresse"),
+        ('[sealing]\ntsa_urls = ["http://a/tsa", "gopher://b"]\n', "keine Adresse"),
+        ('[sealing]\ntsa_urls = ["http://a/tsa", "http://a/tsa"]\n', "zweimal"),
+        ('[sealing]\ntsa_url = "http://a"\ntsa_urls = ["http://b"]\n', "stehen beide da"),
         ('[sealing]\ntsa_roots = "/gibt/es/nicht.pem"\n', "gibt es nicht"),
         ('[tenants."../weg"]\n', "kein Mandantenname"),
         ("kaputt = = 1\n", "nicht lesbar"),
@@ -60,3 +63,11 @@ def test_children_get_neither_database_nor_broker(tmp_path: Path) -> None:
     assert "geheim" not in str(passed)
     assert passed["store"]["secret_key"] == "schluessel"
     assert "schluessel" not in repr(settings)
+
+
+def test_authorities_are_asked_in_the_order_of_the_file(tmp_path: Path) -> None:
+    urls = '[sealing]\ntsa_urls = ["https://eins/tsa", "https://zwei/tsa"]\n'
+    assert _load(tmp_path, urls).sealing.authorities == ("https://eins/tsa", "https://zwei/tsa")
+    one = _load(tmp_path, '[sealing]\ntsa_url = "https://eins/tsa"\n')
+    assert one.sealing.authorities == ("https://eins/tsa",)
+    assert _load(tmp_path, "").sealing.authorities == ()

@@ -22,7 +22,7 @@ from workers.sealing.keys import InstallationKey, ensure_installation_key, load_
 if TYPE_CHECKING:
     from ingest.context import StepContext
     from ingest.settings import SealingSettings
-    from workers.sealing.timestamps import VerifyingTimeStamper
+    from workers.sealing.timestamps import TimestampAuthorities
 
 __all__ = ["ensure_installation_key", "perform"]
 
@@ -66,8 +66,10 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         "certificate_sha256": key.certificate_sha256,
         "subject": key.certificate.subject.rfc4514_string(),
         "not_valid_after": key.certificate.not_valid_after_utc.isoformat(),
-        "tsa": None if stamper is None else context.settings.sealing.tsa_url,
+        "tsa": None if stamper is None else stamper.used,
     }
+    if stamper is not None and stamper.passed_over:
+        facts["tsa_passed_over"] = stamper.passed_over
     return Outcome(renditions=(sealed,), facts=facts)
 
 
@@ -76,7 +78,7 @@ def _seal(
     noted: Path,
     target: Path,
     key: InstallationKey,
-    stamper: VerifyingTimeStamper | None,
+    stamper: TimestampAuthorities | None,
 ) -> str | None:
     """Write the sealed file, or return why a foreign file cannot take a seal."""
     from workers.sealing.proof import SealBroken, prove
@@ -111,20 +113,20 @@ def _key(path: Path) -> InstallationKey:
     return _loaded(path, (found.st_ino, found.st_mtime_ns))
 
 
-def _stamper(assignment: Assignment, settings: SealingSettings) -> VerifyingTimeStamper | None:
+def _stamper(assignment: Assignment, settings: SealingSettings) -> TimestampAuthorities | None:
     wanted: Any = assignment.profile["sealing"]["timestamp"]
-    if settings.tsa_url is None:
+    if not settings.authorities:
         if wanted:
             text = (
                 f"Profil '{assignment.profile['name']}' verlangt einen Zeitstempel, aber "
-                "sealing.tsa_url ist nicht gesetzt. Bitte Dienst eintragen oder Profil ändern."
+                "sealing.tsa_urls ist nicht gesetzt. Bitte Dienst eintragen oder Profil ändern."
             )
-            raise Misconfigured("profile wants a timestamp, no tsa_url", operator_text=text)
+            raise Misconfigured("profile wants a timestamp, no tsa_urls", operator_text=text)
         return None
-    from workers.sealing.timestamps import VerifyingTimeStamper, load_roots
+    from workers.sealing.timestamps import TimestampAuthorities, load_roots
 
     roots = load_roots(settings.tsa_roots)
-    return VerifyingTimeStamper(settings.tsa_url, roots, settings.tsa_timeout_seconds)
+    return TimestampAuthorities(settings.authorities, roots, settings.tsa_timeout_seconds)
 
 
 @functools.cache

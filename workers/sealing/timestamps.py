@@ -3,15 +3,19 @@
 pyHanko checks status and nonce of a timestamp authority's answer only: a wrong imprint, a
 broken token signature or an expired certificate would be embedded without a word. Here the
 answer is verified as a whole before it is used, and any doubt is an outage: the document
-waits, it is never sealed at a lower level instead.
+waits, it is never sealed at a lower level instead. Where several authorities are configured,
+the next one is asked first.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import ssl
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +35,52 @@ _MAX_ANSWER: Final = 64 * 1024
 _TOLERANCE: Final = dt.timedelta(minutes=10)
 
 
+class TimestampAuthorities(TimeStamper):
+    """Authorities asked in order until one answers properly.
+
+    Attributes:
+        used: The address whose token came last; None before the first.
+        passed_over: What was wrong with the authorities asked before it, newest last.
+    """
+
+    def __init__(
+        self, urls: Sequence[str], roots: list[x509.Certificate], timeout_seconds: float
+    ) -> None:
+        """Ask `urls` in order; `roots` and time apply to each as in `VerifyingTimeStamper`."""
+        super().__init__()  # type: ignore[no-untyped-call] # pyHanko annotates in part
+        self._stampers = {url: VerifyingTimeStamper(url, roots, timeout_seconds) for url in urls}
+        self.used: str | None = None
+        self.passed_over: list[str] = []
+
+    @override
+    async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
+        """Refuse: an answer counts only together with its verification."""
+        message = "ask for a token, not for an answer"
+        raise NotImplementedError(message)
+
+    @override
+    async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> cms.ContentInfo:
+        """Return a verified token over `message_digest` from the first that gives one.
+
+        Raises:
+            AuthorityUnavailable: None of them does; the text names what is wrong with each.
+        """
+        refused: list[AuthorityUnavailable] = []
+        for url, stamper in self._stampers.items():
+            try:
+                token = await stamper.async_timestamp(message_digest, md_algorithm)
+            except AuthorityUnavailable as error:
+                refused.append(error)
+            else:
+                self.used = url
+                self.passed_over += [str(error) for error in refused]
+                return token
+        raise AuthorityUnavailable(
+            "; ".join(str(error) for error in refused),
+            operator_text=" ".join(error.operator_text for error in refused),
+        )
+
+
 class VerifyingTimeStamper(TimeStamper):
     """RFC 3161 over HTTP; a token comes back only if all of it is right.
 
@@ -43,9 +93,9 @@ class VerifyingTimeStamper(TimeStamper):
         super().__init__()  # type: ignore[no-untyped-call] # pyHanko annotates in part
         if urlsplit(url).scheme not in ("http", "https"):
             text = (
-                f"sealing.tsa_url: '{url}' ist keine http- oder https-Adresse. Bitte berichtigen."
+                f"sealing.tsa_urls: '{url}' ist keine http- oder https-Adresse. Bitte berichtigen."
             )
-            raise Misconfigured(f"tsa_url {url!r} is not http", operator_text=text)
+            raise Misconfigured(f"tsa_urls: {url!r} is not http", operator_text=text)
         self._url = url
         self._roots = roots
         self._timeout_seconds = timeout_seconds
@@ -182,14 +232,16 @@ def load_roots(path: Path | None) -> list[x509.Certificate]:
     return found
 
 
+@functools.cache
 def _opener() -> urllib.request.OpenerDirector:
-    # Without the handlers for files, FTP and redirects, which the default opener has.
+    # Kept, because a TLS context costs as much as a seal. Without the handlers for files, FTP
+    # and redirects, which the default opener has.
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
         urllib.request.UnknownHandler(),
         urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPSHandler(context=ssl.create_default_context()),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
     ):
