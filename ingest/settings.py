@@ -85,8 +85,33 @@ class WorkerSettings(_Section):
     recognition_pixels: int = Field(40_000_000, gt=0)  #: larger pages are reduced for OCR
 
 
+class TokenSettings(_Section):
+    """The organisation's key in a PKCS#11 token: a smart card, an HSM or its client library.
+
+    The PIN is no setting: it is read from `pin_file`, which the service's user alone may read.
+    """
+
+    module: Path  #: the maker's PKCS#11 library
+    label: str = Field(min_length=1)  #: of the token
+    key_label: str = Field(min_length=1)
+    certificate_label: str = Field(min_length=1)
+    pin_file: Path
+    issuers: Path | None = None  #: PEM file: certificates above the organisation's, with the root
+    environment: dict[str, str] = Field(default_factory=dict)  #: what the library wants to see
+
+    @field_validator("module", "pin_file")
+    @classmethod
+    def _is_absolute(cls, path: Path) -> Path:
+        if not path.is_absolute():
+            message = f"{path} ist kein vollständiger Pfad; er muss mit / beginnen"
+            raise ValueError(message)
+        return path
+
+
 class SealingSettings(_Section):
-    """The installation key and the timestamp authorities."""
+    """The keys that seal and the timestamp authorities."""
+
+    token: TokenSettings | None = None  #: the organisation's key; None: there is none
 
     key_folder: Path | None = None  #: default: `keys` below the data folder
     tsa_url: str | None = None  #: one authority; the same as `tsa_urls` with one address
@@ -214,15 +239,17 @@ class Settings(BaseSettings):
         """Folder of the installation key."""
         return self.sealing.key_folder or self.data / "keys"
 
-    def for_children(self) -> dict[str, Any]:
+    def for_children(self, *, sealing: bool = False) -> dict[str, Any]:
         """Return the settings a child process needs, as JSON values.
 
         The ledger's and the broker's addresses are left out: whoever reads foreign bytes is
-        not handed them. (A child that was taken over still has the rights of the service's
-        user; keeping those apart takes a user of its own for reading workers.) Store keys
-        are included and travel through a pipe only.
+        not handed them. Where keys are is told only to children that seal. (A child that was
+        taken over still has the rights of the service's user; keeping those apart takes a
+        user of its own for reading workers.) Store keys are included and travel through a
+        pipe only.
         """
-        plain = self.model_dump(mode="json", exclude={"ledger_url", "redis_url"})
+        hidden = {"ledger_url", "redis_url"} | (set() if sealing else {"sealing"})
+        plain = self.model_dump(mode="json", exclude=hidden)
         for name in ("access_key", "secret_key"):
             secret: SecretStr | None = getattr(self.store, name)
             plain["store"][name] = None if secret is None else secret.get_secret_value()

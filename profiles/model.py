@@ -225,12 +225,13 @@ class SealingRules(_Section):
     """What secures the document's integrity.
 
     Attributes:
-        key: The installation's own key makes an Installationssignatur, neither seal nor
-            personal signature.
+        key: `installation` makes an Installationssignatur, neither seal nor personal
+            signature; `organisation` makes the seal of the organisation with the key in its
+            token, without which the work waits.
         timestamp: A timestamp is demanded; without a configured authority the work waits.
     """
 
-    key: Literal["installation"] = "installation"
+    key: Literal["installation", "organisation"] = "installation"
     timestamp: bool = False
 
 

@@ -12,6 +12,7 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from xml.etree.ElementTree import Element, ParseError
 
@@ -20,12 +21,22 @@ from ingest.document import Facts
 if TYPE_CHECKING:
     from asn1crypto.x509 import Certificate
 
+    from workers.sealing.port import Kind
     from workers.sealing.proof import Seal
     from workers.sealing.validation import Validation
+
+    _Trusted = dict[Kind, list[Certificate]]
 
 _CHUNK: Final = 1024 * 1024
 _NOTE: Final = "scanvermerk.xml"
 _MAX_NOTE: Final = 64 * 1024 * 1024
+_NEITHER: Final = "Weder Siegel noch Installationssignatur."
+_HELD: Final = MappingProxyType(
+    {
+        "installation": "Installationssignatur (Demo) unversehrt, kein Siegel.",
+        "organisation": "Siegel unversehrt.",
+    }
+)
 _NAMESPACE: Final = "{urn:scanstrasse:scanvermerk:1}"
 
 
@@ -82,7 +93,13 @@ class Verification:
         }
 
 
-def verify_pdf(path: Path, trust: Path | None, tsa_roots: Path | None = None) -> Verification:
+def verify_pdf(
+    path: Path,
+    trust: Path | None,
+    tsa_roots: Path | None = None,
+    *,
+    seal_roots: Path | None = None,
+) -> Verification:
     """Check seal, timestamp, later changes, PDF/A of the unsealed revision, note and sidecar.
 
     Args:
@@ -90,6 +107,8 @@ def verify_pdf(path: Path, trust: Path | None, tsa_roots: Path | None = None) ->
         trust: PEM file with the installation's certificate; None leaves the signer unknown,
             which the file does not pass.
         tsa_roots: PEM file with the roots of the timestamp authority.
+        seal_roots: PEM file with the root above the organisation's certificate; None takes
+            `trust` for seals as well.
 
     Raises:
         Misconfigured: A PEM file is unreadable or has no certificate.
@@ -97,10 +116,14 @@ def verify_pdf(path: Path, trust: Path | None, tsa_roots: Path | None = None) ->
     """
     from workers.sealing.timestamps import load_roots
 
-    roots, authorities = load_roots(trust), load_roots(tsa_roots)
+    trusted: _Trusted = {
+        "installation": load_roots(trust),
+        "organisation": _anchors(load_roots(seal_roots or trust)),
+    }
+    authorities = load_roots(tsa_roots)
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    checks, unsealed = _seal_checks(path, roots, authorities)
+    checks, unsealed = _seal_checks(path, trusted, authorities)
     checks.append(_pdfa(path, unsealed))
     note_check, note = _note(path)
     checks.append(note_check)
@@ -108,8 +131,13 @@ def verify_pdf(path: Path, trust: Path | None, tsa_roots: Path | None = None) ->
     return Verification(sha256=digest, size=path.stat().st_size, checks=tuple(checks), note=note)
 
 
+def _anchors(certificates: list[Certificate]) -> list[Certificate]:
+    """Return the roots among them: what stands below a root is not believed by itself."""
+    return [one for one in certificates if one.issuer == one.subject] or certificates
+
+
 def _seal_checks(
-    path: Path, roots: list[Certificate], authorities: list[Certificate]
+    path: Path, trusted: _Trusted, authorities: list[Certificate]
 ) -> tuple[list[Check], int]:
     """Return what is said about the seal, and how many bytes lie before it."""
     from workers.sealing.proof import SealBroken, examine
@@ -119,27 +147,29 @@ def _seal_checks(
     try:
         seal = examine(path)
         if seal is None:
-            return [_required("seal", passed=False, text="Keine Installationssignatur.")], size
-        opinion = validate(path, seal.field, roots, authorities)
+            return [_required("seal", passed=False, text=_NEITHER)], size
+        opinion = validate(path, seal.field, trusted[seal.kind], authorities)
     except (SealBroken, NotValidated) as error:
-        text = f"Die Installationssignatur ist nicht gültig: {error}"
+        text = f"Siegel oder Installationssignatur nicht gültig: {error}"
         return [_required("seal", passed=False, text=text)], size
-    sound = _required(
-        "seal",
-        passed=opinion.sound,
-        text="Installationssignatur (Demo) unversehrt, kein Siegel."
-        if opinion.sound
-        else "Die Installationssignatur passt nicht zum Inhalt.",
-    )
-    checks = [sound, _trust(opinion), _changes(seal, opinion, size)]
+    held = _HELD[seal.kind] if opinion.sound else "Die Signatur passt nicht zum Inhalt."
+    sound = _required("seal", passed=opinion.sound, text=held)
+    checks = [sound, _trust(seal.kind, opinion), _changes(seal, opinion, size)]
     return [*checks, _timestamp(seal, opinion)], opinion.unsealed
 
 
-def _trust(opinion: Validation) -> Check:
+def _trust(kind: Kind, opinion: Validation) -> Check:
+    own = kind == "installation"
     said = {
-        None: "Kein Zertifikat der Installation angegeben (--trust): Aussteller unbekannt.",
-        True: "Mit dem Zertifikat der Installation signiert.",
-        False: "Nicht mit dem angegebenen Zertifikat signiert, oder dieses gilt nicht mehr.",
+        None: "Kein Zertifikat der Installation angegeben (--trust): Aussteller unbekannt."
+        if own
+        else "Keine Wurzel angegeben (--trust): wessen Siegel das ist, bleibt unbekannt.",
+        True: "Mit dem Zertifikat der Installation signiert."
+        if own
+        else "Das Siegelzertifikat führt zu einer angegebenen Wurzel.",
+        False: "Nicht mit dem angegebenen Zertifikat signiert, oder dieses gilt nicht mehr."
+        if own
+        else "Das Siegelzertifikat führt zu keiner angegebenen Wurzel, oder es gilt nicht mehr.",
     }
     return _required("signer", passed=opinion.trusted is True, text=said[opinion.trusted])
 

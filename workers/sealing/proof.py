@@ -9,28 +9,31 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import pikepdf
 from asn1crypto import algos, cms, core
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from workers.sealing.keys import InstallationKey
+from workers.sealing.port import FIELD_PREFIXES, Kind, SigningKey, is_suitable, kind_of
 
 _CHUNK: Final = 1024 * 1024
 _SEQUENCE: Final = 0x30
 _SET: Final = 0x31
 _CONTEXT_0: Final = 0xA0
 _LONG_FORM: Final = 0x80
+_PREFIXES: Final = tuple(FIELD_PREFIXES.values())
 _VERSION_1: Final = b"\x02\x01\x01"
 _SHA256: Final[bytes] = algos.DigestAlgorithm({"algorithm": "sha256"}).dump()
 _SHA256_ECDSA: Final[bytes] = algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}).dump()
-_FIELD_PREFIX: Final = "Installationssignatur-"
+_SHA256_RSA: Final[bytes] = algos.SignedDigestAlgorithm({"algorithm": "sha256_rsa"}).dump()
 
 
 class SealBroken(Exception):
@@ -39,7 +42,7 @@ class SealBroken(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Seal:
-    """A seal that holds.
+    """A seal, or an Installationssignatur, that holds.
 
     Attributes:
         certificate: Of the key that made it; whether it is trusted is for the caller.
@@ -52,6 +55,11 @@ class Seal:
     covered: int
     timestamped: bool
 
+    @property
+    def kind(self) -> Kind:
+        """Whose it is, by its certificate."""
+        return kind_of(self.certificate)
+
 
 @dataclass(frozen=True)
 class _Place:
@@ -60,7 +68,7 @@ class _Place:
 
 
 def examine(path: Path) -> Seal | None:
-    """Return the installation's seal of `path`, None where there is none.
+    """Return what sealed `path` here, None where nothing did.
 
     Raises:
         SealBroken: There is one and it does not hold, or the file cannot be read.
@@ -84,7 +92,7 @@ def examine(path: Path) -> Seal | None:
     )
 
 
-def prove(path: Path, noted: Path, key: InstallationKey) -> None:
+def prove(path: Path, noted: Path, key: SigningKey) -> None:
     """Check a fresh seal: first revision unchanged, whole file covered, our key.
 
     Raises:
@@ -107,13 +115,36 @@ def prove(path: Path, noted: Path, key: InstallationKey) -> None:
                 raise SealBroken(message)
 
 
+def verify_chain(certificate: x509.Certificate, others: Sequence[x509.Certificate]) -> None:
+    """See that `others` are what stands above `certificate`, up to a root and nothing else.
+
+    Raises:
+        SealBroken: One of them belongs to nobody, or the root is missing.
+        InvalidSignature: One was not issued by the next.
+    """
+    left, below = list(others), certificate
+    while left:
+        above = next((one for one in left if one.subject == below.issuer), None)
+        if above is None:
+            message = "an embedded certificate belongs to nobody"
+            raise SealBroken(message)
+        below.verify_directly_issued_by(above)
+        left.remove(above)
+        below = above
+    if others and below.issuer != below.subject:
+        message = "the root above the embedded certificates is missing"
+        raise SealBroken(message)
+    if others:
+        below.verify_directly_issued_by(below)
+
+
 def _find(path: Path) -> _Place | None:
     with pikepdf.open(path) as pdf:
         if "/AcroForm" not in pdf.Root:
             return None
         for field in pdf.Root.AcroForm.get("/Fields", pikepdf.Array()).as_list():
             name = str(field.get("/T", ""))
-            if name.startswith(_FIELD_PREFIX) and "/V" in field:
+            if name.startswith(_PREFIXES) and "/V" in field:
                 numbers = [int(number) for number in field.V.ByteRange.as_list()]
                 start, before, after, rest = numbers
                 return _Place(name, (start, before, after, rest))
@@ -160,46 +191,55 @@ def _verify(container: bytes, digest: bytes) -> tuple[x509.Certificate, bool]:
     """Return the certificate and whether there is a timestamp token."""
     signed = cms.ContentInfo.load(container, strict=True)["content"]
     (signer,) = signed["signer_infos"]
-    (choice,) = signed["certificates"]
-    der = choice.chosen.dump()
+    embedded = [choice.chosen.dump() for choice in signed["certificates"]]
     attributes = signer["signed_attrs"]
     values: dict[str, Any] = {a["type"].native: a["values"][0] for a in attributes}
     if values["message_digest"].native != digest:
         message = "digest of the file differs"
         raise SealBroken(message)
     (named,) = values["signing_certificate_v2"]["certs"]
-    if named["cert_hash"].native != hashlib.sha256(der).digest():
+    meant = [one for one in embedded if hashlib.sha256(one).digest() == named["cert_hash"].native]
+    if len(meant) != 1:
         message = "another certificate than the one signed for"
         raise SealBroken(message)
-    certificate = x509.load_der_x509_certificate(der)
-    public = certificate.public_key()
-    if not isinstance(public, ec.EllipticCurvePublicKey):
-        message = "not an installation key"
-        raise SealBroken(message)
-    try:
-        signed_bytes = attributes.untag().dump()
-        public.verify(signer["signature"].native, signed_bytes, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature as error:
-        message = "signature does not fit"
-        raise SealBroken(message) from error
-    if _rebuilt(choice, signer) != container:
+    certificate = x509.load_der_x509_certificate(meant[0])
+    _verify_signature(certificate, signer["signature"].native, attributes.untag().dump())
+    if _rebuilt(meant[0], embedded, signer) != container:
         message = "signature container was altered"
         raise SealBroken(message)
+    # Nobody signed for the certificates above, so each must hold by itself.
+    above = [x509.load_der_x509_certificate(one) for one in embedded if one != meant[0]]
+    verify_chain(certificate, above)
     return certificate, signer["unsigned_attrs"] is not core.VOID and bool(signer["unsigned_attrs"])
 
 
-def _rebuilt(choice: Any, signer: Any) -> bytes:
-    """Return the container as it must look, given certificate, attributes and signature."""
-    leaf = choice.chosen
-    serial = leaf["tbs_certificate"]["serial_number"]
+def _verify_signature(certificate: x509.Certificate, signature: bytes, content: bytes) -> None:
+    public = certificate.public_key()
+    if not is_suitable(certificate):
+        message = "not a key that seals are made with"
+        raise SealBroken(message)
+    try:
+        if isinstance(public, ec.EllipticCurvePublicKey):
+            public.verify(signature, content, ec.ECDSA(hashes.SHA256()))
+        elif isinstance(public, rsa.RSAPublicKey):
+            public.verify(signature, content, padding.PKCS1v15(), hashes.SHA256())
+    except InvalidSignature as error:
+        message = "signature does not fit"
+        raise SealBroken(message) from error
+
+
+def _rebuilt(leaf: bytes, embedded: list[bytes], signer: Any) -> bytes:
+    """Return the container as it must look, given certificates, attributes and signature."""
+    parsed = asn1_x509.Certificate.load(leaf)
+    elliptic = parsed.public_key.algorithm == "ec"
     unsigned = signer["unsigned_attrs"]
     info = _tlv(
         _SEQUENCE,
         _VERSION_1,
-        _tlv(_SEQUENCE, leaf.issuer.dump(), serial.dump()),
+        _tlv(_SEQUENCE, parsed.issuer.dump(), parsed["tbs_certificate"]["serial_number"].dump()),
         _SHA256,
         signer["signed_attrs"].dump(),
-        _SHA256_ECDSA,
+        _SHA256_ECDSA if elliptic else _SHA256_RSA,
         signer["signature"].dump(),
         b"" if unsigned is core.VOID else unsigned.dump(),
     )
@@ -208,7 +248,7 @@ def _rebuilt(choice: Any, signer: Any) -> bytes:
         _VERSION_1,
         _tlv(_SET, _SHA256),
         _tlv(_SEQUENCE, cms.ContentType("data").dump()),
-        _tlv(_CONTEXT_0, leaf.dump()),
+        _tlv(_CONTEXT_0, *embedded),
         _tlv(_SET, info),
     )
     return _tlv(_SEQUENCE, cms.ContentType("signed_data").dump(), _tlv(_CONTEXT_0, signed))
