@@ -155,7 +155,7 @@ def _seal_checks(
     held = _HELD[seal.kind] if opinion.sound else "Die Signatur passt nicht zum Inhalt."
     sound = _required("seal", passed=opinion.sound, text=held)
     checks = [sound, _trust(seal.kind, opinion), _changes(seal, opinion, size)]
-    return [*checks, _timestamp(seal, opinion)], opinion.unsealed
+    return [*checks, _timestamp(seal, opinion), _level(seal, opinion)], opinion.unsealed
 
 
 def _trust(kind: Kind, opinion: Validation) -> Check:
@@ -178,15 +178,31 @@ def _changes(seal: Seal, opinion: Validation, size: int) -> Check:
     after = size - seal.covered
     if after == 0 and not opinion.changed:
         return _required("changes", passed=True, text="Nach der Signatur nichts geändert.")
+    if seal.archive is not None and not opinion.changed and opinion.loose == 0:
+        text = "Nach der Signatur nur Sperrauskünfte und Archivzeitstempel hinzugefügt."
+        return _required("changes", passed=True, text=text)
     text = f"Nach der Signatur wurden {after} Bytes angehängt (Art: {opinion.changed or 'Rest'})."
     return _required("changes", passed=False, text=text)
+
+
+def _level(seal: Seal, opinion: Validation) -> Check:
+    """Compare the level that the file shows with the one that holds with the roots given."""
+    if opinion.proven == seal.level:
+        text = f"Stufe {seal.level} (PAdES) nachgewiesen."
+        return _required("level", passed=True, text=text)
+    stamp = opinion.timestamp
+    # Without roots nothing above can be shown, and a bad root is already said elsewhere.
+    judged = opinion.trusted is True and (stamp is None or stamp.trusted is True)
+    found = f"nachgewiesen: {opinion.proven or 'keine'}"
+    text = f"Der Form nach Stufe {seal.level} (PAdES), {found}."
+    return Check(name="level", passed=False, required=judged, text=text)
 
 
 def _timestamp(seal: Seal, opinion: Validation) -> Check:
     stamp = opinion.timestamp
     if stamp is None:
         text = "Kein Zeitstempel; der Zeitpunkt der Signatur ist eine Angabe der Installation."
-        return Check(name="timestamp", passed=False, required=seal.timestamped, text=text)
+        return Check(name="timestamp", passed=False, required=seal.stamp is not None, text=text)
     when = stamp.at.isoformat(timespec="seconds")
     if not stamp.intact or stamp.trusted is False:
         return _required("timestamp", passed=False, text=f"Zeitstempel {when} ist nicht gültig.")

@@ -161,16 +161,13 @@ def _check_key(app: App) -> None:
 def _check_seal(app: App) -> None:
     """Check that what released profiles demand is there, and that the token opens."""
     import profiles
+    from workers.sealing.levels import require_means
 
     sealing = app.settings.sealing
     for name in profiles.names(app.settings.profiles):
-        profile = profiles.load(name, app.settings.profiles).profile
-        if profile.released and profile.sealing.key == "organisation" and sealing.token is None:
-            text = (
-                f"Profil '{name}' verlangt das Siegel der Organisation, aber [sealing.token] ist "
-                "nicht eingerichtet."
-            )
-            raise Misconfigured(f"profile {name} wants a seal, no token", operator_text=text)
+        loaded = profiles.load(name, app.settings.profiles)
+        if loaded.profile.released:
+            require_means(loaded.facts(), sealing)
     if sealing.token is None:
         return
     from ingest.sandbox import Child, Limits

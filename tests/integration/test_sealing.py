@@ -92,7 +92,7 @@ def test_the_first_revision_is_byte_identical_and_the_seal_covers_the_whole_file
     seal = examine(path)
     assert seal is not None
     assert seal.covered == len(content)
-    assert seal.timestamped is False
+    assert seal.stamp is None
 
 
 def test_metadata_and_version_stay_as_they_were(desk: Desk) -> None:
@@ -193,7 +193,8 @@ def test_a_timestamp_is_embedded_and_chains_to_the_configured_root(
     path.write_bytes(sealed_bytes(desk, outcome))
     seal = examine(path)
     assert seal is not None
-    assert seal.timestamped is True
+    assert seal.stamp is not None
+    assert seal.level == "B-T"
 
 
 def test_without_roots_a_sound_token_is_taken(tmp_path: Path, sound: Authority) -> None:
@@ -301,7 +302,7 @@ def test_the_second_path_notices_what_the_first_could_hide(desk: Desk, tmp_path:
     content = sealed_bytes(desk, outcome)
     path = tmp_path / "tampered.pdf"
     path.write_bytes(content)
-    prove(path, before, key)
+    prove(path, before, key, "B-B")
     for tampered, reason in (
         (content + b"\n", "after the seal"),
         (content.replace(b"Seite", b"Leite", 1)[:200] + b"X" + content[201:], "digest|SealBroken|"),
@@ -309,11 +310,13 @@ def test_the_second_path_notices_what_the_first_could_hide(desk: Desk, tmp_path:
     ):
         path.write_bytes(tampered)
         with pytest.raises(SealBroken, match=reason):
-            prove(path, before, key)
+            prove(path, before, key, "B-B")
     path.write_bytes(content)
     other = load_key(ensure_installation_key(tmp_path / "other"))
+    with pytest.raises(SealBroken, match="level B-B instead of B-T"):
+        prove(path, before, key, "B-T")
     with pytest.raises(SealBroken, match="another key"):
-        prove(path, before, other)
+        prove(path, before, other, "B-B")
 
 
 def test_the_key_never_leaves_its_file(desk: Desk) -> None:

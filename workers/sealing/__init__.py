@@ -15,7 +15,7 @@ import functools
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives import hashes
 
@@ -23,13 +23,12 @@ from ingest import clock
 from ingest.document import Assignment, Document, Facts, Outcome, RenditionKind
 from ingest.errors import Misconfigured, ToolFailed
 from workers.sealing.keys import InstallationKey, ensure_installation_key, load_key
-from workers.sealing.port import FIELD_PREFIXES
+from workers.sealing.levels import Means, means, require_means, seal
 
 if TYPE_CHECKING:
     from ingest.context import StepContext
-    from ingest.settings import SealingSettings
+    from ingest.settings import TokenSettings
     from workers.sealing.port import SigningKey
-    from workers.sealing.timestamps import TimestampAuthorities
 
 __all__ = ["ensure_installation_key", "perform"]
 
@@ -58,14 +57,15 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         return _unsealed(
             wanted, "keine PDF/A mit Scanvermerk vorhanden, das Original bleibt unverändert"
         )
-    stamper = _stamper(assignment, context.settings.sealing)
-    key = _key(assignment, context)
+    configured = context.settings.sealing
+    require_means(assignment.profile, configured)
+    with_what = means(assignment.profile["sealing"], configured, _key(assignment, context))
+    key, stamper = with_what.key, with_what.stamper
     target = context.workspace / "sealed.pdf"
-    refusal = _seal(document, context.path(noted.sha256), target, key, stamper)
+    refusal = _seal(document, context.path(noted.sha256), target, with_what)
     if refusal is not None:
         return _unsealed(wanted, refusal)
-    level = "B-B" if stamper is None else "B-T"
-    settings = {"level": level, "kind": key.kind}
+    settings = {"level": with_what.level, "kind": key.kind}
     sealed = context.rendition(
         RenditionKind.PDF,
         target,
@@ -90,17 +90,16 @@ def _seal(
     document: Document,
     noted: Path,
     target: Path,
-    key: SigningKey,
-    stamper: TimestampAuthorities | None,
+    with_what: Means,
 ) -> str | None:
     """Write the sealed file, or return why a foreign file cannot take a seal."""
     from workers.sealing.proof import SealBroken, prove
-    from workers.sealing.signing import NotSignable, sign
+    from workers.sealing.signing import NotSignable
 
-    name = NAMES[key.kind]
+    name = NAMES[with_what.key.kind]
     try:
-        sign(noted, target, key, FIELD_PREFIXES[key.kind] + document.id, stamper)
-        prove(target, noted, key)
+        seal(noted, target, document.id, with_what)
+        prove(target, noted, with_what.key, with_what.level)
     except (NotSignable, SealBroken) as error:
         if document.facts.get("composition", {}).get("rung", "image") not in _OWN_RUNGS:
             return f"die fremde PDF nimmt {'kein' if name == 'Siegel' else 'keine'} {name} an"
@@ -124,23 +123,18 @@ def _loaded(path: Path, identity: tuple[int, int]) -> InstallationKey:
 
 def _key(assignment: Assignment, context: StepContext) -> SigningKey:
     settings = context.settings
-    if assignment.profile["sealing"]["key"] == "organisation":
-        return _organisation_key(assignment.profile["name"], settings.sealing)
+    token = settings.sealing.token
+    if assignment.profile["sealing"]["key"] == "organisation" and token is not None:
+        return _organisation_key(token)
     path = ensure_installation_key(settings.keys)
     found = path.stat()
     return _loaded(path, (found.st_ino, found.st_mtime_ns))
 
 
-def _organisation_key(profile: str, settings: SealingSettings) -> SigningKey:
-    if settings.token is None:
-        text = (
-            f"Profil '{profile}' verlangt das Siegel der Organisation, aber [sealing.token] ist "
-            "nicht eingerichtet. Bitte Token eintragen oder Profil ändern."
-        )
-        raise Misconfigured("profile wants a seal, no token", operator_text=text)
+def _organisation_key(settings: TokenSettings) -> SigningKey:
     from workers.sealing.custody import organisation_key
 
-    key = organisation_key(settings.token)
+    key = organisation_key(settings)
     certificate = key.certificate
     if not certificate.not_valid_before_utc <= clock.now() <= certificate.not_valid_after_utc:
         text = (
@@ -150,22 +144,6 @@ def _organisation_key(profile: str, settings: SealingSettings) -> SigningKey:
         )
         raise Misconfigured("the organisation's certificate is not valid now", operator_text=text)
     return key
-
-
-def _stamper(assignment: Assignment, settings: SealingSettings) -> TimestampAuthorities | None:
-    wanted: Any = assignment.profile["sealing"]["timestamp"]
-    if not settings.authorities:
-        if wanted:
-            text = (
-                f"Profil '{assignment.profile['name']}' verlangt einen Zeitstempel, aber "
-                "sealing.tsa_urls ist nicht gesetzt. Bitte Dienst eintragen oder Profil ändern."
-            )
-            raise Misconfigured("profile wants a timestamp, no tsa_urls", operator_text=text)
-        return None
-    from workers.sealing.timestamps import TimestampAuthorities, load_roots
-
-    roots = load_roots(settings.tsa_roots)
-    return TimestampAuthorities(settings.authorities, roots, settings.tsa_timeout_seconds)
 
 
 @functools.cache

@@ -243,7 +243,9 @@ def organisation_key(settings: TokenSettings) -> TokenKey:
     return _token(settings.model_dump_json()).key()
 
 
-@functools.cache
+# One at a time: opening a token starts the library anew, and handles of another would then
+# point anywhere.
+@functools.lru_cache(maxsize=1)
 def _token(settings: str) -> Token:
     return Token(TokenSettings.model_validate_json(settings))
 

@@ -35,7 +35,7 @@ class NotSignable(Exception):
     """The file has a structure that cannot take a signature; no output exists."""
 
 
-class _QuietWriter(IncrementalPdfFileWriter):
+class QuietWriter(IncrementalPdfFileWriter):
     """Adds the signature and leaves metadata and version as they are."""
 
     @override
@@ -102,15 +102,15 @@ def sign(
         _sign(signer, _writer(unsigned), signed, reserved)
 
 
-def _writer(stream: Any) -> _QuietWriter:
+def _writer(stream: Any) -> QuietWriter:
     try:
-        return _QuietWriter(stream, strict=False)
+        return QuietWriter(stream, strict=False)
     # On a damaged file pyHanko raises anything from KeyError to RecursionError.
     except Exception as error:
         raise NotSignable(f"{type(error).__name__}: {error}") from error
 
 
-def _sign(signer: PdfSigner, writer: _QuietWriter, output: Any, reserved: int) -> None:
+def _sign(signer: PdfSigner, writer: QuietWriter, output: Any, reserved: int) -> None:
     try:
         signer.sign_pdf(writer, output=output, bytes_reserved=reserved)
     except (ScanstrasseError, OSError):

@@ -10,13 +10,7 @@ the next one is asked first.
 from __future__ import annotations
 
 import datetime as dt
-import functools
-import ssl
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -29,6 +23,7 @@ from typing_extensions import override
 
 from ingest import clock
 from ingest.errors import AuthorityUnavailable, Misconfigured
+from workers.sealing.asking import Bounds, NotAnswered, ask
 
 _MAX_ANSWER: Final = 64 * 1024
 #: What the authority's clock may differ from ours: beyond that one of them is wrong.
@@ -40,6 +35,7 @@ class TimestampAuthorities(TimeStamper):
 
     Attributes:
         used: The address whose token came last; None before the first.
+        token: That token.
         passed_over: What was wrong with the authorities asked before it, newest last.
     """
 
@@ -50,6 +46,7 @@ class TimestampAuthorities(TimeStamper):
         super().__init__()  # type: ignore[no-untyped-call] # pyHanko annotates in part
         self._stampers = {url: VerifyingTimeStamper(url, roots, timeout_seconds) for url in urls}
         self.used: str | None = None
+        self.token: cms.ContentInfo | None = None
         self.passed_over: list[str] = []
 
     @override
@@ -72,7 +69,7 @@ class TimestampAuthorities(TimeStamper):
             except AuthorityUnavailable as error:
                 refused.append(error)
             else:
-                self.used = url
+                self.used, self.token = url, token
                 self.passed_over += [str(error) for error in refused]
                 return token
         raise AuthorityUnavailable(
@@ -184,21 +181,11 @@ class VerifyingTimeStamper(TimeStamper):
             "Content-Type": "application/timestamp-query",
             "Accept": "application/timestamp-reply",
         }
-        request = urllib.request.Request(self._url, body, headers)  # noqa: S310 - scheme checked
-        deadline = time.monotonic() + self._timeout_seconds
+        bounds = Bounds(seconds=self._timeout_seconds, most=_MAX_ANSWER)
         try:
-            with _opener().open(request, timeout=self._timeout_seconds) as answer:
-                content = b""
-                while block := answer.read1(_MAX_ANSWER):
-                    content += block
-                    if len(content) > _MAX_ANSWER or time.monotonic() > deadline:
-                        raise self._refuse("answer too long or too slow")
-        except urllib.error.HTTPError as error:
-            error.close()
-            raise self._refuse(f"HTTP {error.code}") from error
-        except (HTTPException, OSError) as error:
-            raise self._refuse(f"{type(error).__name__}: {error}") from error
-        return content
+            return ask(self._url, body, headers, bounds)
+        except NotAnswered as error:
+            raise self._refuse(str(error)) from error
 
     def _refuse(self, reason: str) -> AuthorityUnavailable:
         where = urlsplit(self._url).hostname
@@ -230,20 +217,3 @@ def load_roots(path: Path | None) -> list[x509.Certificate]:
         text = f"sealing.tsa_roots: {path} enthält kein Zertifikat."
         raise Misconfigured(f"tsa_roots {path}: no certificate", operator_text=text)
     return found
-
-
-@functools.cache
-def _opener() -> urllib.request.OpenerDirector:
-    # Kept, because a TLS context costs as much as a seal. Without the handlers for files, FTP
-    # and redirects, which the default opener has.
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.UnknownHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(context=ssl.create_default_context()),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-    ):
-        opener.add_handler(handler)
-    return opener
