@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pikepdf
 import pytest
+from cryptography.hazmat.primitives import serialization
 from pydantic import ValidationError
 
 from ingest.document import Assignment, RenditionKind, Step
@@ -18,7 +20,7 @@ from profiles.model import SealingRules
 from tests.plugins.authority import serving
 from tests.plugins.letters import Desk, after, image_pdf, of
 from tests.plugins.tokens import Card, make_card
-from tests.plugins.trust import FAULTS, Trust, trusting
+from tests.plugins.trust import AHEAD, FAULTS, Trust, trusting
 from workers import note, sealing
 from workers.sealing.levels import _revocation
 from workers.sealing.proof import SealBroken, examine, prove
@@ -156,6 +158,13 @@ def test_without_a_timestamp_no_lower_level_is_made(
             sealing.perform(noted(desk, level), desk.context())
 
 
+def test_answers_that_end_before_the_timestamp_are_not_used(desk: Desk, sound: Trust) -> None:
+    assignment = noted(desk, "B-LT")
+    sound.fault = AHEAD
+    with pytest.raises(AuthorityUnavailable, match="older than the timestamp"):
+        sealing.perform(assignment, desk.context())
+
+
 def test_a_revoked_certificate_seals_nothing_for_the_long_term(
     tmp_path: Path, sound: Trust
 ) -> None:
@@ -261,6 +270,20 @@ def test_a_page_turned_after_the_archive_timestamp_is_noticed(
     assert failed(verified(path, sound)) >= {"changes", "level"}
 
 
+def test_a_store_without_answers_proves_nothing(tmp_path: Path, desk: Desk, sound: Trust) -> None:
+    from workers.sealing.archival import add_evidence
+    from workers.sealing.revocation import Evidence
+
+    path = sealed(desk, "B-T", tmp_path / "brief.pdf")
+    chain = sound.certificate("interm").public_bytes(serialization.Encoding.DER)
+    now = dt.datetime.now(dt.UTC)
+    add_evidence(path, [Evidence(chain=(chain,), ocsps=(), crls=(), good_until=now)], "A", None)
+    verification = verified(path, sound)
+    assert failed(verification) == {"level"}
+    said = {check.name: check.text for check in verification.checks}
+    assert said["level"] == "Der Form nach Stufe B-LT (PAdES), nachgewiesen: B-T."
+
+
 def test_foreign_roots_prove_no_level(tmp_path: Path, desk: Desk, sound: Trust) -> None:
     path = sealed(desk, "B-LTA", tmp_path / "brief.pdf")
     swapped = verify_pdf(path, None, sound.pem("root"), seal_roots=sound.pem("root"))
@@ -285,3 +308,8 @@ def test_the_second_path_wants_the_level_it_was_told(
     prove(path, before, key, "B-LT")
     with pytest.raises(SealBroken, match="level B-LT instead of B-LTA"):
         prove(path, before, key, "B-LTA")
+    longest = sealed(desk, "B-LTA", tmp_path / "brief.pdf")
+    with longest.open("ab") as stream:
+        stream.write(b"%angehaengt\n")
+    with pytest.raises(SealBroken, match="bytes after the seal"):
+        prove(longest, before, key, "B-LTA")

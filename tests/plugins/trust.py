@@ -5,13 +5,14 @@ Certomancer issues and answers. `Trust.fault` makes its services misbehave.
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from certomancer.integrations.animator import Animator, AnimatorArchStore
+from certomancer.integrations.animator import FAKE_TIME_HEADER, Animator, AnimatorArchStore
 from certomancer.registry import ArchLabel, CertLabel, CertomancerConfig
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -29,6 +30,10 @@ FAULTS: Final = (
     "crls unavailable",
     "crls web_page",
 )
+#: The authority's clock is ahead: less than is refused, more than the responders' answers last.
+AHEAD: Final = "tsa ahead"
+_AHEAD_BY: Final = dt.timedelta(minutes=8)
+_TIME_HEADER: Final = "HTTP_" + FAKE_TIME_HEADER.upper().replace("-", "_")
 _TRY_LATER: Final = bytes.fromhex("30030a0103")
 _Respond = Callable[..., Any]
 
@@ -101,7 +106,13 @@ def _configuration(prefix: str) -> dict[str, Any]:
         "tsa": _certificate("tsa", "tsa-root", extensions=stamping),
     }
     services = {
-        "ocsp": {"interm": {"for-issuer": "interm", "responder-cert": "ocsp"}},
+        "ocsp": {
+            "interm": {
+                "for-issuer": "interm",
+                "responder-cert": "ocsp",
+                "validity-period": {"minutes": 5},
+            }
+        },
         "crl-repo": {
             name: {"for-issuer": name, "signing-key": name, "simulated-update-schedule": "P30D"}
             for name in ("root", "tsa-root")
@@ -181,7 +192,10 @@ class Trust:
         path = environ["PATH_INFO"]
         self.requests.append(path)
         service, _, how = (self.fault or "").partition(" ")
-        if service and f"/{service}/" in path:
+        if self.fault == AHEAD and "/tsa/" in path:
+            moment = dt.datetime.now(dt.UTC) + _AHEAD_BY
+            environ[_TIME_HEADER] = moment.isoformat()
+        elif service and f"/{service}/" in path:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             status, content = {
                 "unavailable": ("503 Service Unavailable", b""),

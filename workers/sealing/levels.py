@@ -5,7 +5,9 @@ A level is made or the document waits; a lower one never stands in for it.
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from ingest.document import Facts
-from ingest.errors import Misconfigured
+from ingest.errors import AuthorityUnavailable, Misconfigured
 from profiles.model import Level
 from workers.sealing.port import FIELD_PREFIXES, SigningKey
 
@@ -123,6 +125,7 @@ def seal(source: Path, target: Path, document: str, means: Means) -> None:
         from workers.sealing.archival import ARCHIVE_PREFIX, add_evidence
 
         evidence.append(_of_timestamp(means, means.stamper))
+        _require_current(evidence, means.stamper)
         stamper = means.stamper if means.level == "B-LTA" else None
         add_evidence(target, evidence, ARCHIVE_PREFIX + document, stamper)
 
@@ -143,6 +146,27 @@ def _of_timestamp(means: Means, stamper: TimestampAuthorities) -> Evidence:
     embedded = [x509.load_der_x509_certificate(c.chosen.dump()) for c in signed["certificates"]]
     (leaf,) = [one for one in embedded if one.serial_number == serial]
     return _revocation(means.seconds).gather(leaf, embedded, means.tsa_roots)
+
+
+def _require_current(evidence: Sequence[Evidence], stamper: TimestampAuthorities) -> None:
+    """Refuse answers that were out of date when the timestamp was made: they prove nothing."""
+    end, moment = min(one.good_until for one in evidence), _moment(stamper)
+    if moment >= end:
+        text = (
+            f"Die Sperrauskunft galt bis {end:%d.%m.%Y %H:%M} UTC, der Zeitstempel nennt "
+            f"{moment:%H:%M}. Das Dokument wartet und wird wieder versucht; bitte die Uhren prüfen."
+        )
+        message = "revocation data is older than the timestamp allows"
+        raise AuthorityUnavailable(message, operator_text=text)
+
+
+def _moment(stamper: TimestampAuthorities) -> dt.datetime:
+    if stamper.token is None:
+        message = "no token to read"
+        raise ValueError(message)
+    stated = stamper.token["content"]["encap_content_info"]["content"].parsed
+    moment: dt.datetime = stated["gen_time"].native
+    return moment
 
 
 @functools.cache

@@ -24,6 +24,7 @@ from typing_extensions import override
 from ingest import clock
 from ingest.errors import AuthorityUnavailable, Misconfigured
 from workers.sealing.asking import Bounds, NotAnswered, ask
+from workers.sealing.stampproof import verify_token
 
 _MAX_ANSWER: Final = 64 * 1024
 #: What the authority's clock may differ from ours: beyond that one of them is wrong.
@@ -148,6 +149,8 @@ class VerifyingTimeStamper(TimeStamper):
             raise self._refuse("time of the token differs from the clock of this machine")
         self._verify_purpose(signed, info["gen_time"].native)
         await self._verify_signature(signed, digest)
+        # What the second path would refuse in the finished file is refused here already.
+        verify_token(token, digest)
         return token
 
     def _verify_purpose(self, signed: cms.SignedData, moment: dt.datetime) -> None:
