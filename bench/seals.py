@@ -81,7 +81,7 @@ def _measure(folder: Path, tsa: str, card: Card, count: int) -> None:
     leaf, issuers = _issued(folder)
     keys: dict[str, SigningKey] = {
         "file": FileKey(private_key=_key(folder, "seal"), certificate=leaf, issuers=issuers),
-        "token": organisation_key(settings.token),
+        "token": organisation_key(settings.token, folder / "keys"),
     }
     letter, target = _letter(folder), folder / "sealed.pdf"
     print(f"letter of {letter.stat().st_size / 1000:.0f} kB, {count} seals of each kind")

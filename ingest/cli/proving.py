@@ -172,7 +172,8 @@ def _check_seal(app: App) -> None:
         return
     from ingest.sandbox import Child, Limits
 
-    setup = {"token": sealing.token.model_dump(mode="json")}
+    keys = str(app.settings.keys)
+    setup = {"token": sealing.token.model_dump(mode="json"), "marks": keys}
     limits = Limits(memory_bytes=app.settings.workers.memory_bytes)
     child = Child("workers.sealing.custody:attend", setup, limits)
     try:

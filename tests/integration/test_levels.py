@@ -304,7 +304,7 @@ def test_the_second_path_wants_the_level_it_was_told(
     before = context.path(of(assignment).renditions[RenditionKind.NOTED].sha256)
     path = context.path(made.sha256)
     assert desk.settings.sealing.token is not None
-    key = organisation_key(desk.settings.sealing.token)
+    key = organisation_key(desk.settings.sealing.token, desk.settings.keys)
     prove(path, before, key, "B-LT")
     with pytest.raises(SealBroken, match="level B-LT instead of B-LTA"):
         prove(path, before, key, "B-LTA")

@@ -151,6 +151,23 @@ def test_a_wrong_pin_is_offered_once_and_said_nowhere(desk: Desk, card: Card) ->
     assert sealing.perform(assignment, desk.context()).facts["kind"] == "organisation"
 
 
+def test_the_next_process_does_not_offer_a_refused_pin_either(desk: Desk, card: Card) -> None:
+    from workers.sealing.custody import Token
+
+    assert desk.settings.sealing.token is not None
+    wrong = "falsch-0815"
+    card.pin_file.write_text(wrong, "utf-8")
+    with pytest.raises(Misconfigured):
+        Token(desk.settings.sealing.token, desk.settings.keys).key()
+    with card.open() as session:
+        session.set_pin(PIN, wrong)
+    with pytest.raises(Misconfigured, match="not tried again"):
+        Token(desk.settings.sealing.token, desk.settings.keys).key()
+    card.pin_file.write_text(wrong + "\n", "utf-8")
+    assert Token(desk.settings.sealing.token, desk.settings.keys).key().kind == "organisation"
+    assert not (desk.settings.keys / "refused-pin").exists()
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604])
 def test_a_pin_that_others_can_read_is_not_used(desk: Desk, card: Card, mode: int) -> None:
     card.pin_file.chmod(mode)
@@ -187,7 +204,7 @@ def opened(desk: Desk) -> TokenKey:
     from workers.sealing.custody import organisation_key
 
     assert desk.settings.sealing.token is not None
-    return organisation_key(desk.settings.sealing.token)
+    return organisation_key(desk.settings.sealing.token, desk.settings.keys)
 
 
 class Failing:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from certomancer.integrations.animator import FAKE_TIME_HEADER, Animator, AnimatorArchStore
+from certomancer.integrations.animator import Animator, AnimatorArchStore
 from certomancer.registry import ArchLabel, CertLabel, CertomancerConfig
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -33,7 +33,7 @@ FAULTS: Final = (
 #: The authority's clock is ahead: less than is refused, more than the responders' answers last.
 AHEAD: Final = "tsa ahead"
 _AHEAD_BY: Final = dt.timedelta(minutes=8)
-_TIME_HEADER: Final = "HTTP_" + FAKE_TIME_HEADER.upper().replace("-", "_")
+_TIME_HEADER: Final = "HTTP_X_CERTOMANCER_FAKE_TIME"
 _TRY_LATER: Final = bytes.fromhex("30030a0103")
 _Respond = Callable[..., Any]
 

@@ -125,16 +125,16 @@ def _key(assignment: Assignment, context: StepContext) -> SigningKey:
     settings = context.settings
     token = settings.sealing.token
     if assignment.profile["sealing"]["key"] == "organisation" and token is not None:
-        return _organisation_key(token)
+        return _organisation_key(token, settings.keys)
     path = ensure_installation_key(settings.keys)
     found = path.stat()
     return _loaded(path, (found.st_ino, found.st_mtime_ns))
 
 
-def _organisation_key(settings: TokenSettings) -> SigningKey:
+def _organisation_key(settings: TokenSettings, marks: Path) -> SigningKey:
     from workers.sealing.custody import organisation_key
 
-    key = organisation_key(settings)
+    key = organisation_key(settings, marks)
     certificate = key.certificate
     if not certificate.not_valid_before_utc <= clock.now() <= certificate.not_valid_after_utc:
         text = (

@@ -17,8 +17,9 @@ from pyhanko.sign.signers.pdf_signer import PdfTimeStamper
 from pyhanko.sign.timestamps import TimeStamper
 from pyhanko.sign.validation.dss import DocumentSecurityStore
 
+from ingest.errors import ScanstrasseError
 from workers.sealing.revocation import Evidence
-from workers.sealing.signing import QuietWriter
+from workers.sealing.signing import NotSignable, QuietWriter
 
 ARCHIVE_PREFIX: Final = "Archivzeitstempel-"
 #: Hexadecimal digits kept free for the token, as for that of a seal.
@@ -33,27 +34,36 @@ def add_evidence(
     The file is changed in place: after any error it must not be used.
 
     Raises:
+        NotSignable: The structure of the file does not allow it.
         AuthorityUnavailable: The timestamp did not come.
     """
     with path.open("r+b") as stream:
-        writer = QuietWriter(stream, strict=False)
-        DocumentSecurityStore.supply_dss_in_writer(
-            writer,
-            None,  # no VRI: ETSI EN 319 142-1, 5.4.2.3 recommends against it
-            certs=[x509.Certificate.load(der) for der in _once(e.chain for e in evidence)],
-            ocsps=[
-                asn1crypto.ocsp.OCSPResponse.load(der) for der in _once(e.ocsps for e in evidence)
-            ],
-            crls=[
-                asn1crypto.crl.CertificateList.load(der) for der in _once(e.crls for e in evidence)
-            ],
+        try:
+            _append(QuietWriter(stream, strict=False), evidence, field, stamper)
+        except (ScanstrasseError, OSError):
+            raise
+        # As with the signature: the structure of foreign files defeats pyHanko anywhere.
+        except Exception as error:
+            raise NotSignable(f"{type(error).__name__}: {error}") from error
+
+
+def _append(
+    writer: QuietWriter, evidence: Sequence[Evidence], field: str, stamper: TimeStamper | None
+) -> None:
+    ocsps, crls = _once(e.ocsps for e in evidence), _once(e.crls for e in evidence)
+    DocumentSecurityStore.supply_dss_in_writer(
+        writer,
+        None,  # no VRI: ETSI EN 319 142-1, 5.4.2.3 recommends against it
+        certs=[x509.Certificate.load(der) for der in _once(e.chain for e in evidence)],
+        ocsps=[asn1crypto.ocsp.OCSPResponse.load(der) for der in ocsps],
+        crls=[asn1crypto.crl.CertificateList.load(der) for der in crls],
+    )
+    if stamper is None:
+        writer.write_in_place()  # type: ignore[no-untyped-call] # annotated in part
+    else:
+        PdfTimeStamper(stamper, field_name=field).timestamp_pdf(
+            writer, "sha256", bytes_reserved=_RESERVED, in_place=True
         )
-        if stamper is None:
-            writer.write_in_place()  # type: ignore[no-untyped-call] # annotated in part
-        else:
-            PdfTimeStamper(stamper, field_name=field).timestamp_pdf(
-                writer, "sha256", bytes_reserved=_RESERVED, in_place=True
-            )
 
 
 def _once(groups: Iterable[Sequence[bytes]]) -> list[bytes]:

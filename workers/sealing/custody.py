@@ -3,7 +3,8 @@
 The PIN comes from a file that only the service's user can read; it appears in no setting,
 log or event. A token that is away is an outage. A wrong PIN is the operator's to repair and
 is offered once: a token locks itself after a few wrong ones, so this process does not try
-again before the file holds another one.
+again before the file holds another one. Other processes find a mark of it and do not try
+either.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -86,9 +88,13 @@ class TokenKey:
 class Token:
     """One token as this process sees it: closed, open, or with a PIN it has refused."""
 
-    def __init__(self, settings: TokenSettings) -> None:
-        """Remember where the token is; nothing is opened yet."""
+    def __init__(self, settings: TokenSettings, marks: Path) -> None:
+        """Remember where the token is; nothing is opened yet.
+
+        `marks` is a private folder, in which it is noted that a PIN was refused.
+        """
         self._settings = settings
+        self._mark = marks / "refused-pin"
         self._library: Any = None
         self._key: TokenKey | None = None
         self._refused_pin: bytes | None = None
@@ -106,11 +112,26 @@ class Token:
                 self._key = self._open(pin)
             except _REFUSED_PIN as error:
                 self._refused_pin = _fingerprint(pin)
+                self._leave_mark()
                 self._forget()
                 raise self._wrong_pin(type(error).__name__) from error
             except pkcs11.PKCS11Error as error:
                 raise self._report(error) from error
+            with suppress(OSError):  # the file has changed, so it would not match any more
+                self._mark.unlink(missing_ok=True)
         return self._key
+
+    def _leave_mark(self) -> None:
+        """Note which file was refused: not the PIN, of which even a digest tells too much."""
+        with suppress(OSError):  # this process remembers it without
+            self._mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._mark.write_text(_identity(self._settings.pin_file), "utf-8")
+
+    def _is_marked(self) -> bool:
+        try:
+            return self._mark.read_text("utf-8") == _identity(self._settings.pin_file)
+        except OSError:
+            return False
 
     def _pin(self) -> str:
         path = self._settings.pin_file
@@ -123,7 +144,7 @@ class Token:
         if not pin:
             text = f"sealing.token.pin_file: {path} ist leer. Bitte die PIN eintragen."
             raise Misconfigured(f"pin file {path} is empty", operator_text=text)
-        if self._refused_pin == _fingerprint(pin):
+        if self._refused_pin == _fingerprint(pin) or self._is_marked():
             raise self._wrong_pin("refused before, not tried again")
         return pin
 
@@ -233,21 +254,25 @@ class Token:
         return Misconfigured(message, operator_text=text)
 
 
-def organisation_key(settings: TokenSettings) -> TokenKey:
+def organisation_key(settings: TokenSettings, marks: Path) -> TokenKey:
     """Return the organisation's key; the token stays open for the next document.
+
+    Args:
+        settings: Where it is.
+        marks: The installation's key folder.
 
     Raises:
         AuthorityUnavailable: The token is away.
         Misconfigured: The set-up is wrong, see `Token.key`.
     """
-    return _token(settings.model_dump_json()).key()
+    return _token(settings.model_dump_json(), marks).key()
 
 
 # One at a time: opening a token starts the library anew, and handles of another would then
 # point anywhere.
 @functools.lru_cache(maxsize=1)
-def _token(settings: str) -> Token:
-    return Token(TokenSettings.model_validate_json(settings))
+def _token(settings: str, marks: Path) -> Token:
+    return Token(TokenSettings.model_validate_json(settings), marks)
 
 
 def load_issuers(path: Path | None) -> tuple[x509.Certificate, ...]:
@@ -271,19 +296,24 @@ def attend(setup: Facts) -> Callable[[Facts], Facts]:
     The module is the maker's native code, which does not belong into the parent's memory.
 
     Args:
-        setup: `{"token": TokenSettings as JSON object}`.
+        setup: `{"token": TokenSettings as JSON object, "marks": the key folder}`.
     """
-    settings = TokenSettings.model_validate(setup["token"])
+    settings, marks = TokenSettings.model_validate(setup["token"]), Path(setup["marks"])
 
     def serve(request: Facts) -> Facts:
         del request
-        certificate = organisation_key(settings).certificate
+        certificate = organisation_key(settings, marks).certificate
         return {
             "subject": certificate.subject.rfc4514_string(),
             "not_valid_after": certificate.not_valid_after_utc.isoformat(),
         }
 
     return serve
+
+
+def _identity(path: Path) -> str:
+    found = path.stat()
+    return f"{found.st_ino} {found.st_mtime_ns} {found.st_size}"
 
 
 def _fingerprint(pin: str) -> bytes:
