@@ -38,7 +38,7 @@ class Meter:
 
     def __init__(self, settings: Settings) -> None:
         """Load the steps once, as a warm child has them."""
-        self._serve = prepare({"settings": settings.for_children()})
+        self._serve = prepare({"settings": settings.for_children(sealing=True)})
         self._spool = settings.data / "spool"
         self.seconds: dict[Step, list[float]] = defaultdict(list)
         #: Bytes of each composed PDF, and of the source it was made from.

@@ -12,7 +12,7 @@ import datetime as dt
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -22,6 +22,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
@@ -85,21 +86,64 @@ class WorkerSettings(_Section):
     recognition_pixels: int = Field(40_000_000, gt=0)  #: larger pages are reduced for OCR
 
 
+class TokenSettings(_Section):
+    """The organisation's key in a PKCS#11 token: a smart card, an HSM or its client library.
+
+    The PIN is no setting: it is read from `pin_file`, which the service's user alone may read.
+    """
+
+    module: Path  #: the maker's PKCS#11 library
+    label: str = Field(min_length=1)  #: of the token
+    key_label: str = Field(min_length=1)
+    certificate_label: str = Field(min_length=1)
+    pin_file: Path
+    issuers: Path | None = None  #: PEM file: certificates above the organisation's, with the root
+    environment: dict[str, str] = Field(default_factory=dict)  #: what the library wants to see
+
+    @field_validator("module", "pin_file")
+    @classmethod
+    def _is_absolute(cls, path: Path) -> Path:
+        if not path.is_absolute():
+            message = f"{path} ist kein vollständiger Pfad; er muss mit / beginnen"
+            raise ValueError(message)
+        return path
+
+
 class SealingSettings(_Section):
-    """The installation key and the timestamp authority."""
+    """The keys that seal and the timestamp authorities."""
+
+    token: TokenSettings | None = None  #: the organisation's key; None: there is none
 
     key_folder: Path | None = None  #: default: `keys` below the data folder
-    tsa_url: str | None = None
-    tsa_roots: Path | None = None  #: PEM file with the roots that the TSA's token must chain to
-    tsa_timeout_seconds: float = Field(10.0, gt=0)
+    tsa_url: str | None = None  #: one authority; the same as `tsa_urls` with one address
+    tsa_urls: tuple[str, ...] = Field((), max_length=4)  #: asked in this order
+    tsa_roots: Path | None = None  #: PEM file with the roots that a TSA's token must chain to
+    tsa_timeout_seconds: float = Field(10.0, gt=0)  #: for each authority
 
-    @field_validator("tsa_url")
+    @property
+    def authorities(self) -> tuple[str, ...]:
+        """Addresses of the timestamp authorities in the order in which they are asked."""
+        return (self.tsa_url,) if self.tsa_url is not None else self.tsa_urls
+
+    @field_validator("tsa_url", "tsa_urls")
     @classmethod
-    def _is_url(cls, url: str | None) -> str | None:
-        if url is not None and not re.match(r"https?://[^/\s]+", url):
-            message = f"„{url}“ ist keine Adresse mit http:// oder https://"
+    def _are_urls(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        urls = (given,) if isinstance(given, str) else given or ()
+        for url in urls:
+            if not re.match(r"https?://[^/\s]+", url):
+                message = f"„{url}“ ist keine Adresse mit http:// oder https://"
+                raise ValueError(message)
+        if len(set(urls)) < len(urls):
+            message = "dieselbe Adresse steht zweimal da"
             raise ValueError(message)
-        return url
+        return given
+
+    @model_validator(mode="after")
+    def _one_list(self) -> Self:
+        if self.tsa_url is not None and self.tsa_urls:
+            message = "tsa_url und tsa_urls stehen beide da; bitte alle Adressen in tsa_urls nennen"
+            raise ValueError(message)
+        return self
 
     @field_validator("tsa_roots")
     @classmethod
@@ -217,15 +261,17 @@ class Settings(BaseSettings):
         """Folder of the installation key."""
         return self.sealing.key_folder or self.data / "keys"
 
-    def for_children(self) -> dict[str, Any]:
+    def for_children(self, *, sealing: bool = False) -> dict[str, Any]:
         """Return the settings a child process needs, as JSON values.
 
         The ledger's and the broker's addresses are left out: whoever reads foreign bytes is
-        not handed them. (A child that was taken over still has the rights of the service's
-        user; keeping those apart takes a user of its own for reading workers.) Store keys
-        are included and travel through a pipe only.
+        not handed them. Where keys are is told only to children that seal. (A child that was
+        taken over still has the rights of the service's user; keeping those apart takes a
+        user of its own for reading workers.) Store keys are included and travel through a
+        pipe only.
         """
-        plain = self.model_dump(mode="json", exclude={"ledger_url", "redis_url"})
+        hidden = {"ledger_url", "redis_url"} | (set() if sealing else {"sealing"})
+        plain = self.model_dump(mode="json", exclude=hidden)
         for name in ("access_key", "secret_key"):
             secret: SecretStr | None = getattr(self.store, name)
             plain["store"][name] = None if secret is None else secret.get_secret_value()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from types import MappingProxyType
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -26,12 +26,14 @@ PATCHES: Final = MappingProxyType({"T": "document", "2": "document", "1": "ignor
 #: Begins the action of a patch code that switches to another profile.
 PROFILE_ACTION: Final = "profile:"
 _MIRRORED: Final = MappingProxyType({"3": "T", "6": "1"})
+_STAMPED: Final = ("B-T", "B-LT", "B-LTA")
 _LANGUAGE: Final = r"[A-Za-z]+(_[A-Za-z]+)*(/[A-Za-z]+)?"
 
 Department = Annotated[str, Field(pattern=f"^{DEPARTMENT_PATTERN}$")]
 Language = Annotated[str, Field(pattern=f"^{_LANGUAGE}$", max_length=40)]
 Models = Annotated[tuple[Language, ...], Field(strict=False, min_length=1, max_length=8)]
 ProfileName = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
+Level = Literal["B-B", "B-T", "B-LT", "B-LTA"]
 Cut = Literal["sheet", "asn", "blank", "count"]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -225,13 +227,39 @@ class SealingRules(_Section):
     """What secures the document's integrity.
 
     Attributes:
-        key: The installation's own key makes an Installationssignatur, neither seal nor
-            personal signature.
+        key: `installation` makes an Installationssignatur, neither seal nor personal
+            signature; `organisation` makes the seal of the organisation with the key in its
+            token, without which the work waits.
         timestamp: A timestamp is demanded; without a configured authority the work waits.
+        level: The PAdES level (ETSI EN 319 142-1) that is made, never a lower or higher one.
+            None makes B-T where an authority is configured or `timestamp` demands it, else B-B.
     """
 
-    key: Literal["installation"] = "installation"
+    key: Literal["installation", "organisation"] = "installation"
     timestamp: bool = False
+    level: Level | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _level_brings_timestamp(cls, given: Any) -> Any:
+        """Set `timestamp` where a level says so, that a recorded profile reads the same again."""
+        if isinstance(given, dict) and given.get("level") in _STAMPED:
+            return {"timestamp": True, **given}
+        return given
+
+    @model_validator(mode="after")
+    def _level_can_be_made(self) -> Self:
+        if self.level is not None and self.timestamp != (self.level in _STAMPED):
+            said = "true" if self.timestamp else "false"
+            message = f'timestamp = {said} und level = "{self.level}" widersprechen sich'
+            raise ValueError(message)
+        if self.level in ("B-LT", "B-LTA") and self.key != "organisation":
+            message = (
+                f'level = "{self.level}" braucht key = "organisation": über den Schlüssel der '
+                "Installation gibt niemand Sperrauskunft"
+            )
+            raise ValueError(message)
+        return self
 
 
 class RoutingRule(_Section):

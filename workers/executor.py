@@ -83,13 +83,13 @@ class Shared:
 class Slot:
     """One child process and the pipeline that feeds it. Used by one thread at a time."""
 
-    def __init__(self, shared: Shared, name: str) -> None:
-        """Prepare the slot; its child starts with the first unit."""
+    def __init__(self, shared: Shared, name: str, queues: Collection[Queue]) -> None:
+        """Prepare the slot for units of `queues`; its child starts with the first one."""
         settings = shared.settings
         self._scratch = shared.scratch
         self._child = Child(
             "workers.execution:prepare",
-            {"settings": settings.for_children()},
+            {"settings": settings.for_children(sealing=Queue.SEALING in queues)},
             Limits(memory_bytes=settings.workers.memory_bytes),
         )
         self.pipeline = Pipeline(
@@ -178,7 +178,7 @@ class Executor:
         for lane in lanes:
             self._idle[lane.name] = queue.SimpleQueue()
             for number in range(lane.slots):
-                slot = Slot(shared, f"{lane.name}-{number}")
+                slot = Slot(shared, f"{lane.name}-{number}", lane.queues)
                 self._idle[lane.name].put(slot)
 
     def is_wanted(self) -> bool:

@@ -12,6 +12,7 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from xml.etree.ElementTree import Element, ParseError
 
@@ -20,12 +21,22 @@ from ingest.document import Facts
 if TYPE_CHECKING:
     from asn1crypto.x509 import Certificate
 
+    from workers.sealing.port import Kind
     from workers.sealing.proof import Seal
     from workers.sealing.validation import Validation
+
+    _Trusted = dict[Kind, list[Certificate]]
 
 _CHUNK: Final = 1024 * 1024
 _NOTE: Final = "scanvermerk.xml"
 _MAX_NOTE: Final = 64 * 1024 * 1024
+_NEITHER: Final = "Weder Siegel noch Installationssignatur."
+_HELD: Final = MappingProxyType(
+    {
+        "installation": "Installationssignatur (Demo) unversehrt, kein Siegel.",
+        "organisation": "Siegel unversehrt.",
+    }
+)
 _NAMESPACE: Final = "{urn:scanstrasse:scanvermerk:1}"
 
 
@@ -82,7 +93,13 @@ class Verification:
         }
 
 
-def verify_pdf(path: Path, trust: Path | None, tsa_roots: Path | None = None) -> Verification:
+def verify_pdf(
+    path: Path,
+    trust: Path | None,
+    tsa_roots: Path | None = None,
+    *,
+    seal_roots: Path | None = None,
+) -> Verification:
     """Check seal, timestamp, later changes, PDF/A of the unsealed revision, note and sidecar.
 
     Args:
@@ -90,6 +107,8 @@ def verify_pdf(path: Path, trust: Path | None, tsa_roots: Path | None = None) ->
         trust: PEM file with the installation's certificate; None leaves the signer unknown,
             which the file does not pass.
         tsa_roots: PEM file with the roots of the timestamp authority.
+        seal_roots: PEM file with the root above the organisation's certificate; None takes
+            `trust` for seals as well.
 
     Raises:
         Misconfigured: A PEM file is unreadable or has no certificate.
@@ -97,10 +116,14 @@ def verify_pdf(path: Path, trust: Path | None, tsa_roots: Path | None = None) ->
     """
     from workers.sealing.timestamps import load_roots
 
-    roots, authorities = load_roots(trust), load_roots(tsa_roots)
+    trusted: _Trusted = {
+        "installation": load_roots(trust),
+        "organisation": _anchors(load_roots(seal_roots or trust)),
+    }
+    authorities = load_roots(tsa_roots)
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    checks, unsealed = _seal_checks(path, roots, authorities)
+    checks, unsealed = _seal_checks(path, trusted, authorities)
     checks.append(_pdfa(path, unsealed))
     note_check, note = _note(path)
     checks.append(note_check)
@@ -108,8 +131,13 @@ def verify_pdf(path: Path, trust: Path | None, tsa_roots: Path | None = None) ->
     return Verification(sha256=digest, size=path.stat().st_size, checks=tuple(checks), note=note)
 
 
+def _anchors(certificates: list[Certificate]) -> list[Certificate]:
+    """Return the roots among them: what stands below a root is not believed by itself."""
+    return [one for one in certificates if one.issuer == one.subject] or certificates
+
+
 def _seal_checks(
-    path: Path, roots: list[Certificate], authorities: list[Certificate]
+    path: Path, trusted: _Trusted, authorities: list[Certificate]
 ) -> tuple[list[Check], int]:
     """Return what is said about the seal, and how many bytes lie before it."""
     from workers.sealing.proof import SealBroken, examine
@@ -119,27 +147,29 @@ def _seal_checks(
     try:
         seal = examine(path)
         if seal is None:
-            return [_required("seal", passed=False, text="Keine Installationssignatur.")], size
-        opinion = validate(path, seal.field, roots, authorities)
+            return [_required("seal", passed=False, text=_NEITHER)], size
+        opinion = validate(path, seal.field, trusted[seal.kind], authorities)
     except (SealBroken, NotValidated) as error:
-        text = f"Die Installationssignatur ist nicht gültig: {error}"
+        text = f"Siegel oder Installationssignatur nicht gültig: {error}"
         return [_required("seal", passed=False, text=text)], size
-    sound = _required(
-        "seal",
-        passed=opinion.sound,
-        text="Installationssignatur (Demo) unversehrt, kein Siegel."
-        if opinion.sound
-        else "Die Installationssignatur passt nicht zum Inhalt.",
-    )
-    checks = [sound, _trust(opinion), _changes(seal, opinion, size)]
-    return [*checks, _timestamp(seal, opinion)], opinion.unsealed
+    held = _HELD[seal.kind] if opinion.sound else "Die Signatur passt nicht zum Inhalt."
+    sound = _required("seal", passed=opinion.sound, text=held)
+    checks = [sound, _trust(seal.kind, opinion), _changes(seal, opinion, size)]
+    return [*checks, _timestamp(seal, opinion), _level(seal, opinion)], opinion.unsealed
 
 
-def _trust(opinion: Validation) -> Check:
+def _trust(kind: Kind, opinion: Validation) -> Check:
+    own = kind == "installation"
     said = {
-        None: "Kein Zertifikat der Installation angegeben (--trust): Aussteller unbekannt.",
-        True: "Mit dem Zertifikat der Installation signiert.",
-        False: "Nicht mit dem angegebenen Zertifikat signiert, oder dieses gilt nicht mehr.",
+        None: "Kein Zertifikat der Installation angegeben (--trust): Aussteller unbekannt."
+        if own
+        else "Keine Wurzel angegeben (--trust): wessen Siegel das ist, bleibt unbekannt.",
+        True: "Mit dem Zertifikat der Installation signiert."
+        if own
+        else "Das Siegelzertifikat führt zu einer angegebenen Wurzel.",
+        False: "Nicht mit dem angegebenen Zertifikat signiert, oder dieses gilt nicht mehr."
+        if own
+        else "Das Siegelzertifikat führt zu keiner angegebenen Wurzel, oder es gilt nicht mehr.",
     }
     return _required("signer", passed=opinion.trusted is True, text=said[opinion.trusted])
 
@@ -148,15 +178,31 @@ def _changes(seal: Seal, opinion: Validation, size: int) -> Check:
     after = size - seal.covered
     if after == 0 and not opinion.changed:
         return _required("changes", passed=True, text="Nach der Signatur nichts geändert.")
+    if seal.archive is not None and not opinion.changed and opinion.loose == 0:
+        text = "Nach der Signatur nur Sperrauskünfte und Archivzeitstempel hinzugefügt."
+        return _required("changes", passed=True, text=text)
     text = f"Nach der Signatur wurden {after} Bytes angehängt (Art: {opinion.changed or 'Rest'})."
     return _required("changes", passed=False, text=text)
+
+
+def _level(seal: Seal, opinion: Validation) -> Check:
+    """Compare the level that the file shows with the one that holds with the roots given."""
+    if opinion.proven == seal.level:
+        text = f"Stufe {seal.level} (PAdES) nachgewiesen."
+        return _required("level", passed=True, text=text)
+    stamp = opinion.timestamp
+    # Without roots nothing above can be shown, and a bad root is already said elsewhere.
+    judged = opinion.trusted is True and (stamp is None or stamp.trusted is True)
+    found = f"nachgewiesen: {opinion.proven or 'keine'}"
+    text = f"Der Form nach Stufe {seal.level} (PAdES), {found}."
+    return Check(name="level", passed=False, required=judged, text=text)
 
 
 def _timestamp(seal: Seal, opinion: Validation) -> Check:
     stamp = opinion.timestamp
     if stamp is None:
         text = "Kein Zeitstempel; der Zeitpunkt der Signatur ist eine Angabe der Installation."
-        return Check(name="timestamp", passed=False, required=seal.timestamped, text=text)
+        return Check(name="timestamp", passed=False, required=seal.stamp is not None, text=text)
     when = stamp.at.isoformat(timespec="seconds")
     if not stamp.intact or stamp.trusted is False:
         return _required("timestamp", passed=False, text=f"Zeitstempel {when} ist nicht gültig.")

@@ -56,7 +56,7 @@ def write_record(app: App, identifier: str, output: Path) -> None:
     if not found:
         text = (
             f"Dokument {document} hat (noch) keinen Beweisnachweis. Gesichert wird, was zugestellt "
-            "ist, in regelmäßigen Abständen oder mit „preserve“; dazu braucht es sealing.tsa_url."
+            "ist, in regelmäßigen Abständen oder mit „preserve“; dazu braucht es sealing.tsa_urls."
         )
         raise UsageError(f"document {document} has no evidence", operator_text=text)
     with output.open("xb") as target:
@@ -74,7 +74,7 @@ def statements(app: App, record: Facts) -> Iterator[tuple[bool, bool, str]]:
     with app.ledger.reading() as connection:
         found = [encoded for _, _, encoded in records(connection, [str(record["id"])])]
     if not found:
-        if app.settings.sealing.tsa_url is not None and app.settings.evidence.every != "off":
+        if app.settings.sealing.authorities and app.settings.evidence.every != "off":
             yield False, False, "noch nicht gesichert"
         return
     outputs = record.get("outputs") or {}
@@ -124,7 +124,7 @@ def standing(app: App, connection: sa.Connection, tenant: str) -> Facts:
     from ingest.ledger.evidence import account
 
     settings = app.settings
-    active = settings.sealing.tsa_url is not None and settings.evidence.every != "off"
+    active = bool(settings.sealing.authorities) and settings.evidence.every != "off"
     ends = {name: day.isoformat() for name, day in settings.evidence.algorithm_ends.items()}
     return {"active": active, **account(connection, tenant), "algorithm_ends": ends}
 

@@ -15,6 +15,7 @@ from ingest.errors import Misconfigured, Outage, ScanstrasseError, ToolMissing, 
 
 log = structlog.get_logger(__name__)
 
+_TOKEN_SECONDS = 60.0  #: an HSM far away takes its time
 _LONGEST_WAIT = 30.0  #: seconds between two looks at something that is away
 
 
@@ -61,6 +62,7 @@ def _results(app: App, *, sealing: bool) -> list[tuple[str, ScanstrasseError | N
     ]
     if sealing:
         checks.append(("Installationsschlüssel", lambda: _check_key(app)))
+        checks.append(("Siegel", lambda: _check_seal(app)))
     found: list[tuple[str, ScanstrasseError | None]] = []
     for name, action in checks:
         try:
@@ -154,6 +156,30 @@ def _check_key(app: App) -> None:
     path = app.settings.keys / KEY_FILE
     if path.exists():
         load_key(path)
+
+
+def _check_seal(app: App) -> None:
+    """Check that what released profiles demand is there, and that the token opens."""
+    import profiles
+    from workers.sealing.levels import require_means
+
+    sealing = app.settings.sealing
+    for name in profiles.names(app.settings.profiles):
+        loaded = profiles.load(name, app.settings.profiles)
+        if loaded.profile.released:
+            require_means(loaded.facts(), sealing)
+    if sealing.token is None:
+        return
+    from ingest.sandbox import Child, Limits
+
+    keys = str(app.settings.keys)
+    setup = {"token": sealing.token.model_dump(mode="json"), "marks": keys}
+    limits = Limits(memory_bytes=app.settings.workers.memory_bytes)
+    child = Child("workers.sealing.custody:attend", setup, limits)
+    try:
+        child.call({}, _TOKEN_SECONDS, lambda: True)
+    finally:
+        child.close()
 
 
 @click.command()

@@ -131,7 +131,11 @@ def _own_certificate(app: App) -> Path | None:
 
 
 def _verified(app: App, path: Path, trust: Path | None) -> Verification:
-    return verify_pdf(path, trust or _own_certificate(app), app.settings.sealing.tsa_roots)
+    sealing = app.settings.sealing
+    issuers = sealing.token.issuers if sealing.token is not None else None
+    return verify_pdf(
+        path, trust or _own_certificate(app), sealing.tsa_roots, seal_roots=trust or issuers
+    )
 
 
 def _of_pdf(verification: Verification) -> Iterator[Facts]:

@@ -220,7 +220,7 @@ def test_without_an_authority_or_switched_off_nothing_is_done(
     bare = Settings(data=tmp_path / "data")
     Preservation(bare, ledger).run(_OneLook())
     Preservation(configured(tmp_path, sound, every="off"), ledger).run(_OneLook())
-    with pytest.raises(Misconfigured, match="no tsa_url"):
+    with pytest.raises(Misconfigured, match="no tsa_urls"):
         Preservation(bare, ledger).once()
     assert sound.requests == before
     assert ledgers.rows(ledger, schema.evidence_batch) == []

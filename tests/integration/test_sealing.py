@@ -15,7 +15,14 @@ import pytest
 
 from ingest.document import Assignment, Outcome, RenditionKind, Step
 from ingest.errors import AuthorityUnavailable, Misconfigured, ToolFailed, UnsafeFolders
-from tests.plugins.authority import FAULTS, Authority, root_file, serving
+from tests.plugins.authority import (
+    FAULTS,
+    SHORT_PATIENCE,
+    SLOW,
+    Authority,
+    root_file,
+    serving,
+)
 from tests.plugins.letters import Desk, after, image_pdf, of
 from workers import note, sealing
 from workers.sealing.keys import CERTIFICATE_FILE, KEY_FILE, ensure_installation_key, load_key
@@ -40,6 +47,12 @@ def sound(authority: Authority) -> Authority:
     return authority
 
 
+@pytest.fixture
+def second() -> Iterator[Authority]:
+    with serving() as running:
+        yield running
+
+
 def noted(desk: Desk, **letter: Any) -> Assignment:
     assignment = desk.letter(composed=image_pdf(), **letter)
     outcome = note.perform(assignment, desk.context())
@@ -56,6 +69,16 @@ def with_authority(tmp_path: Path, authority: Authority, **more: Any) -> Desk:
     return Desk(tmp_path, sealing={"tsa_url": authority.url, "tsa_timeout_seconds": 5, **more})
 
 
+def patience(fault: str) -> dict[str, float]:
+    return {"tsa_timeout_seconds": SHORT_PATIENCE if fault in SLOW else 5}
+
+
+def closed_url() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}/tsa"
+
+
 def test_the_first_revision_is_byte_identical_and_the_seal_covers_the_whole_file(
     desk: Desk, tmp_path: Path
 ) -> None:
@@ -69,7 +92,7 @@ def test_the_first_revision_is_byte_identical_and_the_seal_covers_the_whole_file
     seal = examine(path)
     assert seal is not None
     assert seal.covered == len(content)
-    assert seal.timestamped is False
+    assert seal.stamp is None
 
 
 def test_metadata_and_version_stay_as_they_were(desk: Desk) -> None:
@@ -170,7 +193,8 @@ def test_a_timestamp_is_embedded_and_chains_to_the_configured_root(
     path.write_bytes(sealed_bytes(desk, outcome))
     seal = examine(path)
     assert seal is not None
-    assert seal.timestamped is True
+    assert seal.stamp is not None
+    assert seal.level == "B-T"
 
 
 def test_without_roots_a_sound_token_is_taken(tmp_path: Path, sound: Authority) -> None:
@@ -184,7 +208,7 @@ def test_no_faulty_answer_of_the_authority_is_believed(
     tmp_path: Path, authority: Authority, fault: str, rooted: bool
 ) -> None:
     roots = {"tsa_roots": root_file(authority, tmp_path)} if rooted else {}
-    desk = with_authority(tmp_path, authority, **roots)
+    desk = with_authority(tmp_path, authority, **roots, **patience(fault))
     authority.fault = fault
     asked = authority.requests
     with pytest.raises(AuthorityUnavailable) as caught:
@@ -192,6 +216,46 @@ def test_no_faulty_answer_of_the_authority_is_believed(
     assert authority.requests == asked + 1
     assert caught.value.consumes_try is False
     assert "Zeitstempeldienst" in caught.value.operator_text
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_second_authority_is_asked_when_the_first_answers_badly(
+    tmp_path: Path, authority: Authority, second: Authority, fault: str
+) -> None:
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes(authority.root + second.root)
+    urls = [authority.url, second.url]
+    desk = Desk(tmp_path, sealing={"tsa_urls": urls, "tsa_roots": roots, **patience(fault)})
+    authority.fault = fault
+    assignment, asked = noted(desk), second.requests
+    outcome = sealing.perform(assignment, desk.context())
+    assert outcome.facts["level"] == "B-T"
+    assert outcome.facts["tsa"] == second.url
+    (passed_over,) = outcome.facts["tsa_passed_over"]
+    assert "timestamp authority 127.0.0.1" in passed_over
+    assert second.requests == asked + 1
+    second.fault = fault
+    with pytest.raises(AuthorityUnavailable) as caught:
+        sealing.perform(assignment, desk.context())
+    assert caught.value.operator_text.count("Zeitstempeldienst") == 2
+
+
+def test_the_second_authority_is_left_alone_while_the_first_answers(
+    tmp_path: Path, sound: Authority, second: Authority
+) -> None:
+    desk = Desk(tmp_path, sealing={"tsa_urls": [sound.url, second.url]})
+    asked = second.requests
+    outcome = sealing.perform(noted(desk), desk.context())
+    assert outcome.facts["tsa"] == sound.url
+    assert "tsa_passed_over" not in outcome.facts
+    assert second.requests == asked
+
+
+def test_the_second_authority_rescues_when_nobody_listens_at_the_first(
+    tmp_path: Path, second: Authority
+) -> None:
+    desk = Desk(tmp_path, sealing={"tsa_urls": [closed_url(), second.url]})
+    assert sealing.perform(noted(desk), desk.context()).facts["tsa"] == second.url
 
 
 def test_a_token_of_a_foreign_root_is_refused(tmp_path: Path, sound: Authority) -> None:
@@ -203,10 +267,7 @@ def test_a_token_of_a_foreign_root_is_refused(tmp_path: Path, sound: Authority) 
 
 
 def test_an_authority_that_is_down_defers(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    desk = Desk(tmp_path, sealing={"tsa_url": f"http://127.0.0.1:{port}/tsa"})
+    desk = Desk(tmp_path, sealing={"tsa_url": closed_url()})
     with pytest.raises(AuthorityUnavailable):
         sealing.perform(noted(desk), desk.context())
 
@@ -241,7 +302,7 @@ def test_the_second_path_notices_what_the_first_could_hide(desk: Desk, tmp_path:
     content = sealed_bytes(desk, outcome)
     path = tmp_path / "tampered.pdf"
     path.write_bytes(content)
-    prove(path, before, key)
+    prove(path, before, key, "B-B")
     for tampered, reason in (
         (content + b"\n", "after the seal"),
         (content.replace(b"Seite", b"Leite", 1)[:200] + b"X" + content[201:], "digest|SealBroken|"),
@@ -249,11 +310,13 @@ def test_the_second_path_notices_what_the_first_could_hide(desk: Desk, tmp_path:
     ):
         path.write_bytes(tampered)
         with pytest.raises(SealBroken, match=reason):
-            prove(path, before, key)
+            prove(path, before, key, "B-B")
     path.write_bytes(content)
     other = load_key(ensure_installation_key(tmp_path / "other"))
+    with pytest.raises(SealBroken, match="level B-B instead of B-T"):
+        prove(path, before, key, "B-T")
     with pytest.raises(SealBroken, match="another key"):
-        prove(path, before, other)
+        prove(path, before, other, "B-B")
 
 
 def test_the_key_never_leaves_its_file(desk: Desk) -> None:

@@ -63,6 +63,7 @@ def test_a_finished_file_passes_and_lists_its_digests(
         "signer",
         "changes",
         "timestamp",
+        "level",
         "pdfa",
         "note",
     }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
+import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +22,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from typing_extensions import override
 
 FAULTS: Final = (
+    "reset",
+    "silent",
+    "trickling",
     "unavailable",
     "web_page",
     "nothing",
@@ -34,6 +39,12 @@ FAULTS: Final = (
     "expired",
     "wrong_time",
 )
+#: Faults that end only by the client's patience, which tests set to `SHORT_PATIENCE` for them.
+SLOW: Final = frozenset({"silent", "trickling"})
+SHORT_PATIENCE: Final = 0.3
+_SILENCE: Final = 30.0
+_BETWEEN_OCTETS: Final = 0.05
+_RESET: Final = struct.pack("ii", 1, 0)
 _DAY: Final = dt.timedelta(days=1)
 
 
@@ -49,6 +60,7 @@ class Authority:
         self.fault: str | None = None
         self.requests = 0
         self.url = ""
+        self.over = threading.Event()
         self._root_key = ec.generate_private_key(ec.SECP256R1())
         root = self._certificate("Wurzel", self._root_key.public_key(), issuer=None)
         self.root = root.public_bytes(serialization.Encoding.PEM)
@@ -141,30 +153,57 @@ class Authority:
         return builder.sign(self._root_key, hashes.SHA256())
 
 
+class _Handler(BaseHTTPRequestHandler):
+    """Speaks for the authority of its server."""
+
+    def do_POST(self) -> None:
+        """Answer, unless whoever waited too long has hung up."""
+        with suppress(OSError):
+            self._serve()
+
+    def _serve(self) -> None:
+        authority: Authority = self.server.authority  # type: ignore[attr-defined] # set by serving
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        status, content = authority.answer(body)
+        if authority.fault == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.close_connection = True
+            return
+        if authority.fault == "silent":
+            authority.over.wait(_SILENCE)
+        self.send_response(status)
+        self.end_headers()
+        if authority.fault == "trickling":
+            for octet in content:
+                if authority.over.wait(_BETWEEN_OCTETS):
+                    return
+                self.wfile.write(bytes((octet,)))
+        self.wfile.write(content)
+
+    @override
+    def finish(self) -> None:
+        """End quietly, as above."""
+        with suppress(OSError):
+            super().finish()
+
+    @override
+    def log_message(self, *_: Any) -> None:
+        """Keep the test's output clean."""
+
+
 @contextmanager
 def serving() -> Iterator[Authority]:
     """Run an authority until the block ends."""
     authority = Authority()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            status, content = authority.answer(body)
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(content)
-
-        @override
-        def log_message(self, *_: Any) -> None:
-            """Keep the test's output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    vars(server)["authority"] = authority
     authority.url = f"http://127.0.0.1:{server.server_port}/tsa"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
         yield authority
     finally:
+        authority.over.set()
         server.shutdown()
         server.server_close()
         thread.join()

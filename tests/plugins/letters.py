@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 import io
 import json
+import random
 import uuid
 from pathlib import Path
 from typing import Any
@@ -41,14 +42,18 @@ from ingest.store.folder import FolderStore
 REGISTERED = dt.datetime(2026, 3, 2, 7, 15, tzinfo=dt.UTC)
 
 
-def image_pdf(pages: int = 1, *, author: str | None = None) -> bytes:
-    """Return a small PDF/A-3b of page images, as composition makes it."""
+def image_pdf(
+    pages: int = 1, *, author: str | None = None, grain: random.Random | None = None
+) -> bytes:
+    """Return a PDF/A-3b of page images, as composition makes it; `grain` makes it hard to pack."""
     pdf = pikepdf.new()
     for number in range(pages):
         image = Image.new("L", (620, 877), 255)
+        if grain is not None:
+            image = Image.frombytes("L", image.size, grain.randbytes(620 * 877))
         ImageDraw.Draw(image).text((60, 60), f"Seite {number + 1}", fill=0)
         jpeg = io.BytesIO()
-        image.save(jpeg, "JPEG")
+        image.save(jpeg, "JPEG", quality=75 if grain is None else 98)
         picture = pdf.make_stream(
             jpeg.getvalue(),
             Type=pikepdf.Name.XObject,

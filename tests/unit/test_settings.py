@@ -8,7 +8,7 @@ import pytest
 
 from ingest.document import DEFAULT_TENANT
 from ingest.errors import Misconfigured
-from ingest.settings import Settings, load
+from ingest.settings import Settings, in_child, load
 
 
 def _load(tmp_path: Path, text: str) -> Settings:
@@ -25,6 +25,11 @@ def _load(tmp_path: Path, text: str) -> Settings:
         ("[workers]\nattempts = 0\n", "workers.attempts: muss mindestens 1 sein"),
         ('[house]\nzone = "Mars/Phobos"\n', "keine Zeitzone"),
         ('[sealing]\ntsa_url = "gibts nicht"\n', "keine Adresse"),
+        ('[sealing]\ntsa_urls = ["http://a/tsa", "gopher://b"]\n', "keine Adresse"),
+        ('[sealing]\ntsa_urls = ["http://a/tsa", "http://a/tsa"]\n', "zweimal"),
+        ('[sealing]\ntsa_url = "http://a"\ntsa_urls = ["http://b"]\n', "stehen beide da"),
+        ('[sealing.token]\nmodule = "/a.so"\npin = "4711"\n', "sealing.token.pin: unbekannter"),
+        ('[sealing.token]\nmodule = "libsofthsm2.so"\n', "kein vollständiger Pfad"),
         ('[sealing]\ntsa_roots = "/gibt/es/nicht.pem"\n', "gibt es nicht"),
         ('[tenants."../weg"]\n', "kein Mandantenname"),
         ("kaputt = = 1\n", "nicht lesbar"),
@@ -60,3 +65,29 @@ def test_children_get_neither_database_nor_broker(tmp_path: Path) -> None:
     assert "geheim" not in str(passed)
     assert passed["store"]["secret_key"] == "schluessel"
     assert "schluessel" not in repr(settings)
+
+
+_TOKEN = """
+[sealing.token]
+module = "/usr/lib/softhsm/libsofthsm2.so"
+label = "siegel"
+key_label = "schluessel"
+certificate_label = "zertifikat"
+pin_file = "/run/credentials/pin"
+"""
+
+
+def test_only_children_that_seal_are_told_where_keys_are(tmp_path: Path) -> None:
+    settings = _load(tmp_path, _TOKEN)
+    assert "sealing" not in settings.for_children()
+    sealing = in_child(settings.for_children(sealing=True)).sealing
+    assert sealing == settings.sealing
+    assert in_child(settings.for_children()).sealing.token is None
+
+
+def test_authorities_are_asked_in_the_order_of_the_file(tmp_path: Path) -> None:
+    urls = '[sealing]\ntsa_urls = ["https://eins/tsa", "https://zwei/tsa"]\n'
+    assert _load(tmp_path, urls).sealing.authorities == ("https://eins/tsa", "https://zwei/tsa")
+    one = _load(tmp_path, '[sealing]\ntsa_url = "https://eins/tsa"\n')
+    assert one.sealing.authorities == ("https://eins/tsa",)
+    assert _load(tmp_path, "").sealing.authorities == ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from ingest.document import (
@@ -21,6 +22,9 @@ from ingest.document import (
 )
 
 SCHEMA: Final = "urn:scanstrasse:sidecar:1"
+_SEALS: Final[Mapping[object, str]] = MappingProxyType(
+    {"installation": "Installationssignatur (Demo)", "organisation": "Siegel"}
+)
 
 
 def sidecar(
@@ -110,9 +114,8 @@ def _links(assignment: Assignment, document: Document) -> Facts:
 
 def _seal(document: Document) -> Facts:
     facts = document.facts.get("sealing", {})
-    kind = "Installationssignatur (Demo)" if facts.get("level") else "keine"
     return {
-        "kind": kind,
+        "kind": _SEALS.get(facts.get("kind"), "keine"),
         "level": facts.get("level"),
         "certificate_sha256": facts.get("certificate_sha256"),
         "reason": facts.get("reason"),
@@ -123,7 +126,10 @@ def _findings(document: Document) -> list[str]:
     found = list(document.facts.get("note", {}).get("findings", []))
     reason = document.facts.get("sealing", {}).get("reason")
     if reason:
-        found.append(f"Ohne Installationssignatur: {reason}.")
+        wanted = document.facts["sealing"].get("wanted")
+        found.append(
+            f"Ohne {'Siegel' if wanted == 'organisation' else 'Installationssignatur'}: {reason}."
+        )
     return found
 
 

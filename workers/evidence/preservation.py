@@ -56,7 +56,7 @@ class Preservation:
         self._ledger = ledger
         self._child = Child(
             "workers.evidence.stamping:prepare",
-            {"settings": settings.for_children()},
+            {"settings": settings.for_children(sealing=True)},
             Limits(memory_bytes=settings.workers.memory_bytes),
         )
         self._in_vain: dict[str, dt.datetime] = {}
@@ -65,7 +65,7 @@ class Preservation:
     @property
     def possible(self) -> bool:
         """Whether an authority is configured."""
-        return self._settings.sealing.tsa_url is not None
+        return bool(self._settings.sealing.authorities)
 
     def __enter__(self) -> Self:
         """Return the object."""
@@ -184,9 +184,12 @@ class Preservation:
     def _stamp(self, tree: Tree) -> Stamp:
         """Return a timestamp over a tree's root, for which the authority is asked."""
         if not self.possible:
-            text = "Ohne sealing.tsa_url gibt es keine Beweissicherung. Bitte den Dienst eintragen."
-            raise Misconfigured("no tsa_url", operator_text=text)
-        seconds = self._settings.sealing.tsa_timeout_seconds + _MARGIN_SECONDS
+            text = (
+                "Ohne sealing.tsa_urls gibt es keine Beweissicherung. Bitte den Dienst eintragen."
+            )
+            raise Misconfigured("no tsa_urls", operator_text=text)
+        sealing = self._settings.sealing
+        seconds = sealing.tsa_timeout_seconds * len(sealing.authorities) + _MARGIN_SECONDS
         answer = self._child.call(
             {"root": tree.root.hex()}, seconds, lambda: not self._stop.is_set()
         )

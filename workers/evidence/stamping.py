@@ -24,20 +24,20 @@ def prepare(setup: Facts) -> Callable[[Facts], Facts]:
     and `ends_at` as ISO 8601, `authority`, `algorithms`. The token is verified as a whole.
 
     Args:
-        setup: `{"settings": Settings.for_children()}`.
+        setup: `{"settings": Settings.for_children(sealing=True)}`.
 
     Raises:
         Misconfigured: No authority is configured.
         AuthorityUnavailable: While serving: no token came, or one that is wrong in any way.
     """
-    from workers.sealing.timestamps import VerifyingTimeStamper, load_roots
+    from workers.sealing.timestamps import TimestampAuthorities, load_roots
 
     settings = in_child(setup["settings"]).sealing
-    if settings.tsa_url is None:
-        text = "Ohne sealing.tsa_url gibt es keine Beweissicherung. Bitte den Dienst eintragen."
-        raise Misconfigured("no tsa_url", operator_text=text)
-    stamper = VerifyingTimeStamper(
-        settings.tsa_url, load_roots(settings.tsa_roots), settings.tsa_timeout_seconds
+    if not settings.authorities:
+        text = "Ohne sealing.tsa_urls gibt es keine Beweissicherung. Bitte den Dienst eintragen."
+        raise Misconfigured("no tsa_urls", operator_text=text)
+    stamper = TimestampAuthorities(
+        settings.authorities, load_roots(settings.tsa_roots), settings.tsa_timeout_seconds
     )
 
     def serve(request: Facts) -> Facts:

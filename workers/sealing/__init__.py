@@ -1,8 +1,9 @@
-"""Sealing: the installation's signature over page images, text and note together.
+"""Sealing: one signature over page images, text and note together.
 
-What the installation key makes is an *Installationssignatur*: whoever has its certificate
-can show that the file left this installation unchanged. It is called neither seal nor
-signature of a person. A timestamp is added where an authority is configured; if that does
+The profile says whose. What the installation key makes is an *Installationssignatur*: whoever
+has its certificate can show that the file left this installation unchanged. It is called
+neither seal nor signature of a person. The organisation's key, which lies in a PKCS#11 token,
+makes a *Siegel*. A timestamp is added where an authority is configured; if that does
 not answer, the document waits and is never sealed at a lower level instead.
 
 pyHanko is loaded when the first document is sealed: the command line reads keys without it.
@@ -13,19 +14,26 @@ from __future__ import annotations
 import functools
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
+from cryptography.hazmat.primitives import hashes
+
+from ingest import clock
 from ingest.document import Assignment, Document, Facts, Outcome, RenditionKind
 from ingest.errors import Misconfigured, ToolFailed
 from workers.sealing.keys import InstallationKey, ensure_installation_key, load_key
+from workers.sealing.levels import Means, means, require_means, seal
 
 if TYPE_CHECKING:
     from ingest.context import StepContext
-    from ingest.settings import SealingSettings
-    from workers.sealing.timestamps import VerifyingTimeStamper
+    from ingest.settings import TokenSettings
+    from workers.sealing.port import SigningKey
 
 __all__ = ["ensure_installation_key", "perform"]
 
+#: What each key makes, as people are told.
+NAMES: Final = MappingProxyType({"installation": "Installationssignatur", "organisation": "Siegel"})
 _OWN_RUNGS: Final = frozenset({"image", "rendered"})
 
 
@@ -33,9 +41,10 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     """Seal the noted PDF, prove the seal and return the final PDF.
 
     Raises:
-        AuthorityUnavailable: The timestamp authority does not answer properly.
-        Misconfigured: The profile wants a timestamp and no authority is configured, or the
-            key cannot be used.
+        AuthorityUnavailable: No timestamp authority answers properly, or the token with the
+            organisation's key is away.
+        Misconfigured: The profile wants a timestamp or an organisation's seal and the
+            installation has no authority or token, or the key cannot be used.
         ToolFailed: Our own file could not be signed, or the fresh seal does not hold.
     """
     document = assignment.document
@@ -43,16 +52,20 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         message = f"step {assignment.step} needs a document"
         raise ValueError(message)
     noted = document.renditions.get(RenditionKind.NOTED)
+    wanted: str = assignment.profile["sealing"]["key"]
     if noted is None:
-        return _unsealed("keine PDF/A mit Scanvermerk vorhanden, das Original bleibt unverändert")
-    stamper = _stamper(assignment, context.settings.sealing)
-    key = _key(ensure_installation_key(context.settings.keys))
+        return _unsealed(
+            wanted, "keine PDF/A mit Scanvermerk vorhanden, das Original bleibt unverändert"
+        )
+    configured = context.settings.sealing
+    require_means(assignment.profile, configured)
+    with_what = means(assignment.profile["sealing"], configured, _key(assignment, context))
+    key, stamper = with_what.key, with_what.stamper
     target = context.workspace / "sealed.pdf"
-    refusal = _seal(document, context.path(noted.sha256), target, key, stamper)
+    refusal = _seal(document, context.path(noted.sha256), target, with_what)
     if refusal is not None:
-        return _unsealed(refusal)
-    level = "B-B" if stamper is None else "B-T"
-    settings = {"level": level, "kind": "installation"}
+        return _unsealed(wanted, refusal)
+    settings = {"level": with_what.level, "kind": key.kind}
     sealed = context.rendition(
         RenditionKind.PDF,
         target,
@@ -63,11 +76,13 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     )
     facts: Facts = {
         **settings,
-        "certificate_sha256": key.certificate_sha256,
+        "certificate_sha256": key.certificate.fingerprint(hashes.SHA256()).hex(),
         "subject": key.certificate.subject.rfc4514_string(),
         "not_valid_after": key.certificate.not_valid_after_utc.isoformat(),
-        "tsa": None if stamper is None else context.settings.sealing.tsa_url,
+        "tsa": None if stamper is None else stamper.used,
     }
+    if stamper is not None and stamper.passed_over:
+        facts["tsa_passed_over"] = stamper.passed_over
     return Outcome(renditions=(sealed,), facts=facts)
 
 
@@ -75,29 +90,29 @@ def _seal(
     document: Document,
     noted: Path,
     target: Path,
-    key: InstallationKey,
-    stamper: VerifyingTimeStamper | None,
+    with_what: Means,
 ) -> str | None:
     """Write the sealed file, or return why a foreign file cannot take a seal."""
     from workers.sealing.proof import SealBroken, prove
-    from workers.sealing.signing import FIELD_PREFIX, NotSignable, sign
+    from workers.sealing.signing import NotSignable
 
+    name = NAMES[with_what.key.kind]
     try:
-        sign(noted, target, key, FIELD_PREFIX + document.id, stamper)
-        prove(target, noted, key)
+        seal(noted, target, document.id, with_what)
+        prove(target, noted, with_what.key, with_what.level)
     except (NotSignable, SealBroken) as error:
         if document.facts.get("composition", {}).get("rung", "image") not in _OWN_RUNGS:
-            return "die fremde PDF nimmt keine Installationssignatur an"
+            return f"die fremde PDF nimmt {'kein' if name == 'Siegel' else 'keine'} {name} an"
         text = (
-            f"Dokument {document.id}: Die Installationssignatur ist misslungen ({error}). "
+            f"Dokument {document.id}: {name} ist misslungen ({error}). "
             "Es wird wieder versucht; bitte bei Wiederholung den Hersteller unterrichten."
         )
         raise ToolFailed(f"document {document.id}: {error}", operator_text=text) from error
     return None
 
 
-def _unsealed(reason: str) -> Outcome:
-    return Outcome(facts={"level": None, "kind": None, "reason": reason})
+def _unsealed(wanted: str, reason: str) -> Outcome:
+    return Outcome(facts={"level": None, "kind": None, "wanted": wanted, "reason": reason})
 
 
 @functools.lru_cache(maxsize=1)
@@ -106,25 +121,29 @@ def _loaded(path: Path, identity: tuple[int, int]) -> InstallationKey:
     return load_key(path)
 
 
-def _key(path: Path) -> InstallationKey:
+def _key(assignment: Assignment, context: StepContext) -> SigningKey:
+    settings = context.settings
+    token = settings.sealing.token
+    if assignment.profile["sealing"]["key"] == "organisation" and token is not None:
+        return _organisation_key(token, settings.keys)
+    path = ensure_installation_key(settings.keys)
     found = path.stat()
     return _loaded(path, (found.st_ino, found.st_mtime_ns))
 
 
-def _stamper(assignment: Assignment, settings: SealingSettings) -> VerifyingTimeStamper | None:
-    wanted: Any = assignment.profile["sealing"]["timestamp"]
-    if settings.tsa_url is None:
-        if wanted:
-            text = (
-                f"Profil '{assignment.profile['name']}' verlangt einen Zeitstempel, aber "
-                "sealing.tsa_url ist nicht gesetzt. Bitte Dienst eintragen oder Profil ändern."
-            )
-            raise Misconfigured("profile wants a timestamp, no tsa_url", operator_text=text)
-        return None
-    from workers.sealing.timestamps import VerifyingTimeStamper, load_roots
+def _organisation_key(settings: TokenSettings, marks: Path) -> SigningKey:
+    from workers.sealing.custody import organisation_key
 
-    roots = load_roots(settings.tsa_roots)
-    return VerifyingTimeStamper(settings.tsa_url, roots, settings.tsa_timeout_seconds)
+    key = organisation_key(settings, marks)
+    certificate = key.certificate
+    if not certificate.not_valid_before_utc <= clock.now() <= certificate.not_valid_after_utc:
+        text = (
+            "Das Siegelzertifikat gilt nicht (gültig von "
+            f"{certificate.not_valid_before_utc:%d.%m.%Y} bis "
+            f"{certificate.not_valid_after_utc:%d.%m.%Y}). Bitte ein gültiges ins Token laden."
+        )
+        raise Misconfigured("the organisation's certificate is not valid now", operator_text=text)
+    return key
 
 
 @functools.cache

@@ -25,6 +25,7 @@ from cryptography.x509.oid import NameOID
 
 from ingest import clock
 from ingest.errors import Misconfigured, StoreUnavailable, UnsafeFolders
+from workers.sealing.port import Kind
 
 #: Key and certificate, PEM, readable by the service's user alone.
 KEY_FILE: Final = "installation.pem"
@@ -40,11 +41,17 @@ class InstallationKey:
 
     private_key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate
+    issuers: tuple[x509.Certificate, ...] = ()
+    kind: Kind = "installation"
 
     @property
     def certificate_sha256(self) -> str:
         """Digest of the certificate in DER, the fingerprint that people compare."""
         return self.certificate.fingerprint(hashes.SHA256()).hex()
+
+    def sign(self, content: bytes) -> bytes:
+        """Return the signature of `content`, see `SigningKey.sign`."""
+        return self.private_key.sign(content, ec.ECDSA(hashes.SHA256()))
 
 
 def ensure_installation_key(folder: Path) -> Path:
@@ -57,10 +64,10 @@ def ensure_installation_key(folder: Path) -> Path:
     path = folder / KEY_FILE
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _require_private(folder)
+        require_private(folder)
         if not path.exists():
             _publish(folder, _generate(), KEY_FILE, 0o600)
-        _require_private(path)
+        require_private(path)
         if not (folder / CERTIFICATE_FILE).exists():
             certificate = load_key(path).certificate.public_bytes(serialization.Encoding.PEM)
             _publish(folder, certificate, CERTIFICATE_FILE, 0o644)
@@ -87,6 +94,23 @@ def load_key(path: Path) -> InstallationKey:
     if private_key.public_key() != certificate.public_key():
         raise _unusable(path, "key and certificate do not belong together")
     return InstallationKey(private_key=private_key, certificate=certificate)
+
+
+def require_private(path: Path) -> None:
+    """Refuse a file or folder that others could read or replace.
+
+    Raises:
+        UnsafeFolders: It is shared, a link, or of another user; nothing was read.
+        OSError: It is not there.
+    """
+    found = path.lstat()
+    shared = stat.S_IMODE(found.st_mode) & 0o077
+    if stat.S_ISLNK(found.st_mode) or shared or found.st_uid != os.geteuid():
+        text = (
+            f"{path} ist für andere zugänglich, ein Verweis oder gehört einem anderen Benutzer. "
+            f"Bitte mit 'chown' und 'chmod go-rwx {path}' auf den Dienstbenutzer beschränken."
+        )
+        raise UnsafeFolders(f"{path} is not private", operator_text=text)
 
 
 def _generate() -> bytes:
@@ -150,17 +174,6 @@ def _publish(folder: Path, content: bytes, name: str, mode: int) -> None:
         os.fsync(listing)
     finally:
         os.close(listing)
-
-
-def _require_private(path: Path) -> None:
-    found = path.lstat()
-    shared = stat.S_IMODE(found.st_mode) & 0o077
-    if stat.S_ISLNK(found.st_mode) or shared or found.st_uid != os.geteuid():
-        text = (
-            f"{path} ist für andere zugänglich, ein Verweis oder gehört einem anderen Benutzer. "
-            f"Bitte mit 'chown' und 'chmod go-rwx {path}' auf den Dienstbenutzer beschränken."
-        )
-        raise UnsafeFolders(f"{path} is not private", operator_text=text)
 
 
 def _unusable(path: Path, reason: str) -> Misconfigured:

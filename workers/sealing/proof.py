@@ -9,28 +9,33 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import pikepdf
 from asn1crypto import algos, cms, core
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from workers.sealing.keys import InstallationKey
+from profiles.model import Level
+from workers.sealing.port import FIELD_PREFIXES, Kind, SigningKey, is_suitable, kind_of
+from workers.sealing.stampproof import Stamp, verify_token
 
 _CHUNK: Final = 1024 * 1024
 _SEQUENCE: Final = 0x30
 _SET: Final = 0x31
 _CONTEXT_0: Final = 0xA0
 _LONG_FORM: Final = 0x80
+_PREFIXES: Final = tuple(FIELD_PREFIXES.values())
 _VERSION_1: Final = b"\x02\x01\x01"
 _SHA256: Final[bytes] = algos.DigestAlgorithm({"algorithm": "sha256"}).dump()
 _SHA256_ECDSA: Final[bytes] = algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}).dump()
-_FIELD_PREFIX: Final = "Installationssignatur-"
+_SHA256_RSA: Final[bytes] = algos.SignedDigestAlgorithm({"algorithm": "sha256_rsa"}).dump()
 
 
 class SealBroken(Exception):
@@ -38,19 +43,49 @@ class SealBroken(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Archive:
+    """What stands after the seal: revocation data and perhaps a timestamp over all of it.
+
+    Attributes:
+        answers: How many answers of revocation services are kept; not judged here.
+        stamp: The newest document timestamp, which holds.
+        covered: Bytes of the file that it speaks about.
+    """
+
+    answers: int
+    stamp: Stamp | None
+    covered: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Seal:
-    """A seal that holds.
+    """A seal, or an Installationssignatur, that holds.
 
     Attributes:
         certificate: Of the key that made it; whether it is trusted is for the caller.
         covered: Bytes of the file that the seal speaks about; more after them are not sealed.
-        timestamped: Whether a timestamp token is embedded (not verified here).
+        stamp: The embedded timestamp, which holds; None without one. Whether its authority is
+            trusted is for the caller as well.
+        archive: What was appended for the long term; None where nothing was.
     """
 
     field: str
     certificate: x509.Certificate
     covered: int
-    timestamped: bool
+    stamp: Stamp | None
+    archive: Archive | None
+
+    @property
+    def level(self) -> Level:
+        """The PAdES level that the file has by its form."""
+        if self.archive is not None and self.stamp is not None:
+            return "B-LT" if self.archive.stamp is None else "B-LTA"
+        return "B-B" if self.stamp is None else "B-T"
+
+    @property
+    def kind(self) -> Kind:
+        """Whose it is, by its certificate."""
+        return kind_of(self.certificate)
 
 
 @dataclass(frozen=True)
@@ -59,33 +94,47 @@ class _Place:
     byte_range: tuple[int, int, int, int]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """Where the signatures lie; `answers` is None where there is no security store."""
+
+    seal: _Place
+    stamp: _Place | None
+    answers: int | None
+
+
 def examine(path: Path) -> Seal | None:
-    """Return the installation's seal of `path`, None where there is none.
+    """Return what sealed `path` here, None where nothing did.
 
     Raises:
         SealBroken: There is one and it does not hold, or the file cannot be read.
     """
     try:
-        place = _find(path)
-        if place is None:
+        found = _find(path)
+        if found is None:
             return None
         with path.open("rb") as stream:
-            container, digest = _read(stream, place.byte_range)
-        certificate, timestamped = _verify(container, digest)
+            container, digest = _read(stream, found.seal.byte_range)
+            archive = _archive(stream, found)
+        certificate, stamp = _verify(container, digest)
     except SealBroken:
         raise
     # pikepdf, asn1crypto and cryptography raise anything on a damaged file; whatever it is,
     # the seal does not hold.
     except Exception as error:
         raise SealBroken(f"{type(error).__name__}: {error}") from error
-    covered = place.byte_range[2] + place.byte_range[3]
+    covered = sum(found.seal.byte_range[2:])
     return Seal(
-        field=place.field, certificate=certificate, covered=covered, timestamped=timestamped
+        field=found.seal.field,
+        certificate=certificate,
+        covered=covered,
+        stamp=stamp,
+        archive=archive,
     )
 
 
-def prove(path: Path, noted: Path, key: InstallationKey) -> None:
-    """Check a fresh seal: first revision unchanged, whole file covered, our key.
+def prove(path: Path, noted: Path, key: SigningKey, level: Level) -> None:
+    """Check a fresh seal: first revision unchanged, whole file covered, our key, the level.
 
     Raises:
         SealBroken: It must not be used.
@@ -97,8 +146,15 @@ def prove(path: Path, noted: Path, key: InstallationKey) -> None:
     if seal.certificate != key.certificate:
         message = "sealed with another key"
         raise SealBroken(message)
-    if seal.covered != path.stat().st_size:
+    archive, size = seal.archive, path.stat().st_size
+    # Revocation data of B-LT stands after the seal, and nothing covers it.
+    if (archive is None and seal.covered != size) or (
+        archive is not None and archive.stamp is not None and archive.covered != size
+    ):
         message = "bytes after the seal"
+        raise SealBroken(message)
+    if seal.level != level or (archive is not None and archive.answers == 0):
+        message = f"level {seal.level} instead of {level}"
         raise SealBroken(message)
     with noted.open("rb") as before, path.open("rb") as after:
         while block := before.read(_CHUNK):
@@ -107,17 +163,73 @@ def prove(path: Path, noted: Path, key: InstallationKey) -> None:
                 raise SealBroken(message)
 
 
-def _find(path: Path) -> _Place | None:
+def verify_chain(certificate: x509.Certificate, others: Sequence[x509.Certificate]) -> None:
+    """See that `others` are what stands above `certificate`, up to a root and nothing else.
+
+    Raises:
+        SealBroken: One of them belongs to nobody, or the root is missing.
+        InvalidSignature: One was not issued by the next.
+    """
+    left, below = list(others), certificate
+    while left:
+        above = next((one for one in left if one.subject == below.issuer), None)
+        if above is None:
+            message = "an embedded certificate belongs to nobody"
+            raise SealBroken(message)
+        below.verify_directly_issued_by(above)
+        left.remove(above)
+        below = above
+    if others and below.issuer != below.subject:
+        message = "the root above the embedded certificates is missing"
+        raise SealBroken(message)
+    if others:
+        below.verify_directly_issued_by(below)
+
+
+def _find(path: Path) -> _Found | None:
     with pikepdf.open(path) as pdf:
         if "/AcroForm" not in pdf.Root:
             return None
-        for field in pdf.Root.AcroForm.get("/Fields", pikepdf.Array()).as_list():
-            name = str(field.get("/T", ""))
-            if name.startswith(_FIELD_PREFIX) and "/V" in field:
-                numbers = [int(number) for number in field.V.ByteRange.as_list()]
-                start, before, after, rest = numbers
-                return _Place(name, (start, before, after, rest))
-    return None
+        fields = [
+            field
+            for field in pdf.Root.AcroForm.get("/Fields", pikepdf.Array()).as_list()
+            if "/V" in field
+        ]
+        seals = [field for field in fields if str(field.get("/T", "")).startswith(_PREFIXES)]
+        if not seals:
+            return None
+        stamps = [
+            _place(field) for field in fields if str(field.V.get("/Type", "")) == "/DocTimeStamp"
+        ]
+        answers = 0
+        if "/DSS" in pdf.Root:
+            for name in ("/OCSPs", "/CRLs"):
+                answers += len(pdf.Root.DSS.get(name, pikepdf.Array()).as_list())
+        return _Found(
+            seal=_place(seals[0]),
+            stamp=max(stamps, key=lambda place: sum(place.byte_range[2:]), default=None),
+            answers=answers if "/DSS" in pdf.Root else None,
+        )
+
+
+def _place(field: pikepdf.Object) -> _Place:
+    start, before, after, rest = (int(number) for number in field.V.ByteRange.as_list())
+    return _Place(str(field.get("/T", "")), (start, before, after, rest))
+
+
+def _archive(stream: BinaryIO, found: _Found) -> Archive | None:
+    """Verify the newest document timestamp (ETSI EN 319 142-1, 5.4.3)."""
+    if found.answers is None and found.stamp is None:
+        return None
+    if found.stamp is None:
+        return Archive(answers=found.answers or 0, stamp=None, covered=0)
+    token, digest = _read(stream, found.stamp.byte_range)
+    parsed = cms.ContentInfo.load(token, strict=True)
+    return Archive(
+        answers=found.answers or 0,
+        stamp=verify_token(parsed, digest),
+        covered=sum(found.stamp.byte_range[2:]),
+    )
 
 
 def _read(stream: BinaryIO, byte_range: tuple[int, int, int, int]) -> tuple[bytes, bytes]:
@@ -156,50 +268,70 @@ def _length_of(der: bytes) -> int:
     return 2 + count + int.from_bytes(der[2 : 2 + count], "big")
 
 
-def _verify(container: bytes, digest: bytes) -> tuple[x509.Certificate, bool]:
-    """Return the certificate and whether there is a timestamp token."""
+def _verify(container: bytes, digest: bytes) -> tuple[x509.Certificate, Stamp | None]:
+    """Return the certificate and the timestamp, if there is one."""
     signed = cms.ContentInfo.load(container, strict=True)["content"]
     (signer,) = signed["signer_infos"]
-    (choice,) = signed["certificates"]
-    der = choice.chosen.dump()
+    embedded = [choice.chosen.dump() for choice in signed["certificates"]]
     attributes = signer["signed_attrs"]
     values: dict[str, Any] = {a["type"].native: a["values"][0] for a in attributes}
     if values["message_digest"].native != digest:
         message = "digest of the file differs"
         raise SealBroken(message)
     (named,) = values["signing_certificate_v2"]["certs"]
-    if named["cert_hash"].native != hashlib.sha256(der).digest():
+    meant = [one for one in embedded if hashlib.sha256(one).digest() == named["cert_hash"].native]
+    if len(meant) != 1:
         message = "another certificate than the one signed for"
         raise SealBroken(message)
-    certificate = x509.load_der_x509_certificate(der)
+    certificate = x509.load_der_x509_certificate(meant[0])
+    _verify_signature(certificate, signer["signature"].native, attributes.untag().dump())
+    if _rebuilt(meant[0], embedded, signer) != container:
+        message = "signature container was altered"
+        raise SealBroken(message)
+    # Nobody signed for the certificates above, so each must hold by itself.
+    above = [x509.load_der_x509_certificate(one) for one in embedded if one != meant[0]]
+    verify_chain(certificate, above)
+    return certificate, _stamp(signer)
+
+
+def _stamp(signer: Any) -> Stamp | None:
+    if signer["unsigned_attrs"] is core.VOID or not signer["unsigned_attrs"]:
+        return None
+    (attribute,) = signer["unsigned_attrs"]
+    if attribute["type"].native != "signature_time_stamp_token":
+        message = "unknown attribute beside the signature"
+        raise SealBroken(message)
+    (token,) = attribute["values"]
+    return verify_token(token, hashlib.sha256(signer["signature"].native).digest())
+
+
+def _verify_signature(certificate: x509.Certificate, signature: bytes, content: bytes) -> None:
     public = certificate.public_key()
-    if not isinstance(public, ec.EllipticCurvePublicKey):
-        message = "not an installation key"
+    if not is_suitable(certificate):
+        message = "not a key that seals are made with"
         raise SealBroken(message)
     try:
-        signed_bytes = attributes.untag().dump()
-        public.verify(signer["signature"].native, signed_bytes, ec.ECDSA(hashes.SHA256()))
+        if isinstance(public, ec.EllipticCurvePublicKey):
+            public.verify(signature, content, ec.ECDSA(hashes.SHA256()))
+        elif isinstance(public, rsa.RSAPublicKey):
+            public.verify(signature, content, padding.PKCS1v15(), hashes.SHA256())
     except InvalidSignature as error:
         message = "signature does not fit"
         raise SealBroken(message) from error
-    if _rebuilt(choice, signer) != container:
-        message = "signature container was altered"
-        raise SealBroken(message)
-    return certificate, signer["unsigned_attrs"] is not core.VOID and bool(signer["unsigned_attrs"])
 
 
-def _rebuilt(choice: Any, signer: Any) -> bytes:
-    """Return the container as it must look, given certificate, attributes and signature."""
-    leaf = choice.chosen
-    serial = leaf["tbs_certificate"]["serial_number"]
+def _rebuilt(leaf: bytes, embedded: list[bytes], signer: Any) -> bytes:
+    """Return the container as it must look, given certificates, attributes and signature."""
+    parsed = asn1_x509.Certificate.load(leaf)
+    elliptic = parsed.public_key.algorithm == "ec"
     unsigned = signer["unsigned_attrs"]
     info = _tlv(
         _SEQUENCE,
         _VERSION_1,
-        _tlv(_SEQUENCE, leaf.issuer.dump(), serial.dump()),
+        _tlv(_SEQUENCE, parsed.issuer.dump(), parsed["tbs_certificate"]["serial_number"].dump()),
         _SHA256,
         signer["signed_attrs"].dump(),
-        _SHA256_ECDSA,
+        _SHA256_ECDSA if elliptic else _SHA256_RSA,
         signer["signature"].dump(),
         b"" if unsigned is core.VOID else unsigned.dump(),
     )
@@ -208,7 +340,7 @@ def _rebuilt(choice: Any, signer: Any) -> bytes:
         _VERSION_1,
         _tlv(_SET, _SHA256),
         _tlv(_SEQUENCE, cms.ContentType("data").dump()),
-        _tlv(_CONTEXT_0, leaf.dump()),
+        _tlv(_CONTEXT_0, *embedded),
         _tlv(_SET, info),
     )
     return _tlv(_SEQUENCE, cms.ContentType("signed_data").dump(), _tlv(_CONTEXT_0, signed))

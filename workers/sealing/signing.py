@@ -10,23 +10,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+import cryptography.x509
 from asn1crypto import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import serialization
 from pyhanko.pdf_utils.extensions import DeveloperExtension
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner
-from pyhanko.sign.signers.pdf_cms import Signer
+from pyhanko.sign.signers.pdf_cms import Signer as PyHankoSigner
 from pyhanko.sign.timestamps import TimeStamper
+from pyhanko_certvalidator.registry import SimpleCertificateStore
 from typing_extensions import override
 
 from ingest.errors import ScanstrasseError
-from workers.sealing.keys import InstallationKey
+from workers.sealing.port import REASONS, SigningKey
 
-#: Shown by viewers beside the signature.
-REASON: Final = "Installationssignatur (Demo) – kein Siegel"
-FIELD_PREFIX: Final = "Installationssignatur-"
 _ALGORITHM: Final = "sha256"
 #: Hexadecimal digits kept free for the signature; without them pyHanko signs twice to find out.
 _RESERVED: Final = 8 * 1024
@@ -37,7 +35,7 @@ class NotSignable(Exception):
     """The file has a structure that cannot take a signature; no output exists."""
 
 
-class _QuietWriter(IncrementalPdfFileWriter):
+class QuietWriter(IncrementalPdfFileWriter):
     """Adds the signature and leaves metadata and version as they are."""
 
     @override
@@ -55,13 +53,15 @@ class _QuietWriter(IncrementalPdfFileWriter):
             super().register_extension(ext)
 
 
-class _InstallationSigner(Signer):
+class _Signer(PyHankoSigner):
     """Signs with a key that is loaded once: loading costs more than signing."""
 
-    def __init__(self, key: InstallationKey) -> None:
-        der = key.certificate.public_bytes(serialization.Encoding.DER)
-        super().__init__(signing_cert=x509.Certificate.load(der))
-        self._private_key = key.private_key
+    def __init__(self, key: SigningKey) -> None:
+        registry = SimpleCertificateStore()  # type: ignore[no-untyped-call] # annotated in part
+        for issuer in key.issuers:
+            registry.register(as_asn1(issuer))
+        super().__init__(signing_cert=as_asn1(key.certificate), cert_registry=registry)
+        self._key = key
 
     @override
     async def async_sign_raw(
@@ -70,39 +70,47 @@ class _InstallationSigner(Signer):
         if digest_algorithm != _ALGORITHM:
             message = f"unexpected digest algorithm {digest_algorithm}"
             raise ValueError(message)
-        return self._private_key.sign(data, ec.ECDSA(hashes.SHA256()))
+        return self._key.sign(data)
+
+
+def as_asn1(certificate: cryptography.x509.Certificate) -> x509.Certificate:
+    """Return the certificate as pyHanko wants it."""
+    return x509.Certificate.load(certificate.public_bytes(serialization.Encoding.DER))
 
 
 def sign(
-    source: Path, target: Path, key: InstallationKey, field: str, stamper: TimeStamper | None
+    source: Path, target: Path, key: SigningKey, field: str, stamper: TimeStamper | None
 ) -> None:
     """Write `source` with an invisible signature in `field` to `target`.
 
     Raises:
         NotSignable: The structure of the file does not allow it.
-        AuthorityUnavailable: The timestamp did not come; there is no lower level instead.
+        AuthorityUnavailable: The timestamp did not come or the key is away; there is no lower
+            level instead.
     """
     metadata = PdfSignatureMetadata(
         field_name=field,
         md_algorithm=_ALGORITHM,
         subfilter=SigSeedSubFilter.PADES,
-        reason=REASON,
+        reason=REASONS[key.kind],
     )
-    signer = PdfSigner(metadata, signer=_InstallationSigner(key), timestamper=stamper)
+    signer = PdfSigner(metadata, signer=_Signer(key), timestamper=stamper)
     reserved = _RESERVED if stamper is None else _RESERVED_WITH_TIMESTAMP
+    for one in (key.certificate, *key.issuers):
+        reserved += 2 * len(one.public_bytes(serialization.Encoding.DER))
     with source.open("rb") as unsigned, target.open("w+b") as signed:
         _sign(signer, _writer(unsigned), signed, reserved)
 
 
-def _writer(stream: Any) -> _QuietWriter:
+def _writer(stream: Any) -> QuietWriter:
     try:
-        return _QuietWriter(stream, strict=False)
+        return QuietWriter(stream, strict=False)
     # On a damaged file pyHanko raises anything from KeyError to RecursionError.
     except Exception as error:
         raise NotSignable(f"{type(error).__name__}: {error}") from error
 
 
-def _sign(signer: PdfSigner, writer: _QuietWriter, output: Any, reserved: int) -> None:
+def _sign(signer: PdfSigner, writer: QuietWriter, output: Any, reserved: int) -> None:
     try:
         signer.sign_pdf(writer, output=output, bytes_reserved=reserved)
     except (ScanstrasseError, OSError):

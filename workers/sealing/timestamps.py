@@ -3,16 +3,14 @@
 pyHanko checks status and nonce of a timestamp authority's answer only: a wrong imprint, a
 broken token signature or an expired certificate would be embedded without a word. Here the
 answer is verified as a whole before it is used, and any doubt is an outage: the document
-waits, it is never sealed at a lower level instead.
+waits, it is never sealed at a lower level instead. Where several authorities are configured,
+the next one is asked first.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import time
-import urllib.error
-import urllib.request
-from http.client import HTTPException
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -25,10 +23,60 @@ from typing_extensions import override
 
 from ingest import clock
 from ingest.errors import AuthorityUnavailable, Misconfigured
+from workers.sealing.asking import Bounds, NotAnswered, ask
+from workers.sealing.stampproof import verify_token
 
 _MAX_ANSWER: Final = 64 * 1024
 #: What the authority's clock may differ from ours: beyond that one of them is wrong.
 _TOLERANCE: Final = dt.timedelta(minutes=10)
+
+
+class TimestampAuthorities(TimeStamper):
+    """Authorities asked in order until one answers properly.
+
+    Attributes:
+        used: The address whose token came last; None before the first.
+        token: That token.
+        passed_over: What was wrong with the authorities asked before it, newest last.
+    """
+
+    def __init__(
+        self, urls: Sequence[str], roots: list[x509.Certificate], timeout_seconds: float
+    ) -> None:
+        """Ask `urls` in order; `roots` and time apply to each as in `VerifyingTimeStamper`."""
+        super().__init__()  # type: ignore[no-untyped-call] # pyHanko annotates in part
+        self._stampers = {url: VerifyingTimeStamper(url, roots, timeout_seconds) for url in urls}
+        self.used: str | None = None
+        self.token: cms.ContentInfo | None = None
+        self.passed_over: list[str] = []
+
+    @override
+    async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
+        """Refuse: an answer counts only together with its verification."""
+        message = "ask for a token, not for an answer"
+        raise TypeError(message)
+
+    @override
+    async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> cms.ContentInfo:
+        """Return a verified token over `message_digest` from the first that gives one.
+
+        Raises:
+            AuthorityUnavailable: None of them does; the text names what is wrong with each.
+        """
+        refused: list[AuthorityUnavailable] = []
+        for url, stamper in self._stampers.items():
+            try:
+                token = await stamper.async_timestamp(message_digest, md_algorithm)
+            except AuthorityUnavailable as error:
+                refused.append(error)
+            else:
+                self.used, self.token = url, token
+                self.passed_over += [str(error) for error in refused]
+                return token
+        raise AuthorityUnavailable(
+            "; ".join(str(error) for error in refused),
+            operator_text=" ".join(error.operator_text for error in refused),
+        )
 
 
 class VerifyingTimeStamper(TimeStamper):
@@ -43,9 +91,9 @@ class VerifyingTimeStamper(TimeStamper):
         super().__init__()  # type: ignore[no-untyped-call] # pyHanko annotates in part
         if urlsplit(url).scheme not in ("http", "https"):
             text = (
-                f"sealing.tsa_url: '{url}' ist keine http- oder https-Adresse. Bitte berichtigen."
+                f"sealing.tsa_urls: '{url}' ist keine http- oder https-Adresse. Bitte berichtigen."
             )
-            raise Misconfigured(f"tsa_url {url!r} is not http", operator_text=text)
+            raise Misconfigured(f"tsa_urls: {url!r} is not http", operator_text=text)
         self._url = url
         self._roots = roots
         self._timeout_seconds = timeout_seconds
@@ -101,6 +149,8 @@ class VerifyingTimeStamper(TimeStamper):
             raise self._refuse("time of the token differs from the clock of this machine")
         self._verify_purpose(signed, info["gen_time"].native)
         await self._verify_signature(signed, digest)
+        # What the second path would refuse in the finished file is refused here already.
+        verify_token(token, digest)
         return token
 
     def _verify_purpose(self, signed: cms.SignedData, moment: dt.datetime) -> None:
@@ -134,21 +184,11 @@ class VerifyingTimeStamper(TimeStamper):
             "Content-Type": "application/timestamp-query",
             "Accept": "application/timestamp-reply",
         }
-        request = urllib.request.Request(self._url, body, headers)  # noqa: S310 - scheme checked
-        deadline = time.monotonic() + self._timeout_seconds
+        bounds = Bounds(seconds=self._timeout_seconds, most=_MAX_ANSWER)
         try:
-            with _opener().open(request, timeout=self._timeout_seconds) as answer:
-                content = b""
-                while block := answer.read1(_MAX_ANSWER):
-                    content += block
-                    if len(content) > _MAX_ANSWER or time.monotonic() > deadline:
-                        raise self._refuse("answer too long or too slow")
-        except urllib.error.HTTPError as error:
-            error.close()
-            raise self._refuse(f"HTTP {error.code}") from error
-        except (HTTPException, OSError) as error:
-            raise self._refuse(f"{type(error).__name__}: {error}") from error
-        return content
+            return ask(self._url, body, headers, bounds)
+        except NotAnswered as error:
+            raise self._refuse(str(error)) from error
 
     def _refuse(self, reason: str) -> AuthorityUnavailable:
         where = urlsplit(self._url).hostname
@@ -180,18 +220,3 @@ def load_roots(path: Path | None) -> list[x509.Certificate]:
         text = f"sealing.tsa_roots: {path} enthält kein Zertifikat."
         raise Misconfigured(f"tsa_roots {path}: no certificate", operator_text=text)
     return found
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    # Without the handlers for files, FTP and redirects, which the default opener has.
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.UnknownHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-    ):
-        opener.add_handler(handler)
-    return opener

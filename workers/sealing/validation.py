@@ -9,17 +9,26 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from asn1crypto import x509
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.validation import async_validate_pdf_signature
+from pyhanko.sign.validation import async_validate_pdf_signature, async_validate_pdf_timestamp
+from pyhanko.sign.validation.dss import DocumentSecurityStore
+from pyhanko.sign.validation.errors import ValidationInfoReadingError
+from pyhanko.sign.validation.status import SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
+
+from profiles.model import Level
 
 _MARK: Final = b"%%EOF"
 _SEARCHED: Final = 1024 * 1024
+#: Kinds of updates that add revocation data and timestamps and nothing else.
+_HARMLESS: Final = frozenset({"NONE", "LTA_UPDATES"})
+_Roots = tuple[list[x509.Certificate], list[x509.Certificate]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +47,21 @@ class Validation:
     Attributes:
         sound: Digest and signature fit.
         trusted: The certificate chains to a given root; None where none was given.
-        changed: What was appended after the seal; empty where nothing was.
+        changed: What was appended after the seal; empty where nothing was but revocation data
+            and timestamps.
+        loose: Bytes after the last update, which nothing speaks about.
         unsealed: Bytes of the file before the update that holds the seal.
+        proven: The PAdES level that holds with the roots given and without network; None where
+            not even the signature does, or its root was not given.
     """
 
     sound: bool
     trusted: bool | None
     changed: str
     timestamp: Timestamp | None
+    loose: int
     unsealed: int
+    proven: Level | None
 
 
 class NotValidated(Exception):
@@ -97,13 +112,57 @@ async def _validate(
         )
     whole = signature.signed_revision == reader.xrefs.total_revisions - 1
     level = getattr(status.modification_level, "name", "OTHER")
+    end = _end_of_revision(reader, stream, reader.xrefs.total_revisions - 1)
     return Validation(
         sound=bool(status.intact and status.valid),
         trusted=bool(status.trusted) if roots else None,
-        changed="" if whole else level,
+        changed="" if whole or level in _HARMLESS else level,
         timestamp=timestamp,
+        loose=stream.seek(0, os.SEEK_END) - end,
         unsealed=_end_of_revision(reader, stream, signature.signed_revision - 1),
+        proven=await _proven(reader, signature, status, (roots, tsa_roots)),
     )
+
+
+async def _proven(reader: Any, signature: Any, status: Any, roots: _Roots) -> Level | None:
+    """Climb from level to level as long as each holds."""
+    if not (status.intact and status.valid and status.trusted):
+        return None
+    stamped = status.timestamp_validity
+    if stamped is None or not (stamped.valid and stamped.intact and stamped.trusted):
+        return "B-B"
+    if not await _holds_for_long(reader, signature, stamped.timestamp, roots):
+        return "B-T"
+    stamps = reader.embedded_timestamp_signatures
+    if not stamps:
+        return "B-LT"
+    context = ValidationContext(trust_roots=roots[1], allow_fetching=False)
+    last = await async_validate_pdf_timestamp(stamps[-1], context, skip_diff=True)
+    whole = last.coverage is SignatureCoverageLevel.ENTIRE_FILE
+    return "B-LTA" if last.valid and last.intact and last.trusted and whole else "B-LT"
+
+
+async def _holds_for_long(reader: Any, signature: Any, moment: dt.datetime, roots: _Roots) -> bool:
+    """Tell whether the file's own revocation data shows that nothing was revoked at `moment`."""
+    try:
+        store = DocumentSecurityStore.read_dss(reader)
+    except ValidationInfoReadingError:
+        return False
+    signers, stampers = (
+        store.as_validation_context(
+            {
+                "trust_roots": trusted,
+                "moment": moment,
+                "retroactive_revinfo": True,
+                "revocation_mode": "require",
+                "allow_fetching": False,
+            }
+        )
+        for trusted in roots
+    )
+    status = await async_validate_pdf_signature(signature, signers, stampers, skip_diff=True)
+    stamped = status.timestamp_validity
+    return bool(status.trusted and stamped is not None and stamped.trusted)
 
 
 def _end_of_revision(reader: PdfFileReader, stream: Any, revision: int) -> int:

@@ -1,0 +1,68 @@
+"""What signs: a port with the key in a file on one side and the key in a token on the other.
+
+Whoever holds the key decides what its signature is called. The installation's own key makes
+an *Installationssignatur*; only an organisation's key makes a seal (*Siegel*).
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final, Literal, Protocol
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+Kind = Literal["installation", "organisation"]
+
+#: How the signature field begins; the document's id follows.
+FIELD_PREFIXES: Final = MappingProxyType(
+    {"installation": "Installationssignatur-", "organisation": "Siegel-"}
+)
+#: Shown by viewers beside the signature.
+REASONS: Final = MappingProxyType(
+    {
+        "installation": "Installationssignatur (Demo) – kein Siegel",
+        "organisation": "Siegel der Organisation – keine Unterschrift einer Person",
+    }
+)
+#: BSI TR-02102-1: RSA keys below 3000 bits are no longer recommended.
+_MINIMUM_RSA: Final = 3000
+
+
+class SigningKey(Protocol):
+    """A private key that can be used and not read."""
+
+    @property
+    def kind(self) -> Kind:
+        """Whose key this is."""
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The certificate of the key."""
+
+    @property
+    def issuers(self) -> tuple[x509.Certificate, ...]:
+        """Certificates up to the root, embedded beside it; empty where it vouches for itself."""
+
+    def sign(self, content: bytes) -> bytes:
+        """Return the signature of `content` with SHA-256: ECDSA in DER, or RSA PKCS#1 v1.5.
+
+        Raises:
+            AuthorityUnavailable: The key cannot be reached now.
+        """
+
+
+def is_suitable(certificate: x509.Certificate) -> bool:
+    """Tell whether seals can be made and verified with this kind of key: P-256, RSA from 3000."""
+    public = certificate.public_key()
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        return isinstance(public.curve, ec.SECP256R1)
+    return isinstance(public, rsa.RSAPublicKey) and public.key_size >= _MINIMUM_RSA
+
+
+def kind_of(certificate: x509.Certificate) -> Kind:
+    """Return whose certificate it is: one that vouches for itself is an installation's.
+
+    A field's name is written by whoever writes the file, so it decides nothing.
+    """
+    return "installation" if certificate.issuer == certificate.subject else "organisation"
