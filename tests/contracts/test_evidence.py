@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from ingest.ledger import Ledger, evidence, integrity, schema
 from ingest.ledger.agreement import Examination
 from ingest.ledger.erasure import erase
 from ingest.ledger.evidence import Group, Stamp, joined
-from tests.plugins.authority import Authority, serving
+from tests.plugins.authority import Authority
 from tests.plugins.evidence import token
 from tests.plugins.ledgers import (
     arrival,
@@ -34,12 +33,6 @@ from workers.evidence.tree import BRANCH, Tree, combined
 from workers.evidence.verification import NotProved, prove
 
 YEAR = dt.timedelta(days=365)
-
-
-@pytest.fixture(scope="module")
-def authority() -> Iterator[Authority]:
-    with serving() as running:
-        yield running
 
 
 def stamped(authority: Authority, tree: Tree, renew_before: dt.datetime | None = None) -> Stamp:

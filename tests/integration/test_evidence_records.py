@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,12 +21,6 @@ from workers.sealing.tokens import doubt
 
 Chain = tuple[ArchiveTimeStamp, ...]
 Document = tuple[bytes, ...]
-
-
-@pytest.fixture(scope="module")
-def authority() -> Iterator[Authority]:
-    with serving() as running:
-        yield running
 
 
 def roots(authority: Authority) -> list[x509.Certificate]:

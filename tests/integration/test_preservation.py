@@ -18,25 +18,13 @@ from ingest.errors import AuthorityUnavailable, Misconfigured
 from ingest.ledger import Ledger, evidence, open_ledger, schema
 from ingest.settings import EvidenceSettings, Settings
 from tests.plugins import ledgers
-from tests.plugins.authority import FAULTS, Authority, root_file, serving
+from tests.plugins.authority import FAULTS, Authority, root_file
 from workers.evidence.assembly import faults, records
 from workers.evidence.preservation import Done, Preservation, algorithms_end, renewal
 from workers.evidence.verification import prove
 
 DAY = dt.timedelta(days=1)
 MOMENT = dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC)
-
-
-@pytest.fixture(scope="module")
-def authority() -> Iterator[Authority]:
-    with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def sound(authority: Authority) -> Authority:
-    authority.fault = None
-    return authority
 
 
 @pytest.fixture

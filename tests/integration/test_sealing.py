@@ -35,18 +35,6 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def authority() -> Iterator[Authority]:
-    with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def sound(authority: Authority) -> Authority:
-    authority.fault = None
-    return authority
-
-
 @pytest.fixture
 def second() -> Iterator[Authority]:
     with serving() as running:

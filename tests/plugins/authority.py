@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from asn1crypto import core, keys, tsp
 from asn1crypto import x509 as asn1_x509
 from certomancer.services import TimeStamper
@@ -214,3 +215,17 @@ def root_file(authority: Authority, folder: Path) -> Path:
     path = folder / "tsa-root.pem"
     path.write_bytes(authority.root)
     return path
+
+
+@pytest.fixture(scope="module")
+def authority() -> Iterator[Authority]:
+    """An authority for the tests of one module, as wrong as the last of them has made it."""
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def sound(authority: Authority) -> Authority:
+    """The same, which answers properly."""
+    authority.fault = None
+    return authority

@@ -9,6 +9,7 @@ import io
 import json
 import random
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from ingest.document import (
 )
 from ingest.settings import Settings
 from ingest.store.folder import FolderStore
+from workers.sealing.proof import SealBroken, examine
 
 REGISTERED = dt.datetime(2026, 3, 2, 7, 15, tzinfo=dt.UTC)
 
@@ -223,3 +225,18 @@ def with_facts(assignment: Assignment, **facts: Facts) -> Assignment:
     document = of(assignment)
     merged = dataclasses.replace(document, facts={**document.facts, **facts})
     return dataclasses.replace(assignment, document=merged)
+
+
+def undetected_flips(whole: bytes, places: Iterable[int], path: Path) -> list[int]:
+    """Return the places at which a flipped bit leaves the seal as it was."""
+    undetected = []
+    for place in places:
+        content = bytearray(whole)
+        content[place] ^= 0x01
+        path.write_bytes(content)
+        try:
+            if examine(path) is not None:
+                undetected.append(place)
+        except SealBroken:
+            continue
+    return undetected
