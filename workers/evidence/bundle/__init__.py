@@ -26,13 +26,14 @@ from ingest.errors import UsageError
 from ingest.ledger import excerpts
 from workers.evidence.bundle import known as knowledge
 from workers.evidence.bundle.gathering import gather
-from workers.evidence.bundle.packing import SEAL, Sign, pack, writing
+from workers.evidence.bundle.packing import MANIFEST, SEAL, Sign, Target, pack, writing
 
 if TYPE_CHECKING:
     from ingest.ledger import Ledger
     from ingest.ledger.excerpts import Anchors
     from ingest.settings import Settings
     from ingest.store.port import Store
+    from workers.evidence.bundle.known import Known
 
 __all__ = ["Seal", "Written", "write"]
 
@@ -87,31 +88,33 @@ def write(  # noqa: PLR0913 - what, from where, whereto and how, each named at t
         AuthorityUnavailable: The token with the organisation's key is away.
         Misconfigured: There is no such key. In all cases nothing is left at `output`.
     """
-    written: list[Written] = []
     with ledger.reading() as connection, _signing(settings, seal) as sign:
         documents = excerpts.documents_of(connection, identifier)
         _require(identifier, documents, output)
         anchors: dict[str, Anchors] = {}
         with writing(output, archive=archive) as target:
-            for document in documents:
-                known = knowledge.read(connection, document, anchors)
-                pieces = gather(known, settings, store, sealed=sign is not None)
-                folder, tenant = f"beweis-{document}", known.tenant
-                opened = functools.partial(store.open, tenant)
-                digest = pack(target, folder, pieces.files, opened, sign)
-                names = [piece.name for piece in pieces.files] + ([SEAL] if sign else [])
-                written.append(
-                    Written(
-                        document=document,
-                        batch=str(known.batch["id"]),
-                        folder=folder,
-                        erased=known.is_erased,
-                        files=tuple(sorted(names)),
-                        manifest_sha256=digest,
-                        absent=tuple(pieces.absent),
-                    )
-                )
-    return written
+            return [
+                _write(knowledge.read(connection, document, anchors), settings, store, target, sign)
+                for document in documents
+            ]
+
+
+def _write(
+    known: Known, settings: Settings, store: Store, target: Target, sign: Sign | None
+) -> Written:
+    pieces = gather(known, settings, store, sealed=sign is not None)
+    folder, opened = f"beweis-{known.id}", functools.partial(store.open, known.tenant)
+    digest = pack(target, folder, pieces.files, opened, sign)
+    lists = [MANIFEST] if sign is None else [MANIFEST, SEAL]
+    return Written(
+        document=known.id,
+        batch=str(known.batch["id"]),
+        folder=folder,
+        erased=known.is_erased,
+        files=tuple(sorted([*lists, *(piece.name for piece in pieces.files)])),
+        manifest_sha256=digest,
+        absent=tuple(pieces.absent),
+    )
 
 
 def _require(identifier: str, documents: list[str], output: Path) -> None:

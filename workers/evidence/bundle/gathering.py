@@ -13,6 +13,7 @@ import profiles
 from ingest.document import NOT_RECORDED, Facts
 from ingest.errors import ProfileInvalid
 from workers.evidence.bundle import certificates, statements
+from workers.evidence.bundle.packing import MANIFEST, SEAL
 from workers.evidence.bundle.pages import note_page, readme
 from workers.evidence.bundle.pieces import Piece, Pieces
 from workers.evidence.bundle.verifier import NAME, source
@@ -35,6 +36,7 @@ _MEANINGS: Final = MappingProxyType(
         "beweis.json": "Um welches Dokument es geht und was fehlt, für pruefen.py",
         "evidence-record.er": "Beweisnachweis nach RFC 4998",
         "loeschprotokoll.json": "Was wann von wem und warum gelöscht wurde",
+        "manifest.p7s": "Unterschrift unter die Dateiliste (CMS)",
         "manifest.sha256": "Prüfsummen aller Dateien",
         "original-eingang": "Die Bytes, wie sie eingegangen sind",
         "protokoll.jsonl": "Ereignisketten von Dokument und Stapel, mit Weg zur Tageswurzel",
@@ -231,8 +233,8 @@ def _readme(known: Known, settings: Settings, pieces: Pieces, *, sealed: bool) -
         facts.append(("Gelöscht am", _moment(document["erased_at"], settings)))
     if document["superseded_by"]:
         facts.append(("Ersetzt durch", str(document["superseded_by"])))
-    names = {_README, "manifest.sha256", *(piece.name for piece in pieces.files)}
-    tops = sorted({name.partition("/")[0] for name in names} - {_README})
+    names = {MANIFEST, *([SEAL] if sealed else []), *(piece.name for piece in pieces.files)}
+    tops = sorted({name.partition("/")[0] for name in names})
     return readme(
         facts,
         [(name, _MEANINGS[name]) for name in tops],

@@ -1,6 +1,6 @@
 """Prüft ein Beweispaket ohne das System, aus dem es stammt, und ohne Datenbank.
 
-    python3 pruefen.py [--trust ZERTIFIKATE.pem] [ORDNER]
+    python3 pruefen.py [--trust ZERTIFIKATE.pem] [ORDNER …]
 
 Endet mit 0, wenn alles stimmt, was sich hier prüfen ließ; mit 1, wenn etwas verletzt ist; mit 2
 bei einem Bedienfehler. Was nicht geprüft wurde, steht als „nicht geprüft“ in der Ausgabe.
@@ -23,16 +23,24 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("-h", "--help", action="help", help="zeigt diese Hilfe")
     parser.add_argument("--trust", type=Path, metavar="DATEI", help="Zertifikate (PEM), die gelten")
     parser.add_argument(
-        "folder", nargs="?", type=Path, metavar="ORDNER", help="das Paket; sonst der Ordner hier"
+        "folders", nargs="*", type=Path, metavar="ORDNER", help="die Pakete; sonst der Ordner hier"
     )
     given = parser.parse_args(arguments)
-    folder = given.folder or Path(__file__).parent
-    if not folder.is_dir() or (given.trust is not None and not given.trust.is_file()):
-        sys.stderr.write(f"{folder if not folder.is_dir() else given.trust} gibt es nicht.\n")
+    folders = given.folders or [Path(__file__).parent]
+    wrong = [folder for folder in folders if not folder.is_dir()]
+    wrong += [file for file in (given.trust,) if file is not None and not file.is_file()]
+    if wrong:
+        sys.stderr.write(f"{wrong[0]} gibt es nicht.\n")
         return 2
+    return max(_examine(folder, given.trust, len(folders) > 1) for folder in folders)
+
+
+def _examine(folder: Path, trust: Path | None, one_of_several: bool) -> int:
+    if one_of_several:
+        sys.stdout.write(f"\n{folder.name}\n")
     findings = Findings(sys.stdout.write)
     try:
-        Examination(folder, given.trust, findings).run()
+        Examination(folder, trust, findings).run()
     except Exception as error:  # noqa: BLE001 - whatever a damaged bundle does, it is refused
         findings.breaks("Paket", f"nicht zu Ende prüfbar: {type(error).__name__}: {error}")
     refused = f"{findings.broken} Stellen sind verletzt"

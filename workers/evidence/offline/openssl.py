@@ -49,36 +49,35 @@ class OpenSsl:
             at: When the certificate had to be good; None is now.
             name: What it is, for the reader.
         """
-        command = ["cms", "-verify", "-binary", "-inform", "DER", "-content", str(content)]
-        if not self._holds(where, [*command, "-noverify"], encoded, name):
-            return
-        self._whose(where, [*command, "-purpose", "any", *self._moment(at)], encoded, name)
+        plain = ["cms", "-verify", "-binary", "-inform", "DER", "-content", str(content)]
+        whose = [*plain, "-purpose", "any", *self._moment(at)]
+        self._judge(where, encoded, name, (whose, [*plain, "-noverify"]))
 
     def stamped(self, where: str, stamp: StampedBy, at: dt.datetime | None, name: str) -> None:
         """Say whether a timestamp was issued by whom it names; `at` as in `signed`."""
-        command = ["cms", "-verify", "-binary", "-inform", "DER", "-noverify"]
-        if not self._holds(where, command, stamp.encoded, name):
-            return
-        digest = ["-digest", stamp.imprint.hex(), "-token_in", *self._moment(at)]
-        self._whose(where, ["ts", "-verify", *digest], stamp.encoded, name)
+        plain = ["cms", "-verify", "-binary", "-inform", "DER", "-noverify"]
+        digest = ["-digest", stamp.imprint.hex(), "-token_in"]
+        whose = ["ts", "-verify", *digest, *self._moment(at)]
+        self._judge(where, stamp.encoded, name, (whose, plain))
 
-    def _holds(self, where: str, command: list[str], encoded: bytes, name: str) -> bool:
+    def _judge(
+        self, where: str, encoded: bytes, name: str, commands: tuple[list[str], list[str]]
+    ) -> None:
+        """Ask who signed; only if that fails, whether the signature holds at all."""
         if self._program is None:
             self._findings.skips(where, f"{name}: die Unterschrift selbst, openssl fehlt")
-            return False
-        problem = self._run(command, encoded)
-        if problem is not None:
-            self._findings.breaks(where, f"{name}: die Unterschrift gilt nicht ({problem})")
-        return problem is None
-
-    def _whose(self, where: str, command: list[str], encoded: bytes, name: str) -> None:
-        if self._roots is None:
-            self._findings.skips(where, f"{name} rechnerisch gültig; {_UNKNOWN} (--trust fehlt)")
             return
-        problem = self._run([*command, "-CAfile", str(self._roots)], encoded)
+        whose, plain = commands
+        problem: str | None = "--trust fehlt"
+        if self._roots is not None:
+            problem = self._run([*whose, "-CAfile", str(self._roots)], encoded)
         if problem is None:
             by = _GIVEN if self._given else "den Zertifikaten in diesem Paket"
             self._findings.holds(where, f"{name} gültig nach {by}")
+            return
+        broken = self._run(plain, encoded)
+        if broken is not None:
+            self._findings.breaks(where, f"{name}: die Unterschrift gilt nicht ({broken})")
         elif self._given and _EXPIRED not in problem:
             self._findings.breaks(where, f"{name} gilt nicht nach {_GIVEN} ({problem})")
         else:
