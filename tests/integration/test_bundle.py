@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,20 @@ from ingest.errors import BlobMissing, UsageError
 from ingest.ledger import schema
 from ingest.ledger.erasure import erase
 from tests.plugins import papers
-from tests.plugins.authority import serving
-from tests.plugins.bundles import examined, examined_apart, forged, only, rewritten
+from tests.plugins.authority import Authority, serving
+from tests.plugins.bundles import (
+    FORGERIES,
+    examined,
+    examined_apart,
+    forged,
+    listed,
+    only,
+    rewritten,
+)
 from tests.plugins.bureau import Bureau
+from tests.plugins.evidence import records
 from tests.plugins.scanning import program
+from workers.evidence import record
 from workers.evidence.bundle import write
 
 DAY = dt.date(2026, 11, 25)
@@ -36,8 +46,8 @@ DAY = dt.date(2026, 11, 25)
 class Scene:
     """A letter on its own and a stack of two with a neighbour's file, all secured."""
 
-    def __init__(self, folder: Path, bureau: Bureau) -> None:
-        self.folder, self.bureau = folder, bureau
+    def __init__(self, folder: Path, bureau: Bureau, authority: Authority) -> None:
+        self.folder, self.bureau, self.authority = folder, bureau, authority
         letter = papers.png("Ein Brief von Erika")
         self.letter = bureau.take({"Erika.png": letter}, storage_place="Karton 7")
         stack = papers.tiff(papers.page("Otto"), papers.separator(), papers.page("Fritz"))
@@ -65,7 +75,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("bureau")
     with serving() as authority:
         bureau = Bureau(folder, authority)
-        yield Scene(folder, bureau)
+        yield Scene(folder, bureau, authority)
         bureau.ledger.close()
 
 
@@ -223,65 +233,6 @@ def test_a_file_that_is_missing_or_besides_is_refused_by_name(copy: Path) -> Non
     assert said.broken == ["noch-etwas.txt: steht nicht in manifest.sha256"]
 
 
-def _lines(content: bytes, change: Callable[[dict[str, Any]], bool]) -> bytes:
-    """Change the first line of a log for which `change` does something."""
-    lines = [json.loads(line) for line in content.splitlines()]
-    assert any(map(change, lines))
-    return "".join(json.dumps(line) + "\n" for line in lines).encode()
-
-
-def _by(line: dict[str, Any]) -> bool:
-    if line.get("kind") != "noted":
-        return False
-    line["actor"] = "op99"
-    return True
-
-
-def _said(line: dict[str, Any]) -> bool:
-    if line.get("kind") != "received":
-        return False
-    line["payload"]["operator"] = "op99"
-    return True
-
-
-def _way(line: dict[str, Any]) -> bool:
-    if line["message_type"] != "anchor":
-        return False
-    line["path"][0] = "00" * 32
-    return True
-
-
-def _silent(line: dict[str, Any]) -> bool:
-    if line.get("kind") != "sealed":
-        return False
-    line["salt"] = line["payload"] = None
-    return True
-
-
-FORGERIES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
-    "who did it": ("protokoll.jsonl", lambda log: _lines(log, _by)),
-    "what was said": ("protokoll.jsonl", lambda log: _lines(log, _said)),
-    "the way to the root": ("protokoll.jsonl", lambda log: _lines(log, _way)),
-    "a payload taken out": ("protokoll.jsonl", lambda log: _lines(log, _silent)),
-    "the last event cut off": ("protokoll.jsonl", lambda log: b"\n".join(log.split(b"\n")[:-3])),
-    "a note altered": ("scanvermerk.xml", lambda note: note.replace(b">op17<", b">op18<")),
-    "a page's digest": ("stapel", lambda said: rewritten(said, "pages", 0, "sha256", "00" * 32)),
-    "a document left out": ("stapel", lambda said: rewritten(said, "documents", 0, "pages", [])),
-    "another profile": (
-        "verfahrensdokumentation/profil.json",
-        lambda said: rewritten(said, "sha256", "00" * 32),
-    ),
-    "another file of a profile": (
-        "verfahrensdokumentation/profil.toml",
-        lambda file: file + b"# nachgetragen\n",
-    ),
-    "the PDF continued": ("scanprodukt.pdf", lambda pdf: pdf + b"%nachgetragen\n"),
-    "the PDF altered": ("scanprodukt.pdf", lambda pdf: pdf.replace(b"/Type /Page", b"/Type /PagX")),
-    "an original altered": ("original-eingang/001-Erika.png", lambda image: image + b"x"),
-    "a record altered": ("evidence-record.er", lambda er: er[:60] + b"\x00" + er[61:]),
-}
-
-
 @pytest.mark.parametrize("forgery", FORGERIES)
 def test_who_makes_the_list_anew_is_found_out_all_the_same(copy: Path, forgery: str) -> None:
     name, change = FORGERIES[forgery]
@@ -290,7 +241,8 @@ def test_who_makes_the_list_anew_is_found_out_all_the_same(copy: Path, forgery: 
     said = examined(copy, openssl=False)
     assert said.code == 1, said
     assert not any(line.startswith("manifest.sha256") for line in said.broken)
-    about = "evidence-record.er" if name.startswith("original") else where
+    nothing = forgery == "a record over nothing"
+    about = "evidence-record.er" if name.startswith("original") or nothing else where
     assert any(line.startswith(about) for line in said.broken), said.broken
 
 
@@ -309,6 +261,36 @@ def test_a_swapped_note_or_record_belongs_to_somebody_else(
         said = examined(bundle, openssl=False)
         assert said.code == 1, name
         assert any(line.startswith(name) for line in said.broken), (name, said.broken)
+
+
+def test_records_over_the_root_of_a_day_and_over_an_image_are_followed(
+    scene: Scene, copy: Path
+) -> None:
+    log, subject = (copy / name for name in ("protokoll.jsonl", "beweis.json"))
+    anchor = next(line for line in map(json.loads, log.read_text().splitlines()) if "root" in line)
+    page = json.loads((copy / f"stapel/{scene.letter}.json").read_text())["pages"][0]["sha256"]
+    groups = [[bytes.fromhex(anchor["root"])], [bytes.fromhex(page)]]
+    day, image = (record.write(chain) for chain in records(scene.authority, groups)[1])
+
+    said = json.loads(subject.read_text())
+    said["records"].append({"name": "abbild.er", "files": [], "pages": [1]})
+    subject.write_text(json.dumps(said))
+
+    def lay(of_day: bytes, of_image: bytes) -> None:
+        (copy / "tag.er").write_bytes(of_day)
+        (copy / "abbild.er").write_bytes(of_image)
+        listed(copy)
+
+    log.write_text(log.read_text().replace('"record": null', '"record": "tag.er"'))
+    lay(day, image)
+    found = examined(copy)
+    assert (found.code, found.broken) == (0, [])
+    held = "\n".join(found.held)
+    assert held.count("tag.er: die Tageswurzel: bestand spätestens") == 2
+    assert "abbild.er: Abbild 1: bestand spätestens" in held
+    lay(image, day)
+    found = examined(copy, openssl=False)
+    assert {line.partition(":")[0] for line in found.broken} == {"tag.er", "abbild.er"}
 
 
 def test_neither_other_documents_nor_the_machine_are_in_it(scene: Scene, tmp_path: Path) -> None:
@@ -377,6 +359,16 @@ def test_nothing_is_left_where_a_bundle_could_not_be_written(scene: Scene, tmp_p
         with pytest.raises(BlobMissing):
             scene.write(batch, tmp_path / "paket", archive=archive, seal="none")
     assert [path.name for path in tmp_path.iterdir()] == ["vorhanden"]
+
+
+def test_several_are_verified_in_one_go_and_one_bad_one_is_enough(
+    copy: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(copy, tmp_path / "zweites")
+    assert examined(copy, str(other), openssl=False).code == 0
+    (other / "scanvermerk.html").unlink()
+    said = examined(copy, str(other), openssl=False)
+    assert (said.code, said.broken) == (1, ["scanvermerk.html: fehlt"])
 
 
 def test_what_is_no_bundle_is_refused_and_a_wrong_call_is_usage(tmp_path: Path, copy: Path) -> None:

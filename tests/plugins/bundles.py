@@ -86,12 +86,17 @@ def only(output: Path) -> Path:
 
 
 def forged(bundle: Path, name: str, change: Callable[[bytes], bytes]) -> None:
-    """Change a file and make the list anew, as whoever forges with care does; unsigned."""
+    """Change a file and make the list anew, as whoever forges with care does."""
     path = bundle / name
     before = path.read_bytes()
     after = change(before)
     assert after != before, "nothing was forged"
     path.write_bytes(after)
+    listed(bundle)
+
+
+def listed(bundle: Path) -> None:
+    """Make the list of files anew, unsigned."""
     (bundle / "manifest.p7s").unlink(missing_ok=True)
     manifest = bundle / "manifest.sha256"
     files = sorted(
@@ -116,3 +121,68 @@ def rewritten(content: bytes, *steps: Any) -> bytes:
         place = place[step]
     place[last] = value
     return json.dumps(said).encode()
+
+
+def _lines(content: bytes, change: Callable[[dict[str, Any]], bool]) -> bytes:
+    """Change the first line of a log for which `change` does something."""
+    lines = [json.loads(line) for line in content.splitlines()]
+    assert any(map(change, lines))
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
+
+
+def _by(line: dict[str, Any]) -> bool:
+    if line.get("kind") != "noted":
+        return False
+    line["actor"] = "op99"
+    return True
+
+
+def _said(line: dict[str, Any]) -> bool:
+    if line.get("kind") != "received":
+        return False
+    line["payload"]["operator"] = "op99"
+    return True
+
+
+def _way(line: dict[str, Any]) -> bool:
+    if line["message_type"] != "anchor":
+        return False
+    line["path"][0] = "00" * 32
+    return True
+
+
+def _silent(line: dict[str, Any]) -> bool:
+    if line.get("kind") != "sealed":
+        return False
+    line["salt"] = line["payload"] = None
+    return True
+
+
+FORGERIES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "a PDF kept quiet": ("beweis.json", lambda said: rewritten(said, "pdf", None)),
+    "a note kept quiet": ("beweis.json", lambda said: rewritten(said, "note", None)),
+    "a record over nothing": (
+        "beweis.json",
+        lambda said: rewritten(said, "records", 0, "files", []),
+    ),
+    "who did it": ("protokoll.jsonl", lambda log: _lines(log, _by)),
+    "what was said": ("protokoll.jsonl", lambda log: _lines(log, _said)),
+    "the way to the root": ("protokoll.jsonl", lambda log: _lines(log, _way)),
+    "a payload taken out": ("protokoll.jsonl", lambda log: _lines(log, _silent)),
+    "the last event cut off": ("protokoll.jsonl", lambda log: b"\n".join(log.split(b"\n")[:-3])),
+    "a note altered": ("scanvermerk.xml", lambda note: note.replace(b">op17<", b">op18<")),
+    "a page's digest": ("stapel", lambda said: rewritten(said, "pages", 0, "sha256", "00" * 32)),
+    "a document left out": ("stapel", lambda said: rewritten(said, "documents", 0, "pages", [])),
+    "another profile": (
+        "verfahrensdokumentation/profil.json",
+        lambda said: rewritten(said, "sha256", "00" * 32),
+    ),
+    "another file of a profile": (
+        "verfahrensdokumentation/profil.toml",
+        lambda file: file + b"# nachgetragen\n",
+    ),
+    "the PDF continued": ("scanprodukt.pdf", lambda pdf: pdf + b"%nachgetragen\n"),
+    "the PDF altered": ("scanprodukt.pdf", lambda pdf: pdf.replace(b"/Type /Page", b"/Type /PagX")),
+    "an original altered": ("original-eingang/001-Erika.png", lambda image: image + b"x"),
+    "a record altered": ("evidence-record.er", lambda er: er[:60] + b"\x00" + er[61:]),
+}

@@ -93,8 +93,9 @@ def gather(known: Known, settings: Settings, store: Store, *, sealed: bool) -> P
     if paper is not None:
         pieces.add_json("vernichtung.json", paper)
     pieces.add(NAME, source())
-    secured = [] if known.evidence is None else [name for name in (note, pdf) if name]
-    secured += [one.name for one in pieces.files if _is_secured(known, one)]
+    secured = [name for name in (note, pdf) if name]
+    secured += [one.name for one in pieces.files if _is_original(known, one)]
+    records = [{"name": _RECORD, "files": sorted(secured), "pages": []}]
     subject: Facts = {
         "version": 1,
         "document": known.id,
@@ -102,7 +103,7 @@ def gather(known: Known, settings: Settings, store: Store, *, sealed: bool) -> P
         "erased": known.is_erased,
         "note": note,
         "pdf": pdf,
-        "secured": sorted(secured),
+        "records": records if pieces.has(_RECORD) else [],
         "absent": pieces.absent,
     }
     pieces.add_json(_SUBJECT, subject)
@@ -110,10 +111,10 @@ def gather(known: Known, settings: Settings, store: Store, *, sealed: bool) -> P
     return pieces
 
 
-def _is_secured(known: Known, piece: Piece) -> bool:
+def _is_original(known: Known, piece: Piece) -> bool:
     """Tell whether a file is the original that the evidence record is over as well."""
     own = known.document["source_sha256"]
-    return known.evidence is not None and piece.blob == own and piece.name.startswith(_ORIGINALS)
+    return piece.blob is not None and piece.blob == own and piece.name.startswith(_ORIGINALS)
 
 
 def _note(known: Known, store: Store, pieces: Pieces) -> str | None:

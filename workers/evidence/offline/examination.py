@@ -26,7 +26,8 @@ from workers.evidence.offline.portable import (
 from workers.evidence.offline.record import stamps_over
 from workers.evidence.offline.records import Records
 
-_SUBJECT, _LOG, _RECORD = "beweis.json", "protokoll.jsonl", "evidence-record.er"
+_SUBJECT, _LOG, _PDF = "beweis.json", "protokoll.jsonl", "scanprodukt.pdf"
+_NOTES = ("scanvermerk.xml", "transfervermerk.xml")
 _SEALED_MANIFEST, _MANIFEST = "manifest.p7s", "manifest.sha256"
 _ROOTS = "zertifikate/wurzeln.pem"
 
@@ -51,8 +52,8 @@ class Examination:
         if not self._read_subject():
             return
         chains = self._log()
-        self._record()
         note = self._notes(chains)
+        self._records(note)
         self._pdf(chains)
         Records(self._folder, self._say, self._subject, chains, note).run()
         self._left_out()
@@ -135,16 +136,19 @@ class Examination:
             return
         self._stamps(str(anchor["record"]), [bytes.fromhex(anchor["root"])], "die Tageswurzel")
 
-    def _record(self) -> None:
-        path = self._folder / _RECORD
-        if not path.is_file():
-            return  # `absent` says why; one that was taken away is missing in the manifest
-        names = self._subject["secured"]
-        paths = [self._folder / name for name in names]
-        digests = [bytes.fromhex(digest_of_file(path)) for path in paths if path.is_file()]
-        stamps = self._stamps(_RECORD, digests, ", ".join(names))
-        if stamps:
-            self._proven_at = stamps[0].at
+    def _records(self, note: Note | None) -> None:
+        """Follow every record; one that was taken away is missing in the manifest."""
+        for said in self._subject["records"]:
+            files = [self._folder / name for name in said["files"] if _is_inside(name)]
+            digests = [digest_of_file(path) for path in files if path.is_file()]
+            pages = {} if note is None else note.pages
+            digests += [pages.get(str(number), "") for number in said["pages"]]
+            what = [*said["files"], *(f"Abbild {number}" for number in said["pages"])]
+            stamps = self._stamps(
+                said["name"], [bytes.fromhex(one) for one in digests], ", ".join(what)
+            )
+            if stamps and self._subject["pdf"] in said["files"]:
+                self._proven_at = stamps[0].at
 
     def _stamps(self, name: str, digests: list[bytes], what: str) -> tuple[StampedBy, ...]:
         """Follow a record and say what it proves of `what`."""
@@ -163,6 +167,7 @@ class Examination:
     def _notes(self, chains: dict[str, Chain]) -> Note | None:
         name = self._subject["note"]
         if name is None:
+            self._undeclared(chains, "noted", "note", "ein Vermerk")
             return None
         try:
             content = (self._folder / name).read_bytes()
@@ -181,6 +186,12 @@ class Examination:
             self._compare(name, "PDF vor dem Vermerk", note.composed, said)
         self._sources(name, note)
         return note
+
+    def _undeclared(self, chains: dict[str, Chain], kind: str, made: str, what: str) -> None:
+        """Refuse a bundle without something that was made and not erased."""
+        chain = chains.get(self._subject["document"])
+        if chain is not None and not chain.is_erased and stated(chain, kind, made) is not None:
+            self._say.breaks(_SUBJECT, f"{what} ist nicht genannt; das Protokoll weiß davon")
 
     def _as_recorded(
         self, name: str, chain: Chain | None, kind: str, made: str, digest: str
@@ -212,6 +223,7 @@ class Examination:
     def _pdf(self, chains: dict[str, Chain]) -> None:
         name = self._subject["pdf"]
         if name is None:
+            self._undeclared(chains, "sealed", "pdf", _PDF)
             return
         path = self._folder / name
         if not path.is_file() or path.stat().st_size == 0:
@@ -278,7 +290,7 @@ class Examination:
         if rest == 0:
             self._say.holds(name, "keine Bytes hinter der letzten Signatur")
         elif self._proven_at is not None:
-            self._say.holds(name, f"{rest} Bytes hinter der letzten Signatur deckt {_RECORD}")
+            self._say.holds(name, f"{rest} Bytes hinter der letzten Signatur deckt der Nachweis")
         elif content.find(b"/DSS", covered, len(content)) >= 0:
             self._say.skips(name, f"{rest} Bytes (Sperrauskünfte) deckt keine Signatur")
         else:
@@ -296,8 +308,12 @@ class Examination:
 
 
 def _is_subject(said: dict[str, Any]) -> bool:
-    names = [said["document"], said["batch"], *said["secured"]]
-    names += [name for name in (said["note"], said["pdf"]) if name is not None]
+    names = [said["document"], said["batch"]]
+    names += [text for one in said["records"] for text in (one["name"], *one["files"])]
     names += [text for absent in said["absent"] for text in (absent["part"], absent["reason"])]
-    inside = all(isinstance(name, str) and ".." not in name for name in names)
-    return said["version"] == 1 and inside
+    known = said["pdf"] in (None, _PDF) and said["note"] in (None, *_NOTES)
+    return said["version"] == 1 and known and all(_is_inside(name) for name in names)
+
+
+def _is_inside(name: object) -> bool:
+    return isinstance(name, str) and not name.startswith("/") and ".." not in name
