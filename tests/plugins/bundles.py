@@ -8,6 +8,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -158,31 +159,102 @@ def _silent(line: dict[str, Any]) -> bool:
     return True
 
 
-FORGERIES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
-    "a PDF kept quiet": ("beweis.json", lambda said: rewritten(said, "pdf", None)),
-    "a note kept quiet": ("beweis.json", lambda said: rewritten(said, "note", None)),
+#: What is forged in which file, and what the verifier must say of it.
+FORGERIES: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
+    "a PDF kept quiet": (
+        "beweis.json",
+        lambda said: rewritten(said, "pdf", None),
+        "beweis.json: scanprodukt.pdf ist nicht genannt",
+    ),
+    "a note kept quiet": (
+        "beweis.json",
+        lambda said: rewritten(said, "note", None),
+        "beweis.json: ein Vermerk ist nicht genannt",
+    ),
     "a record over nothing": (
         "beweis.json",
         lambda said: rewritten(said, "records", 0, "files", []),
+        "evidence-record.er: beweist nichts",
     ),
-    "who did it": ("protokoll.jsonl", lambda log: _lines(log, _by)),
-    "what was said": ("protokoll.jsonl", lambda log: _lines(log, _said)),
-    "the way to the root": ("protokoll.jsonl", lambda log: _lines(log, _way)),
-    "a payload taken out": ("protokoll.jsonl", lambda log: _lines(log, _silent)),
-    "the last event cut off": ("protokoll.jsonl", lambda log: b"\n".join(log.split(b"\n")[:-3])),
-    "a note altered": ("scanvermerk.xml", lambda note: note.replace(b">op17<", b">op18<")),
-    "a page's digest": ("stapel", lambda said: rewritten(said, "pages", 0, "sha256", "00" * 32)),
-    "a document left out": ("stapel", lambda said: rewritten(said, "documents", 0, "pages", [])),
+    "who did it": ("protokoll.jsonl", lambda log: _lines(log, _by), "Ereignis 5: wurde verändert"),
+    "what was said": (
+        "protokoll.jsonl",
+        lambda log: _lines(log, _said),
+        "Ereignis 1: der Inhalt wurde verändert",
+    ),
+    "the way to the root": (
+        "protokoll.jsonl",
+        lambda log: _lines(log, _way),
+        "Tageswurzel 2026-11-25: der Weg führt nicht zur Wurzel",
+    ),
+    "a payload taken out": (
+        "protokoll.jsonl",
+        lambda log: _lines(log, _silent),
+        "Ereignis 6: ohne Inhalt und ohne Grund",
+    ),
+    "the last event cut off": (
+        "protokoll.jsonl",
+        lambda log: b"\n".join(log.split(b"\n")[:-3]),
+        "nicht das, mit dem die Kette endet",
+    ),
+    "a chain left out": (
+        "protokoll.jsonl",
+        lambda log: b"\n".join(log.split(b"\n")[:10]),
+        "protokoll.jsonl: enthält nicht genau die Ketten",
+    ),
+    "a note altered": (
+        "scanvermerk.xml",
+        lambda note: note.replace(b">op17<", b">op18<"),
+        "scanprodukt.pdf: der eingebettete Vermerk ist nicht scanvermerk.xml",
+    ),
+    "a note of somebody else": (
+        "scanvermerk.xml",
+        lambda note: re.sub(rb"(<Stapel>\s*<Kennung>).", rb"\1f", note),
+        "scanvermerk.xml: gehört zu einem anderen",
+    ),
+    "a page's digest": (
+        "stapel",
+        lambda said: rewritten(said, "pages", 0, "sha256", "00" * 32),
+        "Abbild 1: der Vermerk nennt eine andere Prüfsumme",
+    ),
+    "a document left out": (
+        "stapel",
+        lambda said: rewritten(said, "documents", 0, "pages", []),
+        "andere Dokumente oder weggelassene Seiten",
+    ),
     "another profile": (
         "verfahrensdokumentation/profil.json",
         lambda said: rewritten(said, "sha256", "00" * 32),
+        "profil.json: eine andere Fassung",
     ),
     "another file of a profile": (
         "verfahrensdokumentation/profil.toml",
         lambda file: file + b"# nachgetragen\n",
+        "profil.toml: nicht die Datei dieser Fassung",
     ),
-    "the PDF continued": ("scanprodukt.pdf", lambda pdf: pdf + b"%nachgetragen\n"),
-    "the PDF altered": ("scanprodukt.pdf", lambda pdf: pdf.replace(b"/Type /Page", b"/Type /PagX")),
-    "an original altered": ("original-eingang/001-Erika.png", lambda image: image + b"x"),
-    "a record altered": ("evidence-record.er", lambda er: er[:60] + b"\x00" + er[61:]),
+    "the PDF continued": (
+        "scanprodukt.pdf",
+        lambda pdf: pdf + b"%nachgetragen\n",
+        "14 Bytes hinter der letzten Signatur deckt nichts",
+    ),
+    "the PDF altered": (
+        "scanprodukt.pdf",
+        lambda pdf: pdf.replace(b"/Type /Page", b"/Type /PagX"),
+        "die Bytes sind nicht die unterschriebenen",
+    ),
+    "another PDF than was sealed": (
+        "scanprodukt.pdf",
+        lambda pdf: pdf + b"\n",
+        "scanprodukt.pdf: Ereignis „sealed“: andere Prüfsumme",
+    ),
+    "an original altered": (
+        "original-eingang/001-Erika.png",
+        lambda image: image + b"x",
+        "scanvermerk.xml: nennt ein anderes Original",
+    ),
+    "a record altered": (
+        "evidence-record.er",
+        lambda er: er[:60] + b"\x00" + er[61:],
+        "evidence-record.er: beweist nichts",
+    ),
 }
