@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from ingest.cli.app import App, configure_logs
+from ingest.cli.bundling import evidence
 from ingest.cli.deciding import erase, put_back, reject, release, retry, reviewed, shift
 from ingest.cli.evidencing import preserve
 from ingest.cli.keeping import backup, restore
@@ -74,6 +75,7 @@ for _command in (
     export,
     verify,
     preserve,
+    evidence,
     check,
     backup,
     restore,

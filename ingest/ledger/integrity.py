@@ -180,7 +180,7 @@ def root_of(connection: sa.Connection, tenant: str) -> Root:
         nonlocal count
         for head in heads(connection, tenant):
             count += 1
-            yield _leaf(head)
+            yield leaf_of(head)
 
     return Root(merkle_root(leaves()), count)
 
@@ -220,13 +220,21 @@ def merkle_root(leaves: Iterable[bytes]) -> str:
     return tree.root()
 
 
-def _leaf(head: Head) -> bytes:
+def leaf_of(head: Head) -> bytes:
+    """Return what stands for a chain in the tree of a day."""
     return canonical([head.chain, head.length, head.digest]).encode()
 
 
 def root_up_to(connection: sa.Connection, tenant: str, cut: dt.datetime) -> Root:
     """Return the root over what each chain of a tenant had come to at `cut`."""
     tree = Tree()
+    for head in heads_up_to(connection, tenant, cut):
+        tree.add(leaf_of(head))
+    return Root(tree.root(), tree.leaves)
+
+
+def heads_up_to(connection: sa.Connection, tenant: str, cut: dt.datetime) -> Iterator[Head]:
+    """Yield what each chain of a tenant had come to at `cut`, in order of chain id."""
     for piece in chains_of(connection, tenant):
         later = [row.id for row in piece if row.changed_at > cut]
         before = _heads_at(connection, later, cut) if later else {}
@@ -235,8 +243,7 @@ def root_up_to(connection: sa.Connection, tenant: str, cut: dt.datetime) -> Root
             if row.changed_at > cut:
                 head = before.get(row.id, Head(row.id, 0, GENESIS))
             if head.length:
-                tree.add(_leaf(head))
-    return Root(tree.root(), tree.leaves)
+                yield head
 
 
 def _heads_at(connection: sa.Connection, chains: list[str], cut: dt.datetime) -> dict[str, Head]:
@@ -272,7 +279,7 @@ class AnchoredRoots:
         for row, tree in self._days:
             if past := bisect_right(times, row.anchored_at):
                 last = events[past - 1]
-                tree.add(_leaf(Head(chain, last.seq, last.digest)))
+                tree.add(leaf_of(Head(chain, last.seq, last.digest)))
 
     def breaks(self) -> Iterator[Break]:
         """Yield the days whose root is not that of the chains that passed by."""

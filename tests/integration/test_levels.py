@@ -22,6 +22,9 @@ from tests.plugins.letters import Desk, after, image_pdf, of, undetected_flips
 from tests.plugins.tokens import Card, make_card
 from tests.plugins.trust import AHEAD, FAULTS, Trust, trusting
 from workers import note, sealing
+from workers.evidence.bundle import certificates
+from workers.evidence.bundle.pieces import Pieces
+from workers.evidence.offline import portable
 from workers.sealing.levels import _revocation
 from workers.sealing.proof import SealBroken, examine, prove
 from workers.verification import Verification, verify_pdf
@@ -103,6 +106,24 @@ def test_each_level_is_made_and_proven_without_network(
     seal = examine(path)
     assert seal is not None
     assert seal.level == level
+    stands_apart(path, level)
+
+
+def stands_apart(path: Path, level: str) -> None:
+    """See that the verifier of bundles finds each signature whole, and what lies beside it."""
+    content = path.read_bytes()
+    found = list(portable.signatures(content))
+    whole = [one for one in found if not isinstance(one, str)]
+    assert len(found) == len(whole) == (2 if level == "B-LTA" else 1)
+    assert (whole[0].is_stamp, whole[-1].is_stamp) == (False, level == "B-LTA")
+    assert (whole[0].stamp is None) == (level == "B-B")
+    assert (whole[-1].covered == len(content)) == (level != "B-LT")
+    broken = content[:100] + bytes((content[100] ^ 1,)) + content[101:]
+    assert all(isinstance(one, str) for one in portable.signatures(broken))
+    pieces = Pieces()
+    certificates.collect(pieces, path, None, [])
+    kinds = {piece.name.split("/")[1] for piece in pieces.files} & {"ocsp", "crl"}
+    assert kinds == ({"ocsp", "crl"} if level in {"B-LT", "B-LTA"} else set())
 
 
 @pytest.mark.parametrize("level", LEVELS)

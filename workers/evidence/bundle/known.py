@@ -1,0 +1,124 @@
+"""What the ledger knows of a document that goes into its bundle, read in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ingest.document import Facts
+from ingest.ledger import excerpts
+from ingest.ledger.excerpts import Anchor, Anchors
+from ingest.ledger.showing import show
+from workers.evidence.assembly import records
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chained:
+    """A chain with its events and its way to the root of a day, None before there is one."""
+
+    whole: Facts
+    events: list[Facts]
+    anchor: Anchor | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Everything about one document.
+
+    Attributes:
+        document: As `ingest.ledger.showing.show` says it; `batch` likewise.
+        cut: Which pages of the batch became which document.
+        chains: Of the document, then of its batch.
+        profile: The version by which it was treated.
+        paper: What is recorded about the paper of the batch.
+        evidence: The evidence record, DER; None while there is none.
+    """
+
+    document: Facts
+    batch: Facts
+    cut: list[Facts]
+    chains: tuple[Chained, Chained]
+    profile: Facts | None
+    paper: list[Facts]
+    evidence: bytes | None
+
+    @property
+    def id(self) -> str:
+        """The document's id."""
+        return str(self.document["id"])
+
+    @property
+    def tenant(self) -> str:
+        """Whose it is."""
+        return str(self.document["tenant"])
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether only the record of its deletion is left."""
+        return self.document["erased_at"] is not None
+
+    @property
+    def own_sources(self) -> set[int]:
+        """Ordinals of the files that are its original or hold one of its pages."""
+        return {page["source"] for page in self.document["pages_found"]} | {self.document["source"]}
+
+    @property
+    def foreign_sources(self) -> set[int]:
+        """Ordinals of the files with which only other documents have to do."""
+        return {source["ordinal"] for source in self.files} - self.own_sources
+
+    @property
+    def shared_sources(self) -> set[int]:
+        """Ordinals of its files that hold other documents as well, other revisions apart."""
+        ordinal = self.document["ordinal"]
+        others = [one for one in self.cut if one["ordinal"] != ordinal]
+        pages = {number for one in others for number in one["pages"]}
+        theirs = {one["source"] for one in others}
+        theirs |= {p["source"] for p in self.batch["pages_found"] if p["number"] in pages}
+        return self.own_sources & theirs
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Whether the batch has other documents, other revisions of this one apart."""
+        return any(one["ordinal"] != self.document["ordinal"] for one in self.cut)
+
+    @property
+    def files(self) -> list[Facts]:
+        """The files of the batch: what arrived, and what lay inside."""
+        return [*self.batch["sources"], *self.batch["enclosures"]]
+
+
+def read(connection: sa.Connection, document_id: str, anchors: dict[str, Anchors]) -> Known:
+    """Return what is known of a document.
+
+    Args:
+        connection: In a reading transaction.
+        document_id: Its whole id.
+        anchors: By tenant, kept from one document to the next in the same transaction.
+    """
+    document = show(connection, document_id)
+    batch_id, tenant = str(document["batch"]), str(document["tenant"])
+    of_tenant = anchors.setdefault(tenant, Anchors(connection, tenant))
+    found = [encoded for _, _, encoded in records(connection, [document_id])]
+    return Known(
+        document=document,
+        batch=show(connection, batch_id),
+        cut=excerpts.cut_of(connection, batch_id),
+        chains=(
+            _chained(connection, document_id, of_tenant),
+            _chained(connection, batch_id, of_tenant),
+        ),
+        profile=excerpts.profile_of(connection, tenant, str(document["profile_sha256"])),
+        paper=excerpts.paper_of(connection, batch_id),
+        evidence=found[0] if found else None,
+    )
+
+
+def _chained(connection: sa.Connection, chain: str, anchors: Anchors) -> Chained:
+    events = excerpts.told(connection, chain)
+    return Chained(
+        whole=excerpts.chain_of(connection, chain), events=events, anchor=anchors.of(events)
+    )

@@ -1,0 +1,319 @@
+"""The order in which a bundle is looked at, and what must fit what."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import mmap
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from workers.evidence.offline.containers import StampedBy, Unreadable, read_container
+from workers.evidence.offline.findings import Findings
+from workers.evidence.offline.history import Chain, read_log, root_from, stated
+from workers.evidence.offline.manifest import check_manifest, digest_of_file
+from workers.evidence.offline.notes import Note, read_note
+from workers.evidence.offline.openssl import OpenSsl
+from workers.evidence.offline.portable import (
+    Readable,
+    Signature,
+    attached_files,
+    pieces_of,
+    signatures,
+)
+from workers.evidence.offline.record import stamps_over
+from workers.evidence.offline.records import Records
+
+_SUBJECT, _LOG, _PDF = "beweis.json", "protokoll.jsonl", "scanprodukt.pdf"
+_NOTES = ("scanvermerk.xml", "transfervermerk.xml")
+_SEALED_MANIFEST, _MANIFEST = "manifest.p7s", "manifest.sha256"
+_ROOTS = "zertifikate/wurzeln.pem"
+
+
+class Examination:
+    """One bundle and what is found out about it on the way."""
+
+    def __init__(self, folder: Path, trust: Path | None, findings: Findings) -> None:
+        """Take the folder of the bundle and the certificates that count, if any are given."""
+        self._folder = folder
+        self._say = findings
+        roots = folder / _ROOTS
+        self._openssl = OpenSsl(findings, trust, roots if roots.is_file() else None)
+        self._given = trust is not None
+        self._subject: dict[str, Any] = {}
+        self._proven_at: dt.datetime | None = None
+
+    def run(self) -> None:
+        """Look at everything; statements go to the findings."""
+        check_manifest(self._folder, self._say)
+        self._sealed_manifest()
+        if not self._read_subject():
+            return
+        chains = self._log()
+        note = self._notes(chains)
+        self._records(note)
+        self._pdf(chains)
+        Records(self._folder, self._say, self._subject, chains, note).run()
+        self._left_out()
+
+    def _read_subject(self) -> bool:
+        try:
+            self._subject = json.loads((self._folder / _SUBJECT).read_text("utf-8"))
+            known = _is_subject(self._subject)
+        except (OSError, ValueError, LookupError, TypeError):
+            known = False
+        if not known:
+            self._say.breaks(_SUBJECT, "fehlt oder ist nicht lesbar; mehr lässt sich nicht prüfen")
+        return known
+
+    def _sealed_manifest(self) -> None:
+        path, content = self._folder / _SEALED_MANIFEST, self._folder / _MANIFEST
+        if not path.is_file():
+            self._say.skips(_SEALED_MANIFEST, "das Paket ist nicht unterschrieben")
+            return
+        try:
+            encoded = path.read_bytes()
+            container = read_container(encoded)
+            fits = hashlib.new(container.algorithm, content.read_bytes()).digest()
+        except (OSError, Unreadable) as error:
+            self._say.breaks(_SEALED_MANIFEST, f"nicht lesbar: {error}")
+            return
+        if container.size != len(encoded) or fits != container.stated:
+            self._say.breaks(_SEALED_MANIFEST, f"unterschreibt nicht diese {_MANIFEST}")
+            return
+        self._say.holds(_SEALED_MANIFEST, f"gilt dieser {_MANIFEST}")
+        self._openssl.signed(_SEALED_MANIFEST, encoded, content, None, "Unterschrift des Pakets")
+
+    def _log(self) -> dict[str, Chain]:
+        try:
+            chains = read_log((self._folder / _LOG).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            self._say.breaks(_LOG, str(error))
+            return {}
+        wanted = {self._subject["document"], self._subject["batch"]}
+        self._say.judge(
+            _LOG,
+            set(chains) == wanted,
+            "enthält die Ketten von Dokument und Stapel",
+            "enthält nicht genau die Ketten von Dokument und Stapel",
+        )
+        for chain in chains.values():
+            self._chain(chain)
+        return chains
+
+    def _chain(self, chain: Chain) -> None:
+        name = f"{_LOG}, Kette {chain.id}"
+        for problem in chain.problems:
+            self._say.breaks(name, problem)
+        if not chain.problems:
+            self._say.holds(name, f"{len(chain.events)} Ereignisse, keines verändert")
+        if chain.withheld:
+            self._say.skips(name, f"Inhalt von {chain.withheld} Ereignissen: liegt nicht bei")
+        if not chain.anchors:
+            self._say.skips(name, "Tageswurzel: noch keine über diese Kette")
+        for anchor in chain.anchors:
+            self._anchor(name, chain, anchor)
+
+    def _anchor(self, name: str, chain: Chain, anchor: dict[str, Any]) -> None:
+        try:
+            length = int(anchor["length"])
+            fits = 0 < length <= len(chain.events)
+            fits = fits and chain.events[length - 1]["digest"] == anchor["head"]
+            fits = fits and anchor["chain"] == chain.id and root_from(anchor) == anchor["root"]
+        except (ValueError, LookupError, TypeError):
+            fits = False
+        where = f"{name}, Tageswurzel {anchor.get('day')}"
+        right = f"der Weg von Ereignis {anchor.get('length')} zur Wurzel stimmt"
+        if not self._say.judge(where, fits, right, "der Weg führt nicht zur Wurzel"):
+            return
+        if int(anchor["length"]) < len(chain.events):
+            later = len(chain.events) - int(anchor["length"])
+            self._say.skips(where, f"{later} spätere Ereignisse: noch unter keiner Tageswurzel")
+        if anchor.get("record") is None:
+            self._say.skips(where, "Zeitstempel der Wurzel: liegt nicht bei")
+            return
+        self._stamps(str(anchor["record"]), [bytes.fromhex(anchor["root"])], "die Tageswurzel")
+
+    def _records(self, note: Note | None) -> None:
+        """Follow every record; one that was taken away is missing in the manifest."""
+        for said in self._subject["records"]:
+            files = [self._folder / name for name in said["files"] if _is_inside(name)]
+            digests = [digest_of_file(path) for path in files if path.is_file()]
+            pages = {} if note is None else note.pages
+            digests += [pages.get(str(number), "") for number in said["pages"]]
+            what = [*said["files"], *(f"Abbild {number}" for number in said["pages"])]
+            stamps = self._stamps(
+                said["name"], [bytes.fromhex(one) for one in digests], ", ".join(what)
+            )
+            if stamps and self._subject["pdf"] in said["files"]:
+                self._proven_at = stamps[0].at
+
+    def _stamps(self, name: str, digests: list[bytes], what: str) -> tuple[StampedBy, ...]:
+        """Follow a record and say what it proves of `what`."""
+        try:
+            stamps = stamps_over((self._folder / name).read_bytes(), digests)
+        except (OSError, Unreadable) as error:
+            self._say.breaks(name, f"beweist nichts über {what}: {error}")
+            return ()
+        first = stamps[0].at.isoformat(timespec="seconds")
+        self._say.holds(name, f"{what}: bestand spätestens {first}, wenn der Zeitstempel gilt")
+        later = [*(stamp.at for stamp in stamps[1:]), None]
+        for number, (stamp, confirmed) in enumerate(zip(stamps, later), 1):  # noqa: B905 - not in Python 3.9
+            self._openssl.stamped(name, stamp, confirmed, f"Zeitstempel {number}")
+        return stamps
+
+    def _notes(self, chains: dict[str, Chain]) -> Note | None:
+        name = self._subject["note"]
+        if name is None:
+            self._undeclared(chains, "noted", "note", "ein Vermerk")
+            return None
+        try:
+            content = (self._folder / name).read_bytes()
+            note = read_note(content)
+        except (OSError, ValueError) as error:
+            self._say.breaks(name, f"nicht lesbar: {error}")
+            return None
+        ids = (note.document, note.batch) == (self._subject["document"], self._subject["batch"])
+        self._say.judge(
+            name, ids, "gehört zu diesem Dokument", "gehört zu einem anderen Dokument oder Stapel"
+        )
+        chain = chains.get(self._subject["document"])
+        self._as_recorded(name, chain, "noted", "note", digest_of_file(self._folder / name))
+        if chain is not None and note.composed is not None:
+            said = stated(chain, "recognised", "composed")
+            self._compare(name, "PDF vor dem Vermerk", note.composed, said)
+        self._sources(name, note)
+        return note
+
+    def _undeclared(self, chains: dict[str, Chain], kind: str, made: str, what: str) -> None:
+        """Refuse a bundle without something that was made and not erased."""
+        chain = chains.get(self._subject["document"])
+        if chain is not None and not chain.is_erased and stated(chain, kind, made) is not None:
+            self._say.breaks(_SUBJECT, f"{what} ist nicht genannt; das Protokoll weiß davon")
+
+    def _as_recorded(
+        self, name: str, chain: Chain | None, kind: str, made: str, digest: str
+    ) -> None:
+        said = None if chain is None else stated(chain, kind, made)
+        self._compare(name, f"Ereignis „{kind}“", digest, said)
+
+    def _compare(self, name: str, what: str, found: str, said: str | None) -> None:
+        if said is None:
+            self._say.skips(name, f"{what}: das Protokoll nennt keine Prüfsumme dazu")
+        else:
+            self._say.judge(
+                name, found == said, f"{what}: Prüfsumme stimmt", f"{what}: andere Prüfsumme"
+            )
+
+    def _sources(self, name: str, note: Note) -> None:
+        held = {digest_of_file(path) for path in (self._folder / "original-eingang").glob("*")}
+        missing = held - set(note.sources)
+        if not held:
+            self._say.skips(name, "Original: liegt nicht bei, nur seine Prüfsumme steht im Vermerk")
+            return
+        self._say.judge(
+            name,
+            not missing,
+            "nennt das beiliegende Original",
+            "nennt ein anderes Original als das beiliegende",
+        )
+
+    def _pdf(self, chains: dict[str, Chain]) -> None:
+        name = self._subject["pdf"]
+        if name is None:
+            self._undeclared(chains, "sealed", "pdf", _PDF)
+            return
+        path = self._folder / name
+        if not path.is_file() or path.stat().st_size == 0:
+            self._say.breaks(name, "fehlt oder ist leer")
+            return
+        chain = chains.get(self._subject["document"])
+        self._as_recorded(name, chain, "sealed", "pdf", digest_of_file(path))
+        with (
+            path.open("rb") as stream,
+            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
+            self._attached(name, content)
+            self._signatures(name, content)
+
+    def _attached(self, name: str, content: Readable) -> None:
+        if self._subject["note"] is None:
+            return
+        own = (self._folder / self._subject["note"]).read_bytes()
+        found = list(attached_files(content))
+        if own in found:
+            self._say.holds(name, f"enthält {self._subject['note']} Byte für Byte")
+        elif None in found or not found:
+            self._say.skips(name, "eingebetteter Vermerk: hier nicht auspackbar")
+        else:
+            self._say.breaks(name, f"der eingebettete Vermerk ist nicht {self._subject['note']}")
+
+    def _signatures(self, name: str, content: Readable) -> None:
+        good: list[Signature] = []
+        for found in signatures(content):
+            if isinstance(found, str):
+                self._say.breaks(name, found)
+            else:
+                good.append(found)
+        if not good:
+            self._say.breaks(name, "keine Signatur, die zu ihren Bytes passt")
+            return
+        for signature in good:
+            self._signature(name, content, signature)
+        self._uncovered(name, content, max(signature.covered for signature in good))
+        self._say.skips(name, "Sperrstatus der Zertifikate: Auskünfte liegen in zertifikate/")
+
+    def _signature(self, name: str, content: Readable, signature: Signature) -> None:
+        what = "Dokumentzeitstempel" if signature.is_stamp else "Signatur"
+        self._say.holds(name, f"{what}: Bytes 0-{signature.covered} unverändert")
+        stamp = signature.stamp
+        if stamp is not None:
+            when = stamp.at.isoformat(timespec="seconds")
+            self._openssl.stamped(name, stamp, self._proven_at, f"Zeitstempel vom {when}")
+        if signature.is_stamp or not self._openssl.found:
+            if not signature.is_stamp:
+                self._say.skips(name, "Signatur: die Unterschrift selbst, openssl fehlt")
+            return
+        moment = self._proven_at if stamp is None else stamp.at
+        with tempfile.TemporaryDirectory() as folder:
+            signed = Path(folder) / "inhalt"
+            with signed.open("wb") as target:
+                for piece in pieces_of(content, signature.content):
+                    target.write(piece)
+            self._openssl.signed(name, signature.encoded, signed, moment, "Signatur")
+
+    def _uncovered(self, name: str, content: Readable, covered: int) -> None:
+        """Judge what stands behind the last signature: level B-LT keeps answers there."""
+        rest = len(content) - covered
+        if rest == 0:
+            self._say.holds(name, "keine Bytes hinter der letzten Signatur")
+        elif self._proven_at is not None:
+            self._say.holds(name, f"{rest} Bytes hinter der letzten Signatur deckt der Nachweis")
+        elif content.find(b"/DSS", covered, len(content)) >= 0:
+            self._say.skips(name, f"{rest} Bytes (Sperrauskünfte) deckt keine Signatur")
+        else:
+            self._say.breaks(name, f"{rest} Bytes hinter der letzten Signatur deckt nichts")
+
+    def _left_out(self) -> None:
+        for absent in self._subject["absent"]:
+            self._say.skips(str(absent["part"]), str(absent["reason"]))
+        if not self._given:
+            self._say.skips(
+                "Zertifikate",
+                f"ob die Wurzeln in {_ROOTS} die richtigen sind, sagt nur deren Aussteller;"
+                " bitte vergleichen oder mit --trust eigene angeben",
+            )
+
+
+def _is_subject(said: dict[str, Any]) -> bool:
+    names = [said["document"], said["batch"]]
+    names += [text for one in said["records"] for text in (one["name"], *one["files"])]
+    names += [text for absent in said["absent"] for text in (absent["part"], absent["reason"])]
+    known = said["pdf"] in (None, _PDF) and said["note"] in (None, *_NOTES)
+    return said["version"] == 1 and known and all(_is_inside(name) for name in names)
+
+
+def _is_inside(name: object) -> bool:
+    return isinstance(name, str) and not name.startswith("/") and ".." not in name

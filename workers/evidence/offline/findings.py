@@ -1,0 +1,52 @@
+"""What the verifier has to say, one line a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+_HOLDS = "stimmt"
+_BREAKS = "VERLETZT"
+_SKIPPED = "nicht geprüft"
+
+
+class Findings:
+    """Takes statements in the order in which they are made.
+
+    Attributes:
+        held: How many hold.
+        broken: How many do not: one is enough for the whole bundle to be refused.
+        skipped: How many things could not be looked at here.
+    """
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        """Take where the lines go."""
+        self._write = write
+        self.held = self.broken = self.skipped = 0
+
+    def holds(self, where: str, text: str) -> None:
+        """Say that something is as it must be; `where` names file or statement."""
+        self.held += 1
+        self._line(_HOLDS, where, text)
+
+    def breaks(self, where: str, text: str) -> None:
+        """Say that something is not as it must be."""
+        self.broken += 1
+        self._line(_BREAKS, where, text)
+
+    def skips(self, where: str, text: str) -> None:
+        """Say what was not looked at, and why."""
+        self.skipped += 1
+        self._line(_SKIPPED, where, text)
+
+    def judge(self, where: str, passed: bool, right: str, wrong: str) -> bool:
+        """Say one or the other and return `passed`."""
+        if passed:
+            self.holds(where, right)
+        else:
+            self.breaks(where, wrong)
+        return passed
+
+    def _line(self, mark: str, where: str, text: str) -> None:
+        # Names in a bundle may be anybody's: they must not steer the terminal.
+        line = f"{mark:<14} {where}: {text}"
+        self._write("".join(c if c.isprintable() else "\ufffd" for c in line) + "\n")
