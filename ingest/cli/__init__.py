@@ -20,6 +20,7 @@ from ingest.cli.deciding import erase, put_back, reject, release, retry, reviewe
 from ingest.cli.evidencing import preserve
 from ingest.cli.keeping import backup, restore
 from ingest.cli.printing import sheets
+from ingest.cli.profiling import profile
 from ingest.cli.proving import check, export, verify
 from ingest.cli.reading import list_, show, status
 from ingest.cli.receiving import receive
@@ -70,6 +71,7 @@ for _command in (
     put_back,
     erase,
     shift,
+    profile,
     sheets,
     export,
     verify,

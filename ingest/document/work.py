@@ -21,7 +21,10 @@ RELEASE_KEYS: Final = MappingProxyType(
         "department": "zuständige Stelle",
         "not_a_separator": "yes: die Seite ist kein Trennblatt",
         "password": "Kennwort des PDF; '-' fragt verdeckt danach und ist vorzuziehen",
-        "profile": "stack: Profil des Stapels, auch wo ein Trennblatt ein anderes nennt",
+        "profile": (
+            "stack: Profil des Stapels, auch wo ein Trennblatt ein anderes nennt; class: die"
+            " Klasse des Trennblatts, die nur nach Freigabe bearbeitet wird"
+        ),
         "received_at": "Eingangsdatum JJJJ-MM-TT",
         "sheet": "ignored: was auf Trennblättern nicht gilt, bleibt unbeachtet",
         "sides": "simplex oder duplex: so liegen die Seiten, in der Folge des Scans",
