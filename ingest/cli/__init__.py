@@ -25,6 +25,7 @@ from ingest.cli.profiling import profile
 from ingest.cli.proving import check, export, verify
 from ingest.cli.reading import list_, show, status
 from ingest.cli.receiving import receive
+from ingest.cli.reporting import report
 from ingest.cli.running import run, watch, work
 from ingest.cli.staffing import people
 from ingest.errors import Misconfigured, Outage, ScanstrasseError, UsageError
@@ -76,6 +77,7 @@ for _command in (
     people,
     profile,
     procedure,
+    report,
     sheets,
     export,
     verify,

@@ -23,10 +23,10 @@ from ingest.errors import LedgerUnavailable
 from ingest.ledger import engine as engines
 from ingest.ledger.columns import CleanText, Moment
 
-_metadata: Final = sa.MetaData()
+metadata: Final = sa.MetaData()
 _name: Final = sa.Table(
     "person_name",
-    _metadata,
+    metadata,
     sa.Column("tenant", sa.Text, primary_key=True),
     sa.Column("person", sa.Text, primary_key=True),
     sa.Column("name", CleanText, nullable=False),
@@ -102,7 +102,7 @@ def open_namebook(url: str) -> Namebook:
     engine = engines.open_engine(url)
     try:
         with engines.writing(engine) as connection:
-            _metadata.create_all(connection)
+            metadata.create_all(connection)
     except LedgerUnavailable:
         engine.dispose()
         raise

@@ -41,13 +41,13 @@ class House:
         result = self._run(words, entered)
         assert result.exception is None, result.exception
         assert result.return_value == 0 or result.return_value is None, result.output
-        return result.output
+        return str(result.output)
 
     def refuse(self, *words: str) -> str:
         """Give a command that is refused and return what the refusal says."""
         result = self._run(words, "")
         assert isinstance(result.exception, ScanstrasseError), result.output
-        return result.exception.operator_text
+        return str(result.exception.operator_text)
 
     def _run(self, words: tuple[str, ...], entered: str) -> Any:
         place = ["--data", str(self.data), "--config", str(self.config)]
@@ -94,8 +94,8 @@ def letter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def approved(house: House, letter: Path) -> House:
     """What is refused before the approval, then the approval."""
-    receive = ("receive", str(letter), "--profile", "rechnung-bau", "--operator", "KL")
-    receive += ("--received-at", "2026-01-02")
+    known = ("--operator", "KL", "--received-at", "2026-01-02")
+    receive = ("receive", str(letter), "--profile", "rechnung-bau", *known)
     assert "nicht eingereicht" in house.refuse(*receive)
     settings = load(house.data, house.config)
     ledger = house.ledger()
@@ -178,6 +178,22 @@ def test_people_are_listed_without_their_names(approved: House) -> None:
     assert approved.call(*words, "--and", "RV2").strip() == "Klara Leser"
 
 
+def test_the_check_says_when_a_name_the_ledger_counts_on_is_gone(
+    approved: House, tmp_path: Path
+) -> None:
+    from ingest.cli.app import App
+    from ingest.cli.proving import missing_names
+
+    with App(data=approved.data, config=approved.config) as app:
+        assert missing_names(app) is None
+    lost = approved.data / "persons" / "persons.sqlite"
+    kept = lost.rename(tmp_path / "persons.sqlite")
+    with App(data=approved.data, config=approved.config) as app:
+        assert "2 Personen" in str(missing_names(app))
+    lost.unlink()
+    kept.rename(lost)
+
+
 def test_the_annex_is_the_same_bytes_twice_and_names_nobody(
     approved: House, ledger: Ledger
 ) -> None:
@@ -192,3 +208,31 @@ def test_the_annex_is_the_same_bytes_twice_and_names_nobody(
     for hidden in (*NAMES.values(), "LTG", "KL"):
         assert f" {hidden} " not in first
     assert "Was Menschen noch schreiben müssen" in first
+
+
+def test_the_auditors_list_has_sixty_items_and_what_is_so_now(approved: House) -> None:
+    lines = approved.call("report", "--anlage-p", "--json").splitlines()
+    found = {one["clause"]: one for one in map(json.loads, lines)}
+    assert len(lines) == len(found) == 60
+    assert [one["number"] for one in found.values()] == list(range(1, 61))
+    figures = found["A.G.1"]["figures"]
+    assert figures["freigegebene Verfahrensdokumentationen"] == 1
+    # The class was approved after the annex was released, so the annex is not what is so now.
+    assert figures["freigegebene Anlage entspricht der Konfiguration"] is False
+    approved.call("procedure", "release-annex", "--by", "LTG")
+    again = json.loads(approved.call("report", "--anlage-p", "--json").splitlines()[0])
+    assert again["figures"]["freigegebene Anlage entspricht der Konfiguration"] is True
+    assert found["A.SC.6"]["figures"]["freigegebene Fassungen"] == 1
+    assert found["A.P.1"]["answered_by"] == "organisatorisch"
+    page = approved.data / "liste.html"
+    approved.call("report", "--anlage-p", "-o", str(page))
+    text = page.read_text("utf-8")
+    assert text.count("<tr>") == 61
+    assert "unterstützt einen Prozess" in text
+
+
+def test_the_inventory_of_data_fields_is_printed(approved: House) -> None:
+    lines = approved.call("report", "--data-fields", "--json").splitlines()
+    assert {"table", "name", "purpose", "personal", "retention", "legal_basis"} <= json.loads(
+        lines[0]
+    ).keys()
