@@ -72,7 +72,8 @@ class Assignment:
             "released_at"}`; empty where none was released.
         capture: The root over the batch's page digests and its timestamp: `{"root", "pages",
             "stamped_at", "authority", "token_sha256"}`; empty before it was computed.
-        registered: Operator codes among those of this document that stand for a known person.
+        registered: Operator codes among those of this document that stood for a known person when
+            it came in and can be resolved to a name; empty unless its class replaces paper.
     """
 
     step: Step

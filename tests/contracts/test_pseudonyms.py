@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from ingest.document import Role
+from ingest.document import Document, Facts, Role, Stage, Step
 from ingest.errors import LedgerUnavailable, Misconfigured, UsageError
-from ingest.ledger import Ledger, backup, open_ledger, people, pseudonyms, schema
+from ingest.ledger import Ledger, backup, open_ledger, people, pseudonyms, schema, vouching
 from ingest.ledger.installation import chain_of
 from ingest.ledger.namebook import Namebook, Named, open_namebook
 from ingest.ledger.pseudonyms import Request
@@ -172,3 +172,39 @@ def test_names_in_an_old_ledger_move_to_the_store_of_names(
     assert len(rows(later, schema.named_person)) == 2
     assert "Otto" not in everything(later)
     later.close()
+
+
+def test_everybody_who_judged_a_document_is_looked_up_for_its_note(
+    ledger: Ledger, names: Namebook
+) -> None:
+    for code in ("KL", "LTG", "LT2", "ADM"):
+        enter(ledger, names, code=code)
+    ledger.accept(arrival(operator="KL"))
+    [batch] = rows(ledger, schema.batch)
+    sheet: Facts = {Step.SEPARATION: {"operator": "REV"}}  # has no name
+    document = Document(
+        id="d",
+        batch_id=batch.id,
+        consignment_id="c",
+        revision=1,
+        ordinal=1,
+        stage=Stage.CHECKED,
+        facts=sheet,
+        renditions={},
+        source=1,
+    )
+    quality = {
+        "checked_by": ["LTG"],
+        "verdict": {"by": "LT2"},
+        "rescanned": [{"page": 1, "by": "XY"}],
+    }
+    with ledger.reading() as connection:
+        found = {
+            treatment: vouching.vouched(
+                connection, {"treatment": treatment}, batch, document, quality
+            )
+            for treatment in ("replacing", "copying")
+        }
+        of_batch = vouching.vouched(connection, {"treatment": "replacing"}, batch, None, quality)
+    assert found["replacing"] == {"procedure": {}, "registered": {"KL", "LTG", "LT2"}}
+    assert found["copying"] == of_batch == {}

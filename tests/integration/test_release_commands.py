@@ -100,18 +100,20 @@ def approved(house: House, letter: Path) -> House:
     settings = load(house.data, house.config)
     ledger = house.ledger()
     assert rows(ledger, schema.batch) == []
-    _watched(house, letter, ledger, settings)
+    watch = _watched(letter, ledger, settings)
     house.call("profile", "submit", "rechnung-bau", "--author", "KL")
     house.call("profile", "test", "rechnung-bau", "--by", "KL", "--result", "20 Blatt lesbar")
     assert "Leitung" in house.refuse("profile", "approve", "rechnung-bau", "--by", "KL")
     house.call("profile", "approve", "rechnung-bau", "--by", "LTG")
     house.call(*receive)
+    assert watch.pass_once().accepted == 1
+    assert not list(watch.inbox.rglob(letter.name))
     ledger.close()
     return house
 
 
-def _watched(house: House, letter: Path, ledger: Ledger, settings: Any) -> None:
-    """Show that the watch folder takes nothing and says so."""
+def _watched(letter: Path, ledger: Ledger, settings: Any) -> FolderChannel:
+    """Show that the watch folder takes nothing and says so; return it for later."""
     import profiles
     from ingest.store import open_store
 
@@ -129,6 +131,7 @@ def _watched(house: House, letter: Path, ledger: Ledger, settings: Any) -> None:
     assert shown.reason_code == "profile_not_released"
     assert "freigegeben" in shown.operator_text
     assert list(watch.inbox.rglob(letter.name))
+    return watch
 
 
 @pytest.fixture
