@@ -129,9 +129,13 @@ def receive_new(
     It reads the files even if the key turns out to have one; that receipt is then returned.
 
     Raises:
+        ProfileInvalid: A replacing profile is not approved; nothing was received.
         ScanstrasseError: As `receive`.
         OSError: As `receive`.
     """
+    profile, treatment = request.envelope.profile, request.profile["treatment"]
+    if treatment == "replacing":  # refused before a whole stack is read, again at every look
+        ledger.require_admitted(request.tenant, profile, request.profile_sha256, treatment)
     sources, manifests = (
         tuple(
             _kept(store, request.tenant, ordinal, delivered, alive)

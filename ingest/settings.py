@@ -204,6 +204,7 @@ class Settings(BaseSettings):
 
     data: Path = Path("data")
     ledger_url: SecretStr | None = None  #: SQLAlchemy URL; default: SQLite below the data folder
+    persons_url: SecretStr | None = None  #: names of operators; default: a file of its own
     redis_url: SecretStr | None = None  #: hints for workers on other machines
     profiles: Path | None = None  #: folder with the house's own profiles
     tenants: dict[str, TenantSettings] = Field(
@@ -264,13 +265,13 @@ class Settings(BaseSettings):
     def for_children(self, *, sealing: bool = False) -> dict[str, Any]:
         """Return the settings a child process needs, as JSON values.
 
-        The ledger's and the broker's addresses are left out: whoever reads foreign bytes is
+        The addresses of ledger, names and broker are left out: whoever reads foreign bytes is
         not handed them. Where keys are is told only to children that seal. (A child that was
         taken over still has the rights of the service's user; keeping those apart takes a
         user of its own for reading workers.) Store keys are included and travel through a
         pipe only.
         """
-        hidden = {"ledger_url", "redis_url"} | (set() if sealing else {"sealing"})
+        hidden = {"ledger_url", "persons_url", "redis_url"} | (set() if sealing else {"sealing"})
         plain = self.model_dump(mode="json", exclude=hidden)
         for name in ("access_key", "secret_key"):
             secret: SecretStr | None = getattr(self.store, name)
@@ -282,6 +283,12 @@ class Settings(BaseSettings):
         if self.ledger_url is not None:
             return self.ledger_url.get_secret_value()
         return f"sqlite:///{self.data / 'ledger.sqlite'}"
+
+    def names_address(self) -> str:
+        """Return the URL of the store of names with its password: never log it."""
+        if self.persons_url is not None:
+            return self.persons_url.get_secret_value()
+        return f"sqlite:///{self.data / 'persons' / 'persons.sqlite'}"
 
 
 class _Passed(Settings):

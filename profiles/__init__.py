@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,13 +29,19 @@ __all__ = [
     "Profile",
     "RoutingRule",
     "check_classes",
+    "example_names",
     "is_department",
     "load",
+    "load_example",
+    "load_file",
     "load_released",
+    "made_from_example",
     "names",
 ]
 
 _SHIPPED: Final = Path(__file__).parent
+_EXAMPLES: Final = _SHIPPED / "examples"
+_NAME_LINE: Final = re.compile(r'^name = "[^"]*"$', re.MULTILINE)
 _MAX_BYTES: Final = 256 * 1024
 
 
@@ -46,11 +52,13 @@ class LoadedProfile:
     Attributes:
         sha256: Of the file's bytes, comments included.
         path: The file, for messages; not part of any record.
+        content: The file's bytes, for whoever releases exactly these.
     """
 
     profile: Profile
     sha256: str
     path: Path
+    content: bytes = field(default=b"", repr=False)
 
     def facts(self) -> Facts:
         """Return the profile as JSON object, as a batch keeps it."""
@@ -71,7 +79,15 @@ def load(name: str, house: Path | None = None) -> LoadedProfile:
         ProfileInvalid: There is no such profile, the file is not readable TOML, or a key is
             unknown or wrong. The text names file, key and remedy; nothing is half loaded.
     """
-    path = _find(name, house)
+    return load_file(_find(name, house), name)
+
+
+def load_file(path: Path, name: str) -> LoadedProfile:
+    """Read and check a file that is, or is to become, the profile `name`.
+
+    Raises:
+        ProfileInvalid: As `load`.
+    """
     try:
         content = path.read_bytes()
         values = tomllib.loads(content.decode("utf-8"))
@@ -87,7 +103,38 @@ def load(name: str, house: Path | None = None) -> LoadedProfile:
     if profile.name != name:
         text = f"name: steht auf '{profile.name}', muss wie die Datei '{name}' heißen."
         raise _invalid(path, text)
-    return LoadedProfile(profile=profile, sha256=hashlib.sha256(content).hexdigest(), path=path)
+    digest = hashlib.sha256(content).hexdigest()
+    return LoadedProfile(profile=profile, sha256=digest, path=path, content=content)
+
+
+def example_names() -> list[str]:
+    """Return the names of the example classes, which nobody can work with as they are."""
+    return sorted(file.stem for file in _EXAMPLES.glob("*.toml"))
+
+
+def load_example(name: str) -> LoadedProfile:
+    """Read an example class.
+
+    Raises:
+        ProfileInvalid: There is no example of this name.
+    """
+    if name not in example_names():
+        text = f"Beispielklasse '{name}' gibt es nicht. Vorhanden: {', '.join(example_names())}."
+        raise ProfileInvalid(f"no example named {name!r}", operator_text=text)
+    return load_file(_EXAMPLES / f"{name}.toml", name)
+
+
+def made_from_example(example: str, name: str) -> str:
+    """Return the text of an example class under another name, for the house to complete.
+
+    Raises:
+        ProfileInvalid: There is no such example, or `name` cannot name a profile.
+    """
+    if re.fullmatch(NAME_PATTERN, name) is None:
+        text = f"'{name}' kann kein Profil heißen; erlaubt ist das Muster {NAME_PATTERN}."
+        raise ProfileInvalid(f"no profile can be named {name!r}", operator_text=text)
+    written = load_example(example).content.decode("utf-8")
+    return _NAME_LINE.sub(f'name = "{name}"', written, count=1)
 
 
 def load_released(name: str, house: Path | None = None) -> LoadedProfile:

@@ -21,10 +21,14 @@ from ingest.cli.deciding import erase, put_back, reject, release, retry, reviewe
 from ingest.cli.evidencing import preserve
 from ingest.cli.keeping import backup, restore
 from ingest.cli.printing import sheets
+from ingest.cli.procedures import procedure
+from ingest.cli.profiling import profile
 from ingest.cli.proving import check, export, verify
 from ingest.cli.reading import list_, show, status
 from ingest.cli.receiving import receive
+from ingest.cli.reporting import report
 from ingest.cli.running import run, watch, work
+from ingest.cli.staffing import people
 from ingest.errors import Misconfigured, Outage, ScanstrasseError, UsageError
 
 EXIT_USAGE = 2
@@ -71,6 +75,10 @@ for _command in (
     put_back,
     erase,
     shift,
+    people,
+    profile,
+    procedure,
+    report,
     sheets,
     export,
     verify,

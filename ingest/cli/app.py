@@ -21,6 +21,7 @@ from ingest.settings import Settings, load
 
 if TYPE_CHECKING:
     from ingest.ledger import Ledger
+    from ingest.ledger.namebook import Namebook
     from ingest.store.port import Store
 
 
@@ -48,7 +49,20 @@ class App:
         from ingest.ledger import open_ledger
 
         self.settings.data.mkdir(parents=True, exist_ok=True, mode=0o750)
-        return open_ledger(self.settings.ledger_address())
+        return open_ledger(self.settings.ledger_address(), self._keep_name)
+
+    @cached_property
+    def names(self) -> Namebook:
+        """The store of names of operators."""
+        from ingest.ledger.namebook import open_namebook
+
+        self.settings.data.mkdir(parents=True, exist_ok=True, mode=0o750)
+        return open_namebook(self.settings.names_address())
+
+    def _keep_name(self, tenant: str, person: str, name: str) -> None:
+        from ingest.ledger.namebook import Named
+
+        self.names.enter(tenant, person, Named(name=name))
 
     @cached_property
     def store(self) -> Store:
@@ -93,9 +107,10 @@ class App:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the ledger."""
-        if "ledger" in self.__dict__:
-            self.ledger.close()
+        """Close the ledger and the names."""
+        for name in ("ledger", "names"):
+            if name in self.__dict__:
+                getattr(self, name).close()
 
 
 def print_json(record: dict[str, Any]) -> None:

@@ -30,3 +30,16 @@ def operator_option(*, required: bool = False) -> Callable[[Callable[..., Any]],
         callback=_code,
         help=f"Kürzel der handelnden Person, kein Name: {OPERATOR_CODE_RULE}.",
     )
+
+
+def code_option(name: str, text: str) -> Callable[[Callable[..., Any]], Any]:
+    """Return a required option for the code of a person who acts in a certain part."""
+    return click.option(
+        name, required=True, metavar="KÜRZEL", callback=_code, help=f"{text} Kürzel, kein Name."
+    )
+
+
+#: Why; kept for good.
+reason_option = click.option("--reason", required=True, help="Grund; er steht im Protokoll.")
+#: Which authority.
+tenant_option = click.option("--tenant", help="Mandant.")

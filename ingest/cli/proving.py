@@ -25,7 +25,10 @@ _LONGEST_WAIT = 30.0  #: seconds between two looks at something that is away
 def check(app: App, *, as_json: bool) -> int:
     """Prüft Konfiguration, Werkzeuge, Ordner, Ledger und Ablage."""
     failed = False
-    for name, problem in findings(app):
+    found = findings(app)
+    if all(problem is None for _, problem in found):
+        found.append(("Namen", missing_names(app)))
+    for name, problem in found:
         failed |= problem is not None
         if as_json:
             print_json(
@@ -49,6 +52,24 @@ def findings(app: App, *, sealing: bool = True) -> list[tuple[str, str | None]]:
         (name, None if error is None else error.operator_text)
         for name, error in _results(app, sealing=sealing)
     ]
+
+
+def missing_names(app: App) -> str | None:
+    """Say in German how many names the ledger counts on and the store of names lacks.
+
+    Work goes on without them, so a start does not ask.
+    """
+    from ingest.ledger.pseudonyms import named_persons
+
+    with app.ledger.reading() as connection:
+        wanted = {tenant: named_persons(connection, tenant) for tenant in app.settings.tenants}
+    lost = sum(len(wanted[t] - app.names.persons(t)) for t in wanted if wanted[t])
+    if not lost:
+        return None
+    return (
+        f"Im Speicher der Namen fehlen {lost} Personen, deren Kürzel als auflösbar gelten. Bitte "
+        "aus dessen Sicherung zurückholen oder mit »people name« neu eintragen."
+    )
 
 
 def _results(app: App, *, sealing: bool) -> list[tuple[str, ScanstrasseError | None]]:

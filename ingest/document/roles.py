@@ -20,6 +20,7 @@ class Role(enum.StrEnum):
     DESTROYER = "destroyer"  #: destroys released paper
     ADMINISTRATOR = "administrator"  #: persons, roles, system
     AUDITOR = "auditor"  #: Revision, Datenschutz: reads the log, resolves a pseudonym
+    AUDITOR_DEPUTY = "auditor_deputy"  #: stands in for them when a pseudonym is to be resolved
 
 
 ROLE_NAMES: Final = MappingProxyType(
@@ -34,11 +35,12 @@ ROLE_NAMES: Final = MappingProxyType(
         Role.DESTROYER: "Durchführung der Vernichtung",
         Role.ADMINISTRATOR: "Administration",
         Role.AUDITOR: "Revision",
+        Role.AUDITOR_DEPUTY: "Vertretung der Revision",
     }
 )
 #: Whoever runs the system neither judges, seals nor audits its results (TR-03138 A.O.1f:
 #: conflicts of interest; the pairs themselves are our choice).
 FORBIDDEN_PAIRS: Final = frozenset(
     frozenset({Role.ADMINISTRATOR, other})
-    for other in (Role.CHECKER, Role.SEAL_OFFICER, Role.AUDITOR)
+    for other in (Role.CHECKER, Role.SEAL_OFFICER, Role.AUDITOR, Role.AUDITOR_DEPUTY)
 )

@@ -21,7 +21,10 @@ RELEASE_KEYS: Final = MappingProxyType(
         "department": "zuständige Stelle",
         "not_a_separator": "yes: die Seite ist kein Trennblatt",
         "password": "Kennwort des PDF; '-' fragt verdeckt danach und ist vorzuziehen",
-        "profile": "stack: Profil des Stapels, auch wo ein Trennblatt ein anderes nennt",
+        "profile": (
+            "stack: Profil des Stapels, auch wo ein Trennblatt ein anderes nennt; class: die"
+            " Klasse des Trennblatts, die nur nach Freigabe bearbeitet wird"
+        ),
         "received_at": "Eingangsdatum JJJJ-MM-TT",
         "sheet": "ignored: was auf Trennblättern nicht gilt, bleibt unbeachtet",
         "sides": "simplex oder duplex: so liegen die Seiten, in der Folge des Scans",
@@ -69,7 +72,8 @@ class Assignment:
             "released_at"}`; empty where none was released.
         capture: The root over the batch's page digests and its timestamp: `{"root", "pages",
             "stamped_at", "authority", "token_sha256"}`; empty before it was computed.
-        registered: Operator codes among those of this document that stand for a known person.
+        registered: Operator codes among those of this document that stood for a known person when
+            it came in and can be resolved to a name; empty unless its class replaces paper.
     """
 
     step: Step

@@ -17,6 +17,7 @@ from ingest.document import NOT_RECORDED, Assignment, Outcome, Queue, Standing
 from ingest.errors import LedgerUnavailable, ScanstrasseError
 from ingest.ledger import (
     accepting,
+    admitting,
     assigning,
     claiming,
     clerks,
@@ -28,7 +29,7 @@ from ingest.ledger import (
 )
 from ingest.ledger import engine as engines
 from ingest.ledger.clerks import Decision
-from ingest.ledger.migrating import migrate
+from ingest.ledger.migrating import KeepName, migrate
 from ingest.ledger.moves import IllegalMove
 from ingest.ledger.revising import Revised
 from ingest.ledger.terms import (
@@ -93,12 +94,24 @@ class Ledger:
         """Take an arrival whose bytes are stored; after this its source may go.
 
         The same receipt key gives the same receipt, however often it is handed over.
+
+        Raises:
+            ProfileInvalid: The version of the profile may not be worked with; nothing changed.
         """
         version = (arrival.tenant, arrival.profile_sha256)
         with self.writing() as connection:
             given = accepting.accept(connection, arrival, known=version in self._introduced)
         self._introduced.add(version)
         return given
+
+    def require_admitted(self, tenant: str, name: str, sha256: str, treatment: str) -> None:
+        """Refuse a version of a profile early that `accept` would refuse.
+
+        Raises:
+            ProfileInvalid: As `accept`.
+        """
+        with self._looking() as connection:
+            admitting.require_admitted(connection, tenant, name, sha256, treatment)
 
     def receipt(self, receipt_key: str) -> Receipt | None:
         """Return what was accepted under a key, None if nothing was."""
@@ -300,8 +313,12 @@ class Ledger:
             return inboxes.current_shift(connection, tenant, inbox)
 
 
-def open_ledger(url: str) -> Ledger:
+def open_ledger(url: str, keep_name: KeepName | None = None) -> Ledger:
     """Open the ledger at a SQLAlchemy URL, creating or upgrading its schema.
+
+    Args:
+        url: Of the database.
+        keep_name: Takes names of persons that an old ledger held; see `migrate`.
 
     Raises:
         LedgerUnavailable: The database does not answer.
@@ -309,7 +326,7 @@ def open_ledger(url: str) -> Ledger:
     """
     engine = engines.open_engine(url)
     try:
-        migrate(engine)
+        migrate(engine, keep_name)
     except ScanstrasseError:
         engine.dispose()
         raise

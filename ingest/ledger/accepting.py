@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 import sqlalchemy as sa
@@ -23,11 +24,14 @@ from ingest.document import (
     UnitKind,
     new_id,
 )
-from ingest.ledger import chains, schema
+from ingest.ledger import chains, needs, schema
+from ingest.ledger.admitting import require_admitted
 from ingest.ledger.columns import database_now, from_microseconds
 from ingest.ledger.inserting import insert_batch, insert_blob, insert_new
 from ingest.ledger.terms import Arrival, Present, Receipt
 
+#: Why an arrival of a class that needs a person's release is held.
+RELEASE_NEEDED: Final = "release_needed"
 _WORK_KEYS: Final = uuid.UUID("6f1f0cb5-6f0e-5a0b-9d3c-0c7e4f6f9a51")
 _batch = schema.batch
 _source = schema.batch_source
@@ -120,12 +124,19 @@ def accept(connection: sa.Connection, arrival: Arrival, *, known: bool) -> Recei
 
     Returns:
         The receipt; the one given before if the key was accepted before.
+
+    Raises:
+        ProfileInvalid: `profile_not_released`: the version of the profile may not be worked
+            with (`require_admitted`); nothing may be committed.
     """
     moment = now(connection)
+    arrival = _awaiting_release(arrival)
     row = _batch_row(arrival, moment)
     dialect = connection.dialect.name
     if connection.execute(insert_batch(dialect), row).first() is None:
         return _accepted_before(connection, arrival.receipt_key)
+    name, treatment = arrival.envelope.profile, arrival.profile["treatment"]
+    require_admitted(connection, arrival.tenant, name, arrival.profile_sha256, treatment)
     if not known:
         _introduce(connection, arrival, moment)
     _keep_sources(connection, arrival, row["id"], moment)
@@ -156,6 +167,19 @@ def _accepted_before(connection: sa.Connection, receipt_key: str) -> Receipt:
     return found
 
 
+def _awaiting_release(arrival: Arrival) -> Arrival:
+    """Hold what is on the negative list as "only after release" until a person has decided."""
+    if arrival.profile["treatment"] != "only_after_release":
+        return arrival
+    text = (
+        f"Die Klasse „{arrival.envelope.profile}“ wird nur nach Freigabe bearbeitet. Bitte die "
+        "Zustimmung der zuständigen Person einholen und mit »release« freigeben oder "
+        "zurückweisen."
+    )
+    code, known = arrival.held or (RELEASE_NEEDED, "")
+    return replace(arrival, held=(code, f"{known} {text}".strip()))
+
+
 def _batch_row(arrival: Arrival, moment: dt.datetime) -> Facts:
     code, text = arrival.held or (None, None)
     envelope = arrival.envelope
@@ -182,6 +206,7 @@ def _batch_row(arrival: Arrival, moment: dt.datetime) -> Facts:
         "sides": envelope.sides,
         "registered_at": moment,
         "facts": {},
+        "protection": needs.of_profile(arrival.profile),
     }
 
 
@@ -325,6 +350,8 @@ def _received(arrival: Arrival) -> Facts:
         "sides": envelope.sides,
         "sources": [_named(source) for source in arrival.sources],
     }
+    if (protection := needs.of_profile(arrival.profile)) is not None:
+        said["protection"] = protection
     if arrival.manifests:
         said["manifests"] = [_named(manifest) for manifest in arrival.manifests]
     return said

@@ -184,10 +184,17 @@ def _of_batch(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]
             yield "Dokumente sind nicht die, in die getrennt wurde"
         if heard.revisions != {d.id for d in cut if d.revision > 1}:
             yield "Spätere Fassungen sind nicht die, die die Kette nennt"
+    yield from _protected(row, heard)
     yield from _inspected(row, heard, around)
     for source in around.sources.get(row.id, []):
         if source.opened_sha256 != heard.opened.get(source.ordinal) and not heard.silent:
             yield f"Datei {source.ordinal}: die geöffnete Fassung ist nicht die des Ereignisses"
+
+
+def _protected(row: Row, heard: Testimony) -> Iterator[str]:
+    told: Facts = {**heard.said.get("received", {}), **heard.said.get("separated", {})}
+    if not heard.silent and row.protection != told.get("protection"):
+        yield f"Schutzbedarf: Eintrag {row.protection}, Kette {told.get('protection')}"
 
 
 def _received(row: Row, heard: Testimony, sources: list[Row]) -> Iterator[str]:

@@ -26,7 +26,7 @@ from ingest.document import (
     Superseded,
     UnitKind,
 )
-from ingest.ledger import links, schema
+from ingest.ledger import links, schema, vouching
 from ingest.ledger.accepting import idempotency_key, sources
 from ingest.ledger.terms import Claim, ClaimLost
 
@@ -136,6 +136,7 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
         pages = _pages(connection.execute(_PAGE, {"unit": claim.unit_id}).all())
     else:
         pages = _pages(connection.execute(_PAGES, {"of_batch": claim.batch_id}).all())
+    rules = profiles.content(connection, claim.tenant, row.rules_sha256)
     return Assignment(
         step=claim.step,
         unit_kind=claim.unit_kind,
@@ -143,13 +144,14 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
         tenant=claim.tenant,
         idempotency_key=claim.idempotency_key,
         attempt=claim.attempt,
-        profile=profiles.content(connection, claim.tenant, row.rules_sha256),
+        profile=rules,
         profile_sha256=row.rules_sha256,
         batch=_batch(connection, row),
         pages=pages,
         document=document,
         released=row.released,
         cover=cover,
+        **vouching.vouched(connection, rules, row, document, quality={}),
     )
 
 

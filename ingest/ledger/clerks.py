@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from ingest.document import NOT_RECORDED, Facts, Standing, UnitKind
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, opening, openwork, schema
+from ingest.ledger import accepting, chains, opening, openwork, people, schema
 from ingest.ledger.columns import clean_text
 from ingest.ledger.moves import move
 from ingest.ledger.persons import require_code
@@ -69,7 +69,8 @@ def release(connection: sa.Connection, unit_id: str, decision: Decision) -> None
 
     Raises:
         UsageError: The unit is unknown, or neither held nor quarantined, or `by` is no operator
-            code, or something was opened for work that no longer needs it; nothing changed.
+            code, or no known person where the class needs one's release, or something was
+            opened for work that no longer needs it; nothing changed.
         ToolFailed: The store does not hold an opened copy; nothing may be committed.
     """
     by, reason = decision.by, decision.reason
@@ -85,6 +86,8 @@ def release(connection: sa.Connection, unit_id: str, decision: Decision) -> None
             openwork.mirror(connection, row, Standing.HELD, moment, known)
             entry = chains.Entry("released_by_security_officer", said, by)
         else:
+            if row.reason_code == accepting.RELEASE_NEEDED:
+                people.person_of(connection, row.tenant, by)
             said |= opening.keep(connection, row, decision.opened, moment, decision.present)
             _let_go_on(connection, row, moment, released={**row.released, **settings})
             entry = chains.Entry("released_by_clerk", {**said, "settings": settings}, by)

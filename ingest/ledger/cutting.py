@@ -23,7 +23,9 @@ from ingest.document import (
     UnitKind,
     new_id,
 )
-from ingest.ledger import accepting, chains, links, openwork, schema
+from ingest.errors import ProfileInvalid, Unclear
+from ingest.ledger import accepting, chains, links, needs, openwork, schema
+from ingest.ledger.admitting import require_admitted
 
 Row = sa.Row[Any]
 
@@ -56,6 +58,7 @@ def separation(
     """Close the batch of `row` and create its documents, their pages' work included.
 
     Raises:
+        Unclear: A sheet names a class that is not approved; nothing may be committed.
         ValueError: A part names a page or source that does not exist, or two parts the same
             page; nothing may be committed.
     """
@@ -64,6 +67,9 @@ def separation(
     found: list[Row] = list(connection.execute(_SOURCES, _of(row)))
     sources = {source.ordinal: source for source in found}
     _check(row, outcome, page_ids, sources)
+    _require_classes(connection, batch, outcome.parts)
+    own = [needs.of_profile(part.profile.content) for part in outcome.parts if part.profile]
+    protection = needs.maximum([batch.protection, *own])
     _describe_pages(connection, row, outcome)
     openwork.finish(connection, row)
     openwork.show(
@@ -77,6 +83,7 @@ def separation(
         reason=None,
         closed_at=moment,
         facts=facts,
+        protection=protection,
     )
     documents = []
     for ordinal, new in enumerate(_linked(outcome.parts, sources), 1):
@@ -92,7 +99,27 @@ def separation(
         "documents": documents,
         "omitted": outcome.facts.get("omitted", []),
     }
+    if protection is not None:
+        said["protection"] = protection
     chains.append(connection, row.batch_id, moment, chains.Entry("separated", said))
+
+
+def _require_classes(connection: sa.Connection, batch: Row, parts: Sequence[Part]) -> None:
+    """Refuse classes that nobody let into work, as an arrival under them would be."""
+    for part in parts:
+        if part.profile is None:
+            continue
+        name, treatment = part.profile.name, part.profile.content["treatment"]
+        try:
+            require_admitted(connection, batch.tenant, name, part.profile.sha256, treatment)
+        except ProfileInvalid as error:
+            text = (
+                f"Ab Seite {min(part.pages, default=1)} verlangt ein Trennblatt die Dokumentklasse"
+                f" „{name}“. {error.operator_text} Danach den Stapel freigeben; mit"
+                " 'profile=stack' gilt statt dessen das Profil des Stapels."
+            )
+            message = f"class {name!r} is not approved"
+            raise Unclear(message, operator_text=text, code=error.code) from error
 
 
 def _describe_pages(connection: sa.Connection, row: Row, outcome: Outcome) -> None:

@@ -345,6 +345,7 @@ class _Erasure:
             (_source, _source.c.sha256),
             (_source, _source.c.opened_sha256),
             (_rendition, _rendition.c.sha256),
+            (schema.procedure_text, schema.procedure_text.c.sha256),
         ):
             query = sa.select(column).where(table.c.tenant == tenant, column.in_(known))
             used.update(self._run(query.distinct()).scalars())

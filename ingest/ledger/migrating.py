@@ -7,6 +7,7 @@ by one query, without loading Alembic.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -16,17 +17,24 @@ from ingest.errors import Misconfigured
 from ingest.ledger import engine as engines
 
 #: The newest revision in `migrations/versions`.
-HEAD: Final = "0006"
+HEAD: Final = "0012"
 _LOCK: Final = 7226_2701
+#: Takes a tenant's person and its name out of an old ledger.
+KeepName = Callable[[str, str, str], None]
 _VERSION: Final = sa.text("SELECT version_num FROM alembic_version")
 
 
-def migrate(engine: sa.Engine) -> None:
+def migrate(engine: sa.Engine, keep_name: KeepName | None = None) -> None:
     """Create or upgrade the schema; do nothing when it is current.
+
+    Args:
+        engine: Of the ledger.
+        keep_name: Called for each name that an old ledger held.
 
     Raises:
         LedgerUnavailable: The database does not answer; its schema is as it was.
-        Misconfigured: The database was made by a newer version; nothing was changed.
+        Misconfigured: The database was made by a newer version, or holds names and nobody
+            keeps them; nothing was changed.
     """
     if _revision(engine) == HEAD:
         return
@@ -34,7 +42,7 @@ def migrate(engine: sa.Engine) -> None:
         engines.be_patient(connection)
         if engine.dialect.name == "postgresql":
             connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-        _upgrade(connection)
+        _upgrade(connection, keep_name)
 
 
 def _revision(engine: sa.Engine) -> str | None:
@@ -44,7 +52,7 @@ def _revision(engine: sa.Engine) -> str | None:
         return connection.execute(_VERSION).scalar()
 
 
-def _upgrade(connection: sa.Connection) -> None:
+def _upgrade(connection: sa.Connection, keep_name: KeepName | None) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -53,6 +61,7 @@ def _upgrade(connection: sa.Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
+    config.attributes["keep_name"] = keep_name
     try:
         command.upgrade(config, "head")
     except CommandError as error:

@@ -67,7 +67,7 @@ def register(
     """
     require_code(code, code)
     _begin_change(connection, tenant)
-    _require_administrator(connection, tenant, by)
+    require_administrator(connection, tenant, by)
     known = connection.execute(
         sa.select(_operator.c.code).where(_operator.c.tenant == tenant, _operator.c.code == code)
     ).first()
@@ -90,7 +90,7 @@ def leave(connection: sa.Connection, tenant: str, code: str, *, by: str) -> None
         UsageError: The code is not known, or `by` is no administrator; nothing changed.
     """
     _begin_change(connection, tenant)
-    _require_administrator(connection, tenant, by)
+    require_administrator(connection, tenant, by)
     person_of(connection, tenant, code)
     moment = accepting.now(connection)
     of_code = (_operator.c.tenant == tenant, _operator.c.code == code)
@@ -108,7 +108,7 @@ def give(connection: sa.Connection, tenant: str, code: str, role: Role, *, by: s
             it, or `by` is no administrator; nothing changed.
     """
     _begin_change(connection, tenant)
-    _require_administrator(connection, tenant, by)
+    require_administrator(connection, tenant, by)
     person = person_of(connection, tenant, code)
     held = _of_person(connection, tenant, person)
     if role in held:
@@ -134,7 +134,7 @@ def take(connection: sa.Connection, tenant: str, code: str, role: Role, *, by: s
         UsageError: The code does not have it, or `by` is no administrator; nothing changed.
     """
     _begin_change(connection, tenant)
-    _require_administrator(connection, tenant, by)
+    require_administrator(connection, tenant, by)
     chosen = (_role.c.tenant == tenant, _role.c.code == code, _role.c.role == role)
     ended = {"ended_at": accepting.now(connection), "ended_by": by}
     changed = connection.execute(
@@ -215,6 +215,38 @@ def require_apart(connection: sa.Connection, tenant: str, acts: Mapping[str, str
             raise UsageError("the same person twice", operator_text=text)
 
 
+def require_administrator(connection: sa.Connection, tenant: str, by: str) -> None:
+    """Refuse whoever is no administrator, once there is one.
+
+    Raises:
+        UsageError: `by` is no operator code, or not entrusted with it.
+    """
+    require_code(by, by)
+    roles = connection.execute(_ROLES, {"of_tenant": tenant}).all()
+    if any(row.role == Role.ADMINISTRATOR for row in roles):
+        require_role(connection, tenant, by, Role.ADMINISTRATOR)
+
+
+def listing(connection: sa.Connection, tenant: str) -> list[Facts]:
+    """Return the codes of a tenant with their person, roles in force, and when they ended."""
+    rows = connection.execute(
+        sa.select(_operator).where(_operator.c.tenant == tenant).order_by(_operator.c.code)
+    ).all()
+    roles: dict[str, list[str]] = {}
+    for row in connection.execute(_ROLES, {"of_tenant": tenant}):
+        roles.setdefault(row.code, []).append(row.role)
+    return [
+        {
+            "code": row.code,
+            "person": row.person,
+            "since_at": row.since_at,
+            "ended_at": row.ended_at,
+            "roles": sorted(roles.get(row.code, ())),
+        }
+        for row in rows
+    ]
+
+
 def _of_person(connection: sa.Connection, tenant: str, person: str) -> set[Role]:
     found = connection.execute(_ROLES, {"of_tenant": tenant})
     return {Role(row.role) for row in found if row.person == person}
@@ -223,10 +255,3 @@ def _of_person(connection: sa.Connection, tenant: str, person: str) -> set[Role]
 def _begin_change(connection: sa.Connection, tenant: str) -> None:
     """Let changes of people and roles happen one after the other."""
     hold(connection, f"people of {tenant}")
-
-
-def _require_administrator(connection: sa.Connection, tenant: str, by: str) -> None:
-    require_code(by, by)
-    roles = connection.execute(_ROLES, {"of_tenant": tenant}).all()
-    if any(row.role == Role.ADMINISTRATOR for row in roles):
-        require_role(connection, tenant, by, Role.ADMINISTRATOR)

@@ -4,8 +4,8 @@ One table a thing of the design's "What is stored". The tenant is on every recor
 first migration. `claim` holds open work only, one row a unit, so that choosing the next
 piece of work costs the same with a thousand documents as with a million; `batch` and
 `document` repeat stage and standing for whoever reads. Personal text (messages, names,
-tracebacks) is in `event_payload` and `operator_name`, which can be erased without breaking
-a chain.
+tracebacks) is in `event_payload`, which can be erased without breaking a chain; names of
+operators are not here at all (`ingest.ledger.namebook`).
 
 A change here needs a migration in `migrations/versions`; a test compares the two.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingest.ledger import evidencing, staffing
+from ingest.ledger import evidencing, rulebook, staffing
 from ingest.ledger.columns import CleanText, Json, Moment
 
 metadata = sa.MetaData(
@@ -110,6 +110,7 @@ batch = sa.Table(
     _facts(),
     sa.Column("expected_consignments", sa.Integer),
     _maybe("sides"),  #: simplex, duplex, fronts_then_backs; NULL: the profile says
+    sa.Column("protection", Json),  #: see `needs`; NULL: no class in it says anything
 )
 sa.Index(None, batch.c.tenant, batch.c.registered_at)
 sa.Index(
@@ -369,6 +370,8 @@ unaccepted = sa.Table(
 )
 
 shift = staffing.shifts(metadata)
-operator_name = staffing.names(metadata)
+profile_file = rulebook.profile_files(metadata)
+procedure_text = rulebook.procedure_texts(metadata)
+named_person = staffing.named_persons(metadata)
 operator = staffing.operators(metadata)
 operator_role = staffing.roles(metadata)

@@ -147,6 +147,7 @@ def _of_batch(connection: sa.Connection, batch: Row, record: Facts) -> Facts:
         "expected_sheets": batch.expected_sheets,
         "expected_consignments": batch.expected_consignments,
         "sides": batch.sides,
+        "protection": batch.protection,
         "closed_at": moment(batch.closed_at),
         "facts": batch.facts,
         **_files(record, list(sources)),

@@ -47,14 +47,15 @@ def shifts(metadata: sa.MetaData) -> sa.Table:
     return table
 
 
-def names(metadata: sa.MetaData) -> sa.Table:
-    """Return the table of names of persons; they are nowhere else in the ledger."""
+def named_persons(metadata: sa.MetaData) -> sa.Table:
+    """Return the table of persons whose name the store of names has; the name is there alone."""
     return sa.Table(
-        "operator_name",
+        "named_person",
         metadata,
         sa.Column("tenant", sa.Text, primary_key=True),
-        sa.Column("code", sa.Text, primary_key=True),
-        sa.Column("name", CleanText, nullable=False),
+        sa.Column("person", sa.Text, primary_key=True),  #: as `operator.person`
+        sa.Column("named_at", Moment, nullable=False),
+        sqlite_with_rowid=False,
     )
 
 

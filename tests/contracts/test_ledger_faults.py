@@ -153,12 +153,13 @@ def test_a_connection_lost_within_a_transaction_commits_nothing(
 
 
 def test_what_is_written_stands_in_no_error(ledger: Ledger) -> None:
-    row = {"tenant": "default", "code": "op17", "name": "Erika Mustermann"}
+    row: dict[str, object] = {"tenant": "default", "code": "op17", "person": "Erika Mustermann"}
+    row |= {"since_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}
 
     def write_twice() -> None:
         with ledger.writing() as connection:
             for _ in range(2):
-                connection.execute(schema.operator_name.insert(), row)
+                connection.execute(schema.operator.insert(), row)
 
     with pytest.raises(sa.exc.IntegrityError) as caught:
         write_twice()
@@ -295,8 +296,13 @@ def test_watchers_of_one_inbox_may_list_it_at_the_same_time(ledger: Ledger) -> N
 
 def test_what_is_deleted_is_overwritten(tmp_path: Path) -> None:
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
-    row = {"tenant": "default", "code": "op17", "name": "Erika Mustermann" * 20}
-    for statement in (schema.operator_name.insert().values(row), schema.operator_name.delete()):
+    row: dict[str, object] = {
+        "tenant": "default",
+        "code": "op17",
+        "person": "Erika Mustermann" * 20,
+    }
+    row |= {"since_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}
+    for statement in (schema.operator.insert().values(row), schema.operator.delete()):
         with ledger.writing() as connection:
             connection.execute(statement)
         with ledger.reading() as connection:

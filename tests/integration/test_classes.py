@@ -119,3 +119,13 @@ def test_a_class_that_needs_the_date_of_receipt_gets_it_or_asks(desk: Desk) -> N
     desk.stack.received_at = dt.datetime(2026, 11, 19, tzinfo=UTC)
     _, second = desk.classed("bescheide")
     assert "received_at" not in second.hints
+
+
+def test_a_class_that_needs_a_release_waits_for_somebody_to_give_it(desk: Desk) -> None:
+    desk.keep(_CLASS.replace("copying", "only_after_release"))
+    with pytest.raises(Unclear) as caught:
+        desk.classed("bescheide")
+    assert caught.value.code == "release_needed"
+    assert "'profile=class'" in caught.value.operator_text
+    assert desk.classed("bescheide", profile="class")[1].profile is not None
+    assert desk.classed("bescheide", profile="stack")[1].profile is None

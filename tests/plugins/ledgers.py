@@ -228,6 +228,11 @@ def claim_everything(url: str) -> list[tuple[str, str]]:
 
 def downgrade(ledger: Ledger) -> None:
     """Take a ledger back to the first schema, rows included."""
+    downgrade_to(ledger, "0001")
+
+
+def downgrade_to(ledger: Ledger, revision: str) -> None:
+    """Take a ledger back to an older schema, rows included."""
     from alembic import command
     from alembic.config import Config
 
@@ -237,4 +242,4 @@ def downgrade(ledger: Ledger) -> None:
     config.set_main_option("path_separator", "os")
     with ledger.writing() as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, "0001")
+        command.downgrade(config, revision)

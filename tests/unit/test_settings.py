@@ -59,6 +59,7 @@ def test_children_get_neither_database_nor_broker(tmp_path: Path) -> None:
     settings = _load(
         tmp_path,
         'ledger_url = "postgresql://u:geheim@h/d"\nredis_url = "redis://:geheim@h"\n'
+        'persons_url = "postgresql://p:geheim@h/namen"\n'
         '[store]\nsecret_key = "schluessel"\n',
     )
     passed = settings.for_children()

@@ -40,8 +40,11 @@ def with_classes(
         context: Knows the house's profiles.
 
     Raises:
-        Unclear: A class does not exist or is not released.
+        Unclear: A class does not exist, is not released, or needs a person's release.
         ReceivedDateMissing: A class needs the date of receipt and nobody recorded it.
+
+    Whether a replacing class is approved for the tenant is known to the ledger alone, which
+    asks when it records the documents.
     """
     sheets = [int(e["page"]) for e in omitted if e["kind"] == "separator"]
     return tuple(_classed(part, _sheet_of(part, sheets), assignment, context) for part in parts)
@@ -71,6 +74,7 @@ def _classed(part: Part, sheet: int | None, assignment: Assignment, context: Ste
         )
         message = f"class {name!r} cannot be used"
         raise Unclear(message, operator_text=text, code="profile_unknown") from error
+    _require_release(loaded, where, assignment)
     hints |= _receipt(loaded, hints, where, assignment, context)
     choice = ProfileChoice(
         name=name,
@@ -79,6 +83,25 @@ def _classed(part: Part, sheet: int | None, assignment: Assignment, context: Ste
         priority=int(loaded.profile.urgency),
     )
     return replace(part, hints=hints, profile=choice)
+
+
+def _require_release(loaded: LoadedProfile, where: str, assignment: Assignment) -> None:
+    """Hold the stack for a class that is worked with only after a person's release.
+
+    Raises:
+        Unclear: Nobody released the class.
+    """
+    if loaded.profile.treatment != "only_after_release":
+        return
+    if assignment.released.get(HINT) != "class":
+        text = (
+            f"„{assignment.batch.sources[0].name}“: {where} verlangt die Dokumentklasse"
+            f" „{loaded.profile.name}“, die nur nach Freigabe bearbeitet wird. Bitte die"
+            " Zustimmung der zuständigen Person einholen und mit 'profile=class' freigeben; mit"
+            " 'profile=stack' gilt statt dessen das Profil des Stapels."
+        )
+        message = f"class {loaded.profile.name!r} needs a release"
+        raise Unclear(message, operator_text=text, code="release_needed")
 
 
 def _ignored(hints: Facts, name: str, page: int) -> Facts:

@@ -1,0 +1,1 @@
+"""Reports for auditors and for data protection: what is there, read off the system itself."""

@@ -1,0 +1,98 @@
+"""Scenes with released profiles: people with roles, a whole replacing class, its approval."""
+
+from __future__ import annotations
+
+import hashlib
+
+from ingest.document import Role
+from ingest.ledger import Ledger, people, releasing, schema
+from profiles import LoadedProfile
+from tests.plugins.ledgers import change
+
+TENANT = "default"
+PROCEDURE = b"Verfahrensdokumentation der Poststelle"
+PROCEDURE_SHA256 = hashlib.sha256(PROCEDURE).hexdigest()
+ROLES = {
+    "ADM": Role.ADMINISTRATOR,
+    "LTG": Role.SUPERVISOR,
+    "LT2": Role.SUPERVISOR,
+    "REV": Role.AUDITOR,
+    "KL": Role.SCAN_OPERATOR,
+}
+
+
+def profile_text(
+    need: tuple[str, str, str] = ("normal", "normal", "normal"),
+    *,
+    name: str = "klasse",
+    version: str = "1",
+    treatment: str = "replacing",
+    strong: bool = True,
+    procedure: str = PROCEDURE_SHA256,
+) -> str:
+    """Return a whole replacing class with a need for protection, strong or weak in its means."""
+    means, stamp, share = ("qseal", "qts", 1.0) if strong else ("aseal", "ts", 0.04)
+    return f"""name = "{name}"
+version = "{version}"
+title = "Klasse"
+treatment = "{treatment}"
+legal_basis = "§ 7 EGovG"
+[protection]
+integrity = "{need[0]}"
+confidentiality = "{need[1]}"
+availability = "{need[2]}"
+reason = "Bescheide mit Rechtswirkung"
+[procedure]
+name = "Scannen in der Poststelle"
+edition = "Rathaus"
+version = "3"
+as_of = "2026-01-01"
+maintainer = "Amt 10"
+sha256 = "{procedure}"
+[intake]
+received_at = "required"
+[quality]
+check = "before_delivery"
+share = {share}
+[sealing]
+key = "organisation"
+means = "{means}"
+stamp = "{stamp}"
+level = "B-LTA"
+"""
+
+
+def staffed(ledger: Ledger) -> None:
+    """Register the people of `ROLES`; LT3 is another code of LTG."""
+    with ledger.writing() as connection:
+        for code, role in ROLES.items():
+            people.register(connection, TENANT, code, by="ADM")
+            people.give(connection, TENANT, code, role, by="ADM")
+        people.register(connection, TENANT, "LT3", by="ADM", same_as="LTG")
+
+
+def procedure_released(ledger: Ledger) -> None:
+    """Let the written procedure be released, past the command that does it."""
+    row = {
+        "tenant": TENANT,
+        "sha256": PROCEDURE_SHA256,
+        "kind": "written",
+        "name": "vd.pdf",
+        "media_type": "application/pdf",
+        "size": len(PROCEDURE),
+        "released_by": "LTG",
+    }
+    with ledger.reading() as connection:
+        from ingest.ledger import accepting
+
+        moment = accepting.now(connection)
+    change(ledger, schema.procedure_text.insert().values({**row, "released_at": moment}))
+
+
+def approved(ledger: Ledger, loaded: LoadedProfile, author: str = "KL", by: str = "LTG") -> None:
+    """Lead a version from its author to its approval."""
+    with ledger.writing() as connection:
+        releasing.submit(connection, TENANT, loaded, author=author)
+        trial = releasing.Trial(result="20 Blatt, alle lesbar")
+        releasing.record_trial(connection, TENANT, loaded.sha256, trial, by=author)
+        releasing.approve(connection, TENANT, loaded.sha256, by=by, intact=lambda *_: True)
