@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from ingest.document import NOT_RECORDED, Facts, Standing, UnitKind
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, opening, openwork, schema
+from ingest.ledger import accepting, chains, opening, openwork, quality, schema
 from ingest.ledger.columns import clean_text
 from ingest.ledger.moves import move
 from ingest.ledger.persons import require_code
@@ -78,6 +78,7 @@ def release(connection: sa.Connection, unit_id: str, decision: Decision) -> None
     allowed = {Standing.HELD, Standing.QUARANTINED}
     settings = shown(decision.settings)
     for row in _chosen(connection, unit_id, allowed, "freigegeben")[1]:
+        _refuse_judged(row, "freigegeben")
         said: Facts = {"step": row.step, "unit": row.unit_id, "reason": reason}
         if row.standing == Standing.QUARANTINED:
             openwork.change(connection, row, Standing.HELD)
@@ -104,6 +105,7 @@ def retry(connection: sa.Connection, unit_id: str, by: str = NOT_RECORDED) -> No
     moment = accepting.now(connection)
     allowed = {Standing.DEFERRED, Standing.HELD, Standing.WAITING}
     for row in _chosen(connection, unit_id, allowed, "wiederholt")[1]:
+        _refuse_judged(row, "wiederholt")
         _let_go_on(connection, row, moment)
         said = {"step": row.step, "unit": row.unit_id, "from": row.standing}
         _, chain = openwork.owner(row)
@@ -119,6 +121,7 @@ def reject(connection: sa.Connection, unit_id: str, by: str, reason: str) -> Non
     """
     require(unit_id, by, reason)
     moment = accepting.now(connection)
+    sampled = quality.enter_of(connection, clean_text(unit_id))
     row, chosen = _chosen(connection, unit_id, {Standing.HELD}, "zurückgewiesen")
     if row.unit_kind == UnitKind.PAGE:
         text = (
@@ -143,6 +146,28 @@ def reject(connection: sa.Connection, unit_id: str, by: str, reason: str) -> Non
     )
     said = {"step": row.step, "reason": reason, "was": [held.reason_code for held in chosen]}
     chains.append(connection, unit, moment, chains.Entry("rejected", said, by))
+    if sampled is not None:
+        quality.settle(connection, sampled, moment)
+
+
+def _refuse_judged(row: Row, wish: str) -> None:
+    """Let nobody pass quality assurance by another way than by its own decisions.
+
+    Raises:
+        UsageError: The work waits for a sample, or its document was judged bad.
+    """
+    if row.reason_code == quality.REFUSED:
+        text = (
+            f"Dokument {row.unit_id} hat die Qualitätssicherung nicht bestanden und kann nicht "
+            f"{wish} werden. Bitte neu scannen (»rescan«) oder zurückweisen (»reject«)."
+        )
+        raise UsageError(f"{row.unit_id} was judged bad", operator_text=text)
+    if row.reason_code == quality.WAITS:
+        text = (
+            f"Dokument {row.unit_id} wartet auf die Stichprobe seiner Einlieferung und kann nicht "
+            f"{wish} werden. Bitte die gezogenen Dokumente beurteilen: »qa show {row.batch_id}«."
+        )
+        raise UsageError(f"{row.unit_id} waits for a sample", operator_text=text)
 
 
 def _let_go_on(connection: sa.Connection, row: Row, moment: dt.datetime, **fields: object) -> None:

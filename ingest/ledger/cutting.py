@@ -23,7 +23,7 @@ from ingest.document import (
     UnitKind,
     new_id,
 )
-from ingest.ledger import accepting, chains, links, openwork, schema
+from ingest.ledger import accepting, chains, links, openwork, quality, schema
 
 Row = sa.Row[Any]
 
@@ -43,6 +43,10 @@ _LINKS: Final = frozenset({links.COVER, links.ENCLOSED})
 _NUMBERED = sa.update(schema.page).where(
     schema.page.c.batch_id == sa.bindparam("of_batch"),
     schema.page.c.number == sa.bindparam("at_number"),
+)
+_PROFILE = sa.select(schema.profile_version.c.content).where(
+    schema.profile_version.c.tenant == sa.bindparam("of_tenant"),
+    schema.profile_version.c.sha256 == sa.bindparam("of_sha256"),
 )
 _NEW_CONSIGNMENT = sa.insert(schema.consignment).inline()
 _NEW_DOCUMENT = sa.insert(schema.document).inline()
@@ -79,7 +83,8 @@ def separation(
         facts=facts,
     )
     documents = []
-    for ordinal, new in enumerate(_linked(outcome.parts, sources), 1):
+    linked = _linked(outcome.parts, sources)
+    for ordinal, new in enumerate(linked, 1):
         part, document_id = new.part, new.document_id
         _document(connection, batch, new, ordinal, moment)
         _begin_chain(connection, row, document_id, part, sources[part.source].sha256, moment)
@@ -93,6 +98,22 @@ def separation(
         "omitted": outcome.facts.get("omitted", []),
     }
     chains.append(connection, row.batch_id, moment, chains.Entry("separated", said))
+    quality.commit(connection, batch, _judged(connection, batch, linked), moment)
+
+
+def _judged(
+    connection: sa.Connection, batch: Row, documents: Sequence[_New]
+) -> dict[str, quality.Rules]:
+    """Return what the classes of the documents ask of quality assurance, where they do."""
+    values = {"of_tenant": batch.tenant, "of_sha256": batch.profile_sha256}
+    own = quality.rules_of(connection.execute(_PROFILE, values).scalar_one())
+    asked = {
+        new.document_id: own
+        if new.part.profile is None
+        else quality.rules_of(new.part.profile.content)
+        for new in documents
+    }
+    return {document: rules for document, rules in asked.items() if rules is not None}
 
 
 def _describe_pages(connection: sa.Connection, row: Row, outcome: Outcome) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingest.ledger import evidencing, staffing
+from ingest.ledger import evidencing, judging, staffing
 from ingest.ledger.columns import CleanText, Json, Moment
 
 metadata = sa.MetaData(
@@ -372,3 +372,7 @@ shift = staffing.shifts(metadata)
 operator_name = staffing.names(metadata)
 operator = staffing.operators(metadata)
 operator_role = staffing.roles(metadata)
+
+quality_batch = judging.batches(metadata)
+quality_document = judging.documents(metadata)
+quality_view = judging.views(metadata)
