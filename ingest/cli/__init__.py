@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from ingest.cli.app import App, configure_logs
+from ingest.cli.assuring import qa
 from ingest.cli.deciding import erase, put_back, reject, release, retry, reviewed, shift
 from ingest.cli.evidencing import preserve
 from ingest.cli.keeping import backup, restore
@@ -68,6 +69,7 @@ for _command in (
     retry,
     reviewed,
     put_back,
+    qa,
     erase,
     shift,
     sheets,
