@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from ingest.cli.app import App, configure_logs
+from ingest.cli.assuring import qa
 from ingest.cli.bundling import evidence
 from ingest.cli.deciding import erase, put_back, reject, release, retry, reviewed, shift
 from ingest.cli.evidencing import preserve
@@ -73,6 +74,7 @@ for _command in (
     retry,
     reviewed,
     put_back,
+    qa,
     erase,
     shift,
     people,

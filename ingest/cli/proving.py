@@ -207,10 +207,15 @@ def _check_seal(app: App) -> None:
 @click.argument("identifier", metavar="ID")
 @click.option(
     "--what",
-    type=click.Choice(["pdf", "original", "note", "text", "alto", "manifest", "evidence"]),
+    type=click.Choice(
+        ["pdf", "composed", "original", "note", "text", "alto", "manifest", "evidence"]
+    ),
     default="pdf",
     show_default=True,
-    help="Welche Ausgabe; alto: erkannte Wörter mit Ort; evidence: Beweisnachweis nach RFC 4998.",
+    help=(
+        "Welche Ausgabe; composed: die PDF, die »qa verdict« beurteilt; alto: erkannte Wörter mit"
+        " Ort; evidence: Beweisnachweis nach RFC 4998."
+    ),
 )
 @click.option(
     "--source",

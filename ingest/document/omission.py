@@ -8,6 +8,8 @@ from ingest.document.terms import Facts
 
 #: Key of the batch's facts about pages that a person put back into a document.
 PUT_BACK: Final = "put_back"
+#: Key of a document's facts about its pages that were scanned again, see `ledger.rescanning`.
+RESCANNED: Final = "rescanned"
 
 
 def left_out(facts: Facts) -> list[Facts]:

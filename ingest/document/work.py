@@ -18,6 +18,7 @@ RELEASE_KEYS: Final = MappingProxyType(
         "as_is": "yes: Datei unverändert zustellen",
         "blank": "keep: leere Seiten behalten",
         "count": "accepted: Zählung stimmt so",
+        "expected_sheets": "ZAHL: so viele Blätter sind es, nachgezählt",
         "department": "zuständige Stelle",
         "not_a_separator": "yes: die Seite ist kein Trennblatt",
         "password": "Kennwort des PDF; '-' fragt verdeckt danach und ist vorzuziehen",

@@ -8,7 +8,7 @@ so nothing of it happened. Reading for people goes through `Ledger.reading`.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
@@ -20,15 +20,18 @@ from ingest.ledger import (
     admitting,
     assigning,
     claiming,
+    clerk_results,
     clerks,
     inboxes,
     recording,
     reviewing,
     revising,
     setbacks,
+    verdicts,
 )
 from ingest.ledger import engine as engines
 from ingest.ledger.clerks import Decision
+from ingest.ledger.judgement import Judged, Look
 from ingest.ledger.migrating import KeepName, migrate
 from ingest.ledger.moves import IllegalMove
 from ingest.ledger.revising import Revised
@@ -50,7 +53,9 @@ __all__ = [
     "ClaimLost",
     "Decision",
     "IllegalMove",
+    "Judged",
     "Ledger",
+    "Look",
     "Opened",
     "Present",
     "Receipt",
@@ -280,6 +285,42 @@ class Ledger:
         """
         with self.writing() as connection:
             reviewing.reviewed(connection, document_id, by, reason)
+
+    def verdict(self, document_id: str, look: Look) -> Judged:
+        """Judge a document that waits for quality assurance; see `verdicts.verdict`.
+
+        Raises:
+            UsageError: This person may not judge it, or not so, or not now; nothing changed.
+        """
+        with self.writing() as connection:
+            return verdicts.verdict(connection, document_id, look)
+
+    def view(self, document_id: str, pages: Iterable[int], by: str) -> int:
+        """Note which pages somebody looked at; return how many were not noted before.
+
+        Raises:
+            UsageError: See `verdicts.view`; nothing changed.
+        """
+        with self.writing() as connection:
+            return verdicts.view(connection, document_id, pages, by)
+
+    def resume_quality(self, batch_id: str, by: str, reason: str, *, full: bool = True) -> str:
+        """Let a batch go on whose quality assurance found a fault; return the state.
+
+        Raises:
+            UsageError: See `verdicts.resume`; nothing changed.
+        """
+        with self.writing() as connection:
+            return verdicts.resume(connection, batch_id, by, reason, full=full)
+
+    def clerk_result(self, document_id: str, look: Look) -> Judged:
+        """Record whether a delivered document matches its paper, as its clerk says.
+
+        Raises:
+            UsageError: See `clerk_results.clerk_result`; nothing changed.
+        """
+        with self.writing() as connection:
+            return clerk_results.clerk_result(connection, document_id, look)
 
     def replace_unaccepted(self, tenant: str, root: str, entries: Sequence[Unaccepted]) -> None:
         """Let the listing of what an inbox does not take be exactly `entries`."""

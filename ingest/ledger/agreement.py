@@ -18,7 +18,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import ENDS, BatchStage, Facts, Stage, Standing, UnitKind
-from ingest.ledger import chains, cutting, reviewing, schema
+from ingest.ledger import chains, cutting, judged, quality, reviewing, schema
 from ingest.ledger.columns import clean_text
 from ingest.ledger.integrity import AnchoredRoots, Break, chains_of, events_of, verify_chain
 from ingest.ledger.surroundings import SeenPage, Surroundings
@@ -186,6 +186,8 @@ def _of_batch(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]
             yield "Spätere Fassungen sind nicht die, die die Kette nennt"
     yield from _protected(row, heard)
     yield from _inspected(row, heard, around)
+    members = [m for m in around.sampled.get(row.id, []) if m.rule == quality.BEFORE_DELIVERY]
+    yield from judged.of_batch(around.samples.get(row.id), members, heard.quality)
     for source in around.sources.get(row.id, []):
         if source.opened_sha256 != heard.opened.get(source.ordinal) and not heard.silent:
             yield f"Datei {source.ordinal}: die geöffnete Fassung ist nicht die des Ereignisses"
@@ -277,6 +279,8 @@ def _of_document(row: Row, heard: Testimony, around: Surroundings) -> Iterator[s
     if row.erased_at is not None:
         return
     yield from _captured(row, heard, around)
+    viewed = around.viewed.get(row.id, set())
+    yield from judged.of_document(around.members.get(row.id), viewed, heard.quality)
     asked = bool(reviewing.reasons(row.facts)) and not heard.reviewed
     if bool(row.review_open) != (asked and row.standing not in _NOT_LOOKED_AT):
         yield "Prüfung durch eine Person: offen laut Eintrag und laut Kette sind nicht dasselbe"

@@ -26,7 +26,7 @@ from ingest.document import (
     Superseded,
     UnitKind,
 )
-from ingest.ledger import links, schema, vouching
+from ingest.ledger import links, samples, schema, vouching
 from ingest.ledger.accepting import idempotency_key, sources
 from ingest.ledger.terms import Claim, ClaimLost
 
@@ -129,14 +129,17 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
         message = f"claim of {claim.unit_kind} {claim.unit_id} was lost"
         raise ClaimLost(message)
     document, cover = None, None
+    quality: Facts = {}
+    content = profiles.content(connection, claim.tenant, row.rules_sha256)
     if claim.unit_kind is UnitKind.DOCUMENT:
-        document, pages = _document(connection, claim)
+        found = connection.execute(_DOCUMENT, {"unit": claim.unit_id}).one()
+        document, pages = _document(connection, found)
         cover = _cover(connection, document)
+        quality = samples.told(connection, found, content)
     elif claim.unit_kind is UnitKind.PAGE:
         pages = _pages(connection.execute(_PAGE, {"unit": claim.unit_id}).all())
     else:
         pages = _pages(connection.execute(_PAGES, {"of_batch": claim.batch_id}).all())
-    rules = profiles.content(connection, claim.tenant, row.rules_sha256)
     return Assignment(
         step=claim.step,
         unit_kind=claim.unit_kind,
@@ -144,14 +147,15 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
         tenant=claim.tenant,
         idempotency_key=claim.idempotency_key,
         attempt=claim.attempt,
-        profile=rules,
+        profile=content,
         profile_sha256=row.rules_sha256,
         batch=_batch(connection, row),
         pages=pages,
         document=document,
         released=row.released,
         cover=cover,
-        **vouching.vouched(connection, rules, row, document, quality={}),
+        quality=quality,
+        **vouching.vouched(connection, content, row, document, quality),
     )
 
 
@@ -198,8 +202,7 @@ def envelope_of(row: Row) -> Envelope:
     )
 
 
-def _document(connection: sa.Connection, claim: Claim) -> tuple[Document, tuple[Page, ...]]:
-    row = connection.execute(_DOCUMENT, {"unit": claim.unit_id}).one()
+def _document(connection: sa.Connection, row: Row) -> tuple[Document, tuple[Page, ...]]:
     found = connection.execute(_RENDITIONS, {"unit": row.id})
     renditions = {RenditionKind(each.kind): _rendition(each) for each in found}
     document = Document(

@@ -13,13 +13,14 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import NOT_RECORDED, Facts, Standing, UnitKind
+from ingest.document import NOT_RECORDED, Facts, Role, Standing, UnitKind
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, opening, openwork, people, schema
+from ingest.ledger import accepting, chains, opening, openwork, people, quality, schema
 from ingest.ledger.columns import clean_text
 from ingest.ledger.moves import move
 from ingest.ledger.persons import require_code
 from ingest.ledger.terms import Opened, Present
+from profiles.protection import MEASURES
 
 Row = sa.Row[Any]
 
@@ -41,6 +42,17 @@ _STANDINGS: Final = {
 }
 #: Settings that are used where they are entered; the ledger keeps neither name nor value.
 _SECRETS: Final = ("password", "passwort", "kennwort", "secret", "pin")
+_PROFILE: Final = (
+    sa.select(schema.profile_version.c.content)
+    .join(
+        schema.batch,
+        sa.and_(
+            schema.batch.c.tenant == schema.profile_version.c.tenant,
+            schema.batch.c.profile_sha256 == schema.profile_version.c.sha256,
+        ),
+    )
+    .where(schema.batch.c.id == sa.bindparam("unit"))
+)
 _ENDED: Final = (
     sa.select(schema.batch.c.standing).where(schema.batch.c.id == sa.bindparam("unit")),
     sa.select(schema.document.c.standing).where(schema.document.c.id == sa.bindparam("unit")),
@@ -79,6 +91,9 @@ def release(connection: sa.Connection, unit_id: str, decision: Decision) -> None
     allowed = {Standing.HELD, Standing.QUARANTINED}
     settings = shown(decision.settings)
     for row in _chosen(connection, unit_id, allowed, "freigegeben")[1]:
+        _refuse_judged(row, "freigegeben")
+        if settings.get("count") == "accepted":
+            _require_supervisor(connection, row, by)
         said: Facts = {"step": row.step, "unit": row.unit_id, "reason": reason}
         if row.standing == Standing.QUARANTINED:
             openwork.change(connection, row, Standing.HELD)
@@ -107,6 +122,7 @@ def retry(connection: sa.Connection, unit_id: str, by: str = NOT_RECORDED) -> No
     moment = accepting.now(connection)
     allowed = {Standing.DEFERRED, Standing.HELD, Standing.WAITING}
     for row in _chosen(connection, unit_id, allowed, "wiederholt")[1]:
+        _refuse_judged(row, "wiederholt")
         _let_go_on(connection, row, moment)
         said = {"step": row.step, "unit": row.unit_id, "from": row.standing}
         _, chain = openwork.owner(row)
@@ -122,6 +138,7 @@ def reject(connection: sa.Connection, unit_id: str, by: str, reason: str) -> Non
     """
     require(unit_id, by, reason)
     moment = accepting.now(connection)
+    sampled = quality.enter_of(connection, clean_text(unit_id))
     row, chosen = _chosen(connection, unit_id, {Standing.HELD}, "zurückgewiesen")
     if row.unit_kind == UnitKind.PAGE:
         text = (
@@ -146,6 +163,40 @@ def reject(connection: sa.Connection, unit_id: str, by: str, reason: str) -> Non
     )
     said = {"step": row.step, "reason": reason, "was": [held.reason_code for held in chosen]}
     chains.append(connection, unit, moment, chains.Entry("rejected", said, by))
+    if sampled is not None:
+        quality.settle(connection, sampled, moment)
+
+
+def _require_supervisor(connection: sa.Connection, row: Row, by: str) -> None:
+    """Let nobody but a supervisor pass over a count that the class demands (A.DV.2, A.NB.3).
+
+    Raises:
+        UsageError: The batch's class is counted and `by` is no supervisor.
+    """
+    content = connection.execute(_PROFILE, {"unit": row.batch_id}).scalar_one()
+    rules = quality.rules_of(content)
+    if rules is not None and MEASURES[rules.need].counted:
+        people.require_role(connection, row.tenant, by, Role.SUPERVISOR)
+
+
+def _refuse_judged(row: Row, wish: str) -> None:
+    """Let nobody pass quality assurance by another way than by its own decisions.
+
+    Raises:
+        UsageError: The work waits for a sample, or its document was judged bad.
+    """
+    if row.reason_code == quality.REFUSED:
+        text = (
+            f"Dokument {row.unit_id} hat die Qualitätssicherung nicht bestanden und kann nicht "
+            f"{wish} werden. Bitte neu scannen (»rescan«) oder zurückweisen (»reject«)."
+        )
+        raise UsageError(f"{row.unit_id} was judged bad", operator_text=text)
+    if row.reason_code == quality.WAITS:
+        text = (
+            f"Dokument {row.unit_id} wartet auf die Stichprobe seiner Einlieferung und kann nicht "
+            f"{wish} werden. Bitte die gezogenen Dokumente beurteilen: »qa show {row.batch_id}«."
+        )
+        raise UsageError(f"{row.unit_id} waits for a sample", operator_text=text)
 
 
 def _let_go_on(connection: sa.Connection, row: Row, moment: dt.datetime, **fields: object) -> None:

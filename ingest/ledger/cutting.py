@@ -24,7 +24,7 @@ from ingest.document import (
     new_id,
 )
 from ingest.errors import ProfileInvalid, Unclear
-from ingest.ledger import accepting, chains, links, needs, openwork, schema
+from ingest.ledger import accepting, chains, links, needs, openwork, quality, schema
 from ingest.ledger.admitting import require_admitted
 
 Row = sa.Row[Any]
@@ -45,6 +45,10 @@ _LINKS: Final = frozenset({links.COVER, links.ENCLOSED})
 _NUMBERED = sa.update(schema.page).where(
     schema.page.c.batch_id == sa.bindparam("of_batch"),
     schema.page.c.number == sa.bindparam("at_number"),
+)
+_PROFILE = sa.select(schema.profile_version.c.content).where(
+    schema.profile_version.c.tenant == sa.bindparam("of_tenant"),
+    schema.profile_version.c.sha256 == sa.bindparam("of_sha256"),
 )
 _NEW_CONSIGNMENT = sa.insert(schema.consignment).inline()
 _NEW_DOCUMENT = sa.insert(schema.document).inline()
@@ -86,7 +90,8 @@ def separation(
         protection=protection,
     )
     documents = []
-    for ordinal, new in enumerate(_linked(outcome.parts, sources), 1):
+    linked = _linked(outcome.parts, sources)
+    for ordinal, new in enumerate(linked, 1):
         part, document_id = new.part, new.document_id
         _document(connection, batch, new, ordinal, moment)
         _begin_chain(connection, row, document_id, part, sources[part.source].sha256, moment)
@@ -102,6 +107,22 @@ def separation(
     if protection is not None:
         said["protection"] = protection
     chains.append(connection, row.batch_id, moment, chains.Entry("separated", said))
+    quality.commit(connection, batch, _judged(connection, batch, linked), moment)
+
+
+def _judged(
+    connection: sa.Connection, batch: Row, documents: Sequence[_New]
+) -> dict[str, quality.Rules]:
+    """Return what the classes of the documents ask of quality assurance, where they do."""
+    values = {"of_tenant": batch.tenant, "of_sha256": batch.profile_sha256}
+    own = quality.rules_of(connection.execute(_PROFILE, values).scalar_one())
+    asked = {
+        new.document_id: own
+        if new.part.profile is None
+        else quality.rules_of(new.part.profile.content)
+        for new in documents
+    }
+    return {document: rules for document, rules in asked.items() if rules is not None}
 
 
 def _require_classes(connection: sa.Connection, batch: Row, parts: Sequence[Part]) -> None:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from ingest.document import ENDS, Facts, RenditionKind, Standing, Step, UnitKind, left_out
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, evidence, schema
+from ingest.ledger import accepting, chains, evidence, quality, schema
 from ingest.ledger.engine import be_patient
 from ingest.ledger.integrity import ERASED
 from ingest.ledger.moves import move
@@ -90,6 +90,7 @@ def erase(
     _require(by, reason)
     be_patient(connection)
     unit = find(connection, id_)
+    sampled = quality.enter(connection, unit.batch_id)
     locked = _work_locked(connection, unit, _family(connection, unit))
     batch = connection.execute(
         sa.select(_batch).where(_batch.c.id == unit.batch_id).with_for_update()
@@ -107,7 +108,10 @@ def erase(
     work = _Erasure(connection, batch, by, reason)
     if withdraw is not None:
         work.withdrawn = {row.id: withdraw(_delivery(connection, row)) for row in chosen}
-    return work.all_of(chosen) if whole else work.some_of(chosen, rest)
+    free = work.all_of(chosen) if whole else work.some_of(chosen, rest)
+    if sampled and not whole:  # the others do not wait for what is gone
+        quality.settle(connection, batch.id, accepting.now(connection))
+    return free
 
 
 def _require(by: str, reason: str) -> None:
@@ -251,6 +255,7 @@ class _Erasure:
 
     def _document_gone(self, row: Row) -> set[str]:
         evidence.forget(self._connection, row.tenant, [row.id])
+        quality.forget(self._connection, [row.id])
         self._run(sa.delete(_claim).where(_claim.c.document_id == row.id))
         self._unit_gone(_document, row, changed_at=self._at, review_open=0)
         self._consignment_gone(row.consignment_id)

@@ -23,10 +23,11 @@ from ingest.document import (
     Standing,
     Step,
     UnitKind,
+    Wait,
     new_id,
 )
 from ingest.errors import ToolFailed
-from ingest.ledger import accepting, chains, cutting, openwork, reviewing, schema
+from ingest.ledger import accepting, chains, cutting, openwork, quality, reviewing, schema
 from ingest.ledger.terms import Claim, Present
 
 Row = sa.Row[Any]
@@ -52,6 +53,8 @@ _NEW_SOURCE = sa.insert(schema.batch_source).inline()
 _NEW_RENDITION = sa.insert(schema.rendition).inline()
 _NEW_PAGE = sa.insert(_page).inline()
 _NEW_CLAIM = sa.insert(schema.claim).inline()
+#: Between these two a document waits for quality assurance, if its class asks for it.
+_JUDGED: Final = frozenset({Step.CHECKING, Step.NOTE})
 
 
 def record(
@@ -66,10 +69,13 @@ def record(
         ToolFailed: The store does not hold a rendition that the step claims to have made;
             nothing may be committed.
     """
+    sampled = claim.step in _JUDGED and quality.enter(connection, claim.batch_id)
     fenced = openwork.fence(connection, claim)
     if fenced is None:
         return False
     row, moment = fenced
+    if sampled and row.step == Step.NOTE and not quality.passes(connection, row.unit_id):
+        outcome = Outcome(wait=Wait(reason=quality.reason(row.batch_id)["reason"]))
     _keep_renditions(connection, row, outcome, moment, present)
     if outcome.wait is not None:
         _wait(connection, row, outcome, moment)
@@ -82,7 +88,7 @@ def record(
             connection, row, outcome, _merged(connection, row, outcome, moment), moment
         )
     else:
-        _document_step(connection, row, outcome, moment)
+        _document_step(connection, row, outcome, moment, sampled=sampled)
     return True
 
 
@@ -303,19 +309,21 @@ def _of_page(known: Facts, step: str, found: Facts, moment: dt.datetime) -> Fact
 
 
 def _document_step(
-    connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.datetime
+    connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.datetime, *, sampled: bool
 ) -> None:
     plan = PLAN[UnitKind.DOCUMENT, Step(row.step)]
     facts = _merged(connection, row, outcome, moment)
+    checked = row.step == Step.CHECKING
+    waits = sampled and checked and quality.is_member(connection, row.unit_id)
+    reason = quality.reason(row.batch_id) if waits else {"reason_code": None, "reason": None}
     if plan.following is None:
         openwork.finish(connection, row)
         standing = Standing.DONE
     else:
-        standing = Standing.READY
-        openwork.change(connection, row, standing, **_next(row, plan.following, moment))
-    asked = (
-        {"review_open": int(bool(reviewing.reasons(facts)))} if row.step == Step.CHECKING else {}
-    )
+        standing = Standing.WAITING if waits else Standing.READY
+        following = {**_next(row, plan.following, moment), **reason}
+        openwork.change(connection, row, standing, **following)
+    asked = {"review_open": int(bool(reviewing.reasons(facts)))} if checked else {}
     openwork.show(
         connection,
         UnitKind.DOCUMENT,
@@ -323,10 +331,11 @@ def _document_step(
         moment,
         stage=plan.stage,
         standing=standing,
-        reason_code=None,
-        reason=None,
         facts=facts,
+        **reason,
         **asked,
     )
     entry = chains.Entry(str(plan.stage), _account(row, outcome))
     chains.append(connection, row.unit_id, moment, entry)
+    if waits:
+        quality.checked(connection, row.batch_id, row.unit_id, facts, moment)

@@ -28,7 +28,16 @@ from ingest.document import (
     new_id,
 )
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, clerks, openwork, schema, takeover, targets
+from ingest.ledger import (
+    accepting,
+    chains,
+    clerks,
+    openwork,
+    quality,
+    schema,
+    takeover,
+    targets,
+)
 from ingest.ledger.engine import hold
 from ingest.ledger.moves import move
 from ingest.ledger.showing import find
@@ -102,6 +111,7 @@ def put_back(
     if document is not None:
         wanted = find(connection, document).id
     hold(connection, f"revisions of {unit.batch_id}")  # of two persons the second sees the first
+    sampled = quality.enter(connection, unit.batch_id)
     old, batch, work, children = _locked(connection, unit.batch_id, page, wanted)
     _refuse_danger(old, [*children, *([work] if work is not None else [])])
     revision = _revision(connection, batch, old, page, by, reason)
@@ -109,6 +119,8 @@ def put_back(
     _write(connection, revision, kept)
     takeover.work(connection, revision, work, children, kept)
     _tell(connection, revision)
+    if sampled:
+        quality.succeed(connection, batch, old.id, revision.id, revision.at)
     return Revised(
         batch_id=batch.id,
         page=page,

@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingest.ledger import evidencing, rulebook, staffing
+from ingest.ledger import evidencing, judging, rulebook, staffing
 from ingest.ledger.columns import CleanText, Json, Moment
 
 metadata = sa.MetaData(
@@ -375,3 +375,7 @@ procedure_text = rulebook.procedure_texts(metadata)
 named_person = staffing.named_persons(metadata)
 operator = staffing.operators(metadata)
 operator_role = staffing.roles(metadata)
+
+quality_batch = judging.batches(metadata)
+quality_document = judging.documents(metadata)
+quality_view = judging.views(metadata)

@@ -7,7 +7,7 @@ import datetime as dt
 import sqlalchemy as sa
 
 from ingest.document import Standing
-from ingest.ledger import chains, openwork
+from ingest.ledger import chains, openwork, quality
 from ingest.ledger.terms import Claim
 
 #: What a clerk, the security officer and the journal see.
@@ -70,6 +70,7 @@ def set_aside(
     if standing not in _EVENTS:
         wrong = f"work is set aside as held or quarantined, not {standing}"
         raise ValueError(wrong)
+    sampled = claim.document_id is not None and quality.enter(connection, claim.batch_id)
     fenced = openwork.fence(connection, claim)
     if fenced is None:
         return False
@@ -86,4 +87,6 @@ def set_aside(
     }
     _, chain = openwork.owner(row)
     chains.append(connection, chain, moment, chains.Entry(_EVENTS[standing], said))
+    if sampled:  # the others do not wait for what a person has to decide first
+        quality.settle(connection, row.batch_id, moment)
     return True

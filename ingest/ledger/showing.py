@@ -15,7 +15,7 @@ from ingest.ledger import schema
 from ingest.ledger.reading import describe, moment
 
 Row = sa.Row[Any]
-What = Literal["pdf", "original", "note", "text", "manifest"]
+What = Literal["pdf", "composed", "original", "note", "text", "manifest"]
 _batch, _source, _document, _page = (
     schema.batch,
     schema.batch_source,
@@ -29,6 +29,7 @@ _FULL_ID: Final = 36
 _NAMED_AT_MOST: Final = 5
 _SUFFIXES: Final = {
     RenditionKind.PDF: ".pdf",
+    RenditionKind.COMPOSED: ".pdf",
     RenditionKind.NOTE: ".xml",
     RenditionKind.TEXT: ".txt",
 }

@@ -53,6 +53,7 @@ class Surroundings:
         wanted = {row.consignment_id for row in self.documents.values()}
         self.consignments = {row.id: row for row in self._rows(sent, sent.c.id, wanted)}
         self.renditions = self._renditions(ids)
+        self._judged(ids)
         work = schema.claim
         query = sa.select(work.c.unit_id).where(
             work.c.unit_id.in_(ids), work.c.unit_kind != UnitKind.PAGE
@@ -87,6 +88,18 @@ class Surroundings:
             page = SeenPage(row.sha256 == "", seen, row.words_sha256, digests)
             found.setdefault(row.batch_id, {})[row.number] = page
         return found
+
+    def _judged(self, ids: list[str]) -> None:
+        """Read the quality assurance of batches and the verdicts on documents."""
+        sample, seen = schema.quality_batch, schema.quality_view
+        member = schema.quality_document
+        self.samples = {row.batch_id: row for row in self._rows(sample, sample.c.batch_id, ids)}
+        found = self._rows(member, member.c.document_id, ids)
+        self.members = {row.document_id: row for row in found}
+        self.sampled = self._by_batch(member, member.c.document_id, self.samples)
+        self.viewed: dict[str, set[tuple[str, int]]] = {}
+        for row in self._rows(seen, seen.c.document_id, self.members):
+            self.viewed.setdefault(row.document_id, set()).add((row.code, row.page))
 
     def _renditions(self, ids: list[str]) -> dict[str, set[tuple[str, str]]]:
         made = schema.rendition

@@ -41,6 +41,7 @@ class Testimony:
         renditions: Page number (None for the unit itself), kind and digest of each.
         superseded_by: The revision that took the document's place.
         revisions: Documents that came of putting pages back into this batch.
+        quality: The events of quality assurance, in order.
         opened: Digest of the copy a person opened, by ordinal of the source.
     """
 
@@ -57,8 +58,10 @@ class Testimony:
     superseded_by: str | None = None
     revisions: set[str] = field(default_factory=set)
     opened: dict[int, str] = field(default_factory=dict)
+    quality: list[Row] = field(default_factory=list)
 
 
+_QUALITY: Final = "quality_"
 _KEPT: Final = frozenset({"received", "inspected", "separated", "captured"})
 
 
@@ -73,6 +76,8 @@ def hear(unit_kind: str, events: Iterable[Row]) -> Testimony:
         heard.rejected |= event.kind == "rejected"
         # whoever looked before the last checking has not seen what that found
         heard.reviewed = event.kind == REVIEWED or (heard.reviewed and event.kind != Stage.CHECKED)
+        if event.kind.startswith(_QUALITY):
+            heard.quality.append(event)
         if event.salt is None:
             heard.silent = True
         else:

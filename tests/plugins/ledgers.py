@@ -216,6 +216,19 @@ def events(ledger: Ledger, chain: str) -> list[str]:
     return [row.kind for row in found]
 
 
+def payload(ledger: Ledger, kind: str) -> dict[str, Any]:
+    """Return what the last event of a kind says, nothing if there is none."""
+    event, said = schema.event, schema.event_payload
+    query = (
+        sa.select(said.c.payload)
+        .join(event, sa.and_(event.c.chain == said.c.chain, event.c.seq == said.c.seq))
+        .where(event.c.kind == kind)
+        .order_by(event.c.at.desc(), event.c.seq.desc())
+    )
+    with ledger.reading() as connection:
+        return dict(connection.execute(query).scalars().first() or {})
+
+
 def claim_everything(url: str) -> list[tuple[str, str]]:
     """Claim until nothing is ready; runs in a process of its own."""
     ledger = open_ledger(url)

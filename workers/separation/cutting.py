@@ -21,7 +21,7 @@ from ingest.document import Assignment, Batch, Facts, Outcome, Page, PageRole, P
 from ingest.errors import SeparatorUnreadable, Unclear, Unreadable
 from profiles import Profile
 from profiles.model import SeparationRules
-from workers.separation import DETECTOR, counting, laying, statements
+from workers.separation import DETECTOR, counted, counting, laying, statements
 from workers.separation.classes import with_classes
 from workers.separation.evidence import (
     PATCH_NAMES,
@@ -96,7 +96,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         ReceivedDateMissing: A document's class needs the date of receipt.
         Unclear: No page is left to deliver, or a sheet names a class that cannot be used.
     """
-    batch, released = assignment.batch, assignment.released
+    batch, released = counted.recounted(assignment), assignment.released
     rules = _rules(assignment)
     as_is = released.get("as_is") == "yes"
     found = laying.runs(batch, assignment.pages, rules, as_is=as_is)
@@ -115,9 +115,12 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         counting.check_consignments(batch, cuts.parts)
     if not cuts.parts:
         raise _nothing_left(batch)
+    parts = with_classes(cuts.parts, cuts.omitted, assignment, context)
+    if is_counted := counted.is_counted(assignment, parts):
+        counted.require_count(batch, found, cuts.announced, parts)
     read = [page for page in assignment.pages if cuts.roles.get(page.number) != PageRole.SEPARATOR]
     return Outcome(
-        parts=with_classes(cuts.parts, cuts.omitted, assignment, context),
+        parts=parts,
         roles=cuts.roles,
         places=laying.places(found),
         facts={
@@ -131,6 +134,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
                 *counting.odd_sides(found),
                 *_of_pages(found),
                 *cuts.findings,
+                *counted.explained(assignment, is_counted=is_counted),
             ],
         },
     )
