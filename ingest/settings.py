@@ -169,6 +169,9 @@ class EvidenceSettings(_Section):
     """
 
     every: Literal["hour", "day", "off"] = "day"  #: how often waiting documents are secured
+    #: Arrivals, captures and heads are timestamped at most this often; 0: not at all.
+    capture_minutes: int = Field(10, ge=0, le=1440)
+    overdue_hours: float = Field(24.0, gt=0)  #: what waits longer for a timestamp is an alarm
     most_documents: int = Field(100_000, ge=1, le=1_000_000)  #: under one timestamp
     renew_days: int = Field(180, ge=1)  #: before the end of certificate or algorithm
     algorithm_ends: dict[str, dt.date] = Field(default_factory=_house_ends)

@@ -20,7 +20,7 @@ from ingest import clock
 from ingest.errors import DigestMismatch, LedgerUnavailable, StoreUnavailable
 from ingest.ledger import Ledger
 from ingest.ledger.engine import be_patient, hold
-from ingest.ledger.integrity import anchor
+from ingest.ledger.integrity import anchor, to_anchor
 from ingest.ledger.reading import has_batches, unknown
 from ingest.store.port import Store
 
@@ -94,16 +94,19 @@ class Upkeep:
         return self.sweep(today)
 
     def anchor(self, today: dt.date) -> None:
-        """Anchor yesterday unless it is anchored.
+        """Anchor the days up to yesterday that nobody anchored, one a transaction.
 
         Raises:
-            LedgerUnavailable: Nothing was anchored.
+            LedgerUnavailable: Days after those that are anchored now were not.
         """
         for tenant in self._tenants:
-            with self._ledger.writing() as connection:
-                be_patient(connection)
-                hold(connection, f"anchor {tenant}")  # another machine may be at it
-                anchor(connection, tenant, today - dt.timedelta(days=1), SETTLED)
+            with self._ledger.reading() as connection:
+                days = to_anchor(connection, tenant, today - dt.timedelta(days=1))
+            for day in days:
+                with self._ledger.writing() as connection:
+                    be_patient(connection)
+                    hold(connection, f"anchor {tenant}")  # another machine may be at it
+                    anchor(connection, tenant, day, SETTLED)
 
     def sweep(self, today: dt.date) -> int:
         """Remove old blobs that the ledger does not name, once a day; return how many.

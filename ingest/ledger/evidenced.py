@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ingest.document import Facts
 from ingest.ledger import schema
-from ingest.ledger.evidence import RENEWED, STAMPED, parted, pieces, timestamps
+from ingest.ledger.evidence import RENEWED, STAMPED, WITNESSED, parted, pieces, timestamps
 from ingest.ledger.installation import chain_of
 
 Row = sa.Row[Any]
@@ -105,5 +105,6 @@ def said(connection: sa.Connection, tenant: str) -> dict[int, Facts]:
     event, payload = schema.event, schema.event_payload
     own = sa.and_(payload.c.chain == event.c.chain, payload.c.seq == event.c.seq)
     query = sa.select(payload.c.payload).join(event, own)
-    query = query.where(event.c.chain == chain_of(tenant), event.c.kind.in_((STAMPED, RENEWED)))
+    kinds = (STAMPED, RENEWED, WITNESSED)
+    query = query.where(event.c.chain == chain_of(tenant), event.c.kind.in_(kinds))
     return {told["batch"]: told for told in connection.execute(query).scalars()}

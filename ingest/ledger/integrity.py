@@ -19,8 +19,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.ledger import accepting, schema
-from ingest.ledger.chains import GENESIS, event_digest, payload_digest
+from ingest.ledger import accepting, installation, schema, witness
+from ingest.ledger.chains import GENESIS, Entry, event_digest, payload_digest
 from ingest.ledger.columns import canonical
 
 Row = sa.Row[Any]
@@ -36,6 +36,8 @@ ROOTS_RECOMPUTED: Final = 31
 _FETCH: Final = 1000
 #: The event that says that payloads before it were taken away.
 ERASED: Final = "erased"
+#: The event of the installation that names the root of a day.
+ANCHORED: Final = "anchored"
 
 
 @dataclass(frozen=True)
@@ -289,7 +291,9 @@ def anchor(
     day: dt.date,
     settled: dt.timedelta = dt.timedelta(0),
 ) -> Root:
-    """Record the root over all chains as that of `day`; one recorded before stays.
+    """Record the root over all chains as that of `day`, with an event; one recorded stays.
+
+    It waits for a timestamp from then on (`ingest.ledger.witness`).
 
     Args:
         connection: In a writing transaction.
@@ -303,7 +307,37 @@ def anchor(
     if recorded is not None:
         return Root(recorded.root, recorded.heads)
     cut = accepting.now(connection) - settled
+    if missed := _missed(connection, tenant, day, cut):
+        # the root of a day on which nobody was there to compute it is of that day's end
+        cut = missed
     found = root_up_to(connection, tenant, cut)
-    values = {"tenant": tenant, "day": day.isoformat(), "root": found.root, "heads": found.heads}
-    connection.execute(sa.insert(_root), {**values, "anchored_at": cut})
+    values = {"day": day.isoformat(), "root": found.root, "heads": found.heads}
+    connection.execute(sa.insert(_root), {"tenant": tenant, **values, "anchored_at": cut})
+    witness.keep_heads(connection, tenant, day.isoformat(), found.root, cut)
+    entry = Entry(ANCHORED, {**values, "anchored_at": cut.isoformat()})
+    installation.note(connection, tenant, entry, after=cut)
     return found
+
+
+def _missed(
+    connection: sa.Connection, tenant: str, day: dt.date, cut: dt.datetime
+) -> dt.datetime | None:
+    """Return the end of a day that lies more than one day before `cut` and after a root."""
+    ended = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC) + dt.timedelta(days=1)
+    query = sa.select(_root.c.day).where(_root.c.tenant == tenant, _root.c.day < day.isoformat())
+    before = connection.execute(query.limit(1)).first()
+    return ended if before is not None and cut - ended >= dt.timedelta(days=1) else None
+
+
+def to_anchor(connection: sa.Connection, tenant: str, last: dt.date) -> list[dt.date]:
+    """Return the days up to `last` that have no root, from the newest that has one on.
+
+    Where no day has one, that is `last` alone.
+    """
+    query = sa.select(sa.func.max(_root.c.day)).where(_root.c.tenant == tenant)
+    newest = connection.execute(query).scalar()
+    if newest is None:
+        return [last]
+    begin = dt.date.fromisoformat(newest)
+    count = (last - begin).days
+    return [begin + dt.timedelta(days=ahead) for ahead in range(1, count + 1)]
