@@ -18,6 +18,7 @@ from ingest.document.records import (
     Source,
     Superseded,
 )
+from ingest.document.roles import FORBIDDEN_PAIRS, ROLE_NAMES, Role
 from ingest.document.standing import ENDS, MOVES, BatchStage, Stage, Standing
 from ingest.document.terms import (
     DEFAULT_TENANT,
@@ -42,6 +43,7 @@ from ingest.document.work import (
 __all__ = [
     "DEFAULT_TENANT",
     "ENDS",
+    "FORBIDDEN_PAIRS",
     "MOVES",
     "NOT_APPLICABLE",
     "NOT_RECORDED",
@@ -49,6 +51,7 @@ __all__ = [
     "PLAN",
     "PUT_BACK",
     "RELEASE_KEYS",
+    "ROLE_NAMES",
     "Assignment",
     "Batch",
     "BatchStage",
@@ -67,6 +70,7 @@ __all__ = [
     "Queue",
     "Rendition",
     "RenditionKind",
+    "Role",
     "Sides",
     "Source",
     "SourceKind",

@@ -26,7 +26,7 @@ from ingest.document import (
     Superseded,
     UnitKind,
 )
-from ingest.ledger import links, schema
+from ingest.ledger import links, schema, witnessed
 from ingest.ledger.accepting import idempotency_key, sources
 from ingest.ledger.terms import Claim, ClaimLost
 
@@ -128,10 +128,11 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
     if row is None:
         message = f"claim of {claim.unit_kind} {claim.unit_id} was lost"
         raise ClaimLost(message)
-    document, cover = None, None
+    document, cover, capture = None, None, {}
     if claim.unit_kind is UnitKind.DOCUMENT:
         document, pages = _document(connection, claim)
         cover = _cover(connection, document)
+        capture = witnessed.capture(connection, claim.batch_id)
     elif claim.unit_kind is UnitKind.PAGE:
         pages = _pages(connection.execute(_PAGE, {"unit": claim.unit_id}).all())
     else:
@@ -150,6 +151,7 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
         document=document,
         released=row.released,
         cover=cover,
+        capture=capture,
     )
 
 

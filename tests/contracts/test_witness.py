@@ -26,6 +26,7 @@ from tests.plugins.ledgers import (
     deliver,
     digest,
     everything,
+    outcome,
     rows,
     source,
     work,
@@ -224,3 +225,20 @@ def test_a_day_is_proven_from_its_chains_to_the_timestamp(
     assert found(ledger) == []
     unit = witness.day_of("default", day.isoformat())
     assert proofs(ledger, HEADS, unit, [root.root]) == [1]
+
+
+def test_steps_of_documents_are_told_what_proves_the_capture(
+    ledger: Ledger, authority: Authority
+) -> None:
+    arrived(ledger)
+    page = claim_at(ledger, Step.RECOGNITION, CUT)
+    assert ledger.assignment(page).capture == {}
+    assert ledger.record(page, outcome(ledger.assignment(page), CUT))
+    noting = claim_at(ledger, Step.NOTE, CUT)
+    before = ledger.assignment(noting).capture
+    assert (before["pages"], before["stamped_at"]) == (4, None)
+    assert attest(ledger, authority)
+    after = ledger.assignment(noting).capture
+    assert after["root"] == before["root"]
+    assert after.keys() == {"root", "pages", "stamped_at", "token_sha256", "authority"}
+    assert None not in after.values()
