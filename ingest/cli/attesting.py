@@ -130,10 +130,30 @@ def of_ledger(app: App, connection: sa.Connection, tenant: str) -> Iterator[tupl
     for concerned, reason in (*faults(connection, tenant), *_signatures(app, connection, tenant)):
         broken += 1
         yield concerned, False, reason
+    yield from _beside_anchors(app, connection, tenant)
     found = account(connection, tenant)
     waits = f", {found['waiting']} warten auf einen Zeitstempel" if found["waiting"] else ""
     text = "nachgerechnet" if not broken else f"{broken} Stellen verletzt"
     yield f"Eingänge, Erfassungen, Tageswurzeln {tenant}", not broken, f"{text}{waits}"
+
+
+def _beside_anchors(
+    app: App, connection: sa.Connection, tenant: str
+) -> Iterator[tuple[str, bool, str]]:
+    """Yield how the chains compare with the anchors outside the database."""
+    from ingest.ledger.anchors import compare
+
+    found = compare(connection, [app.settings.anchors], tenant)
+    for one in found.behind:
+        yield f"Kette {one.chain}", False, f"laut Anker fehlen {one.events} Ereignisse"
+    for chain in found.rewritten:
+        yield f"Kette {chain}", False, "der verankerte Stand war ein anderer"
+    for path in found.damaged:
+        yield f"Anker {path.name}", False, "nicht lesbar"
+    if found.days:
+        lost = f", {found.explained} Ketten nach Wiederherstellung" if found.explained else ""
+        whole = not (found.behind or found.rewritten or found.damaged)
+        yield f"Anker {tenant}", whole, f"{found.days} Tage verglichen{lost}"
 
 
 def _signatures(app: App, connection: sa.Connection, tenant: str) -> Iterator[tuple[str, str]]:
@@ -160,7 +180,8 @@ def standing(app: App, connection: sa.Connection, tenant: str) -> Facts:
     settings = app.settings
     active = bool(settings.sealing.authorities) and settings.evidence.capture_minutes > 0
     found = account(connection, tenant)
-    return {"active": active, **found, "overdue": active and overdue(found, settings.evidence)}
+    late = active and overdue(found, settings.evidence)
+    return {"active": active, **found, "overdue": late, "clock": clock.state().facts()}
 
 
 def print_standing(found: Facts, zone: str) -> None:

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from ingest import clock
 from ingest.document import Facts, RenditionKind
 from ingest.ledger import accepting, chains, installation, schema
 from ingest.ledger.columns import Moment
@@ -172,7 +173,8 @@ def record(
     alone(connection, tenant)
     if newest(connection, tenant) != seen:
         return None
-    number = stamped(connection, tenant, DOCUMENTS, stamp)
+    said = stamped(connection, tenant, DOCUMENTS, stamp)
+    number: int = said["batch"]
     keep_branches(connection, tenant, number, branches)
     still = set(connection.execute(_waiting(tenant)).scalars())
     taken = [entry for entry in leaves if entry[0].document in still]
@@ -188,7 +190,7 @@ def record(
         for group, branch, place in taken
     )
     insert(connection, _leaf, own)
-    installation.note(connection, tenant, chains.Entry(STAMPED, said_of(number, stamp)))
+    installation.note(connection, tenant, chains.Entry(STAMPED, said))
     return len(taken)
 
 
@@ -266,7 +268,8 @@ def record_renewal(
     alone(connection, tenant)
     if newest(connection, tenant) != seen:
         return False
-    number = stamped(connection, tenant, TIMESTAMPS, stamp)
+    said = stamped(connection, tenant, TIMESTAMPS, stamp)
+    number: int = said["batch"]
     rows: Iterator[Facts] = (
         {"batch_id": old, "renewed_by": number, "tenant": tenant, "path": path}
         for old, path in renewed
@@ -275,7 +278,7 @@ def record_renewal(
     under = sa.select(_renewal.c.batch_id).where(_renewal.c.renewed_by == number)
     change = sa.update(_batch).where(_batch.c.id.in_(under))
     connection.execute(change.values(renewed_by=number))
-    said = {**said_of(number, stamp), "renewed": [old for old, _ in renewed]}
+    said |= {"renewed": [old for old, _ in renewed]}
     installation.note(connection, tenant, chains.Entry(RENEWED, said))
     return True
 
@@ -286,39 +289,28 @@ def alone(connection: sa.Connection, tenant: str) -> None:
     hold(connection, f"evidence {tenant}")
 
 
-def stamped(connection: sa.Connection, tenant: str, over: str, stamp: Stamp) -> int:
-    """Keep a timestamp and return its number."""
+def stamped(connection: sa.Connection, tenant: str, over: str, stamp: Stamp) -> Facts:
+    """Keep a timestamp; return what its event says, under `batch` its number."""
     values = {
-        "tenant": tenant,
         "over": over,
         "algorithm": stamp.algorithm,
         "root": stamp.root.hex(),
         "leaves": stamp.leaves,
-        "token": stamp.token,
-        "stamped_at": stamp.stamped_at,
         "authority": stamp.authority,
+    }
+    moments = {
+        "stamped_at": stamp.stamped_at,
         "certificate_ends_at": stamp.certificate_ends_at,
         "renew_before": stamp.renew_before,
         "recorded_at": accepting.now(connection),
     }
-    made = connection.execute(sa.insert(_batch).values(values).returning(_batch.c.id))
-    number: int = made.scalar_one()
-    return number
-
-
-def said_of(number: int, stamp: Stamp) -> Facts:
-    """Return what an event says of a timestamp."""
-    return {
-        "batch": number,
-        "algorithm": stamp.algorithm,
-        "root": stamp.root.hex(),
-        "leaves": stamp.leaves,
-        "token_sha256": hashlib.sha256(stamp.token).hexdigest(),
-        "stamped_at": stamp.stamped_at.isoformat(),
-        "authority": stamp.authority,
-        "certificate_ends_at": stamp.certificate_ends_at.isoformat(),
-        "renew_before": stamp.renew_before.isoformat(),
-    }
+    row = {"tenant": tenant, **values, **moments, "token": stamp.token}
+    made = connection.execute(sa.insert(_batch).values(row).returning(_batch.c.id))
+    said: Facts = {name: moment.isoformat() for name, moment in moments.items()}
+    token_sha256 = hashlib.sha256(stamp.token).hexdigest()
+    # the authority's time beside that of the machine, and what is known of its clock
+    said |= {"token_sha256": token_sha256, "clock": clock.state().facts()}
+    return {"batch": made.scalar_one(), **values, **said}
 
 
 def insert(connection: sa.Connection, table: sa.Table, rows: Iterator[Facts]) -> None:

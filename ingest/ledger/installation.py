@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from ingest.ledger import accepting, chains, schema
 
 #: Chains of the installation itself stand beside those of batches and documents.
-_INSTALLATION: Any = "installation"
+INSTALLATION: Final[Any] = "installation"
 _PREFIX: Final = "installation:"
 
 
@@ -40,4 +40,4 @@ def note(
     if connection.execute(known).first() is not None:
         chains.append(connection, chain, at, *entries)
         return
-    chains.begin(connection, chain, tenant=tenant, unit_kind=_INSTALLATION, at=at, entries=entries)
+    chains.begin(connection, chain, tenant=tenant, unit_kind=INSTALLATION, at=at, entries=entries)

@@ -71,7 +71,8 @@ def record(
     evidence.alone(connection, tenant)
     if evidence.newest(connection, tenant) != seen:
         return False
-    number = evidence.stamped(connection, tenant, evidence.ROOTS, stamp)
+    said = evidence.stamped(connection, tenant, evidence.ROOTS, stamp)
+    number: int = said["batch"]
     evidence.keep_branches(connection, tenant, number, branches)
     change = sa.update(_root).where(
         _root.c.kind == sa.bindparam("of_kind"), _root.c.unit == sa.bindparam("of_unit")
@@ -81,8 +82,8 @@ def record(
         for one, at, place in roots
     ]
     connection.execute(change, placed)
-    said = {**evidence.said_of(number, stamp), "roots": len(placed)}
-    installation.note(connection, tenant, chains.Entry(evidence.WITNESSED, said))
+    entry = chains.Entry(evidence.WITNESSED, {**said, "roots": len(placed)})
+    installation.note(connection, tenant, entry)
     return True
 
 

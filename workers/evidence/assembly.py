@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from ingest.ledger.witnessed import Proof
 
 _PIECE: Final = 2_000
-_TIMES: Final = ("stamped_at", "certificate_ends_at", "renew_before")
+_SAID: Final = ("over", "algorithm", "root", "leaves", "authority")
+_TIMES: Final = ("stamped_at", "certificate_ends_at", "renew_before", "recorded_at")
 _Trees = dict[tuple[int, int], tuple[bytes, ...]]
 _Digests = tuple[bytes, ...]
 _Lists = tuple[_Digests, ...]
@@ -98,12 +99,13 @@ def _tree_faults(
             yield f"Zeitstempel {row.id}", "der Hashbaum führt nicht zu seiner Wurzel"
     for leaf in evidenced.leaves(connection, tenant):
         leaves = trees.get((leaf.batch_id, leaf.branch), ())
-        if leaves[leaf.place : leaf.place + 1] != (combined(parted(leaf.members)),):
+        own = leaf.tenant == tenant
+        if not own or leaves[leaf.place : leaf.place + 1] != (combined(parted(leaf.members)),):
             yield f"Dokument {leaf.document_id}", "sein Blatt im Hashbaum ist ein anderes"
 
 
 def _stamp_faults(row: Row, said: Facts) -> Iterator[str]:
-    found = {name: getattr(row, name) for name in ("algorithm", "root", "leaves", "authority")}
+    found = {name: getattr(row, name) for name in _SAID}
     found |= {name: getattr(row, name).isoformat() for name in _TIMES}
     found["token_sha256"] = hashlib.sha256(row.token).hexdigest()
     if {"root", "token_sha256"} - said.keys() or any(
@@ -123,11 +125,11 @@ def _stamp_faults(row: Row, said: Facts) -> Iterator[str]:
 
 def _grown(connection: sa.Connection, row: Row, trees: _Trees) -> bool:
     """Tell whether a batch's branches lead to its root, and keep their leaves in `trees`."""
-    branches = [
-        Branch(parted(found.leaves), parted(found.path))
-        for found in evidenced.branches(connection, row.id)
-    ]
+    kept = list(evidenced.branches(connection, row.id))
+    branches = [Branch(parted(found.leaves), parted(found.path)) for found in kept]
     trees.update({(row.id, at): branch.leaves for at, branch in enumerate(branches)})
+    if any(found.tenant != row.tenant for found in kept):
+        return False
     whole = all(len(branch.leaves) == BRANCH for branch in branches[:-1])
     count = sum(len(branch.leaves) for branch in branches)
     if not whole or count != row.leaves or not all(branch.leaves for branch in branches):

@@ -20,9 +20,10 @@ import structlog
 
 from ingest import clock
 from ingest.errors import LedgerUnavailable, Misconfigured, ScanstrasseError
-from ingest.ledger import accepting, evidence, witnessed
+from ingest.ledger import accepting, anchors, evidence, witnessed
 from ingest.ledger.evidence import Stamp, joined
 from ingest.sandbox import Child, Limits
+from workers.evidence.assembly import proving
 from workers.evidence.record import token_digests
 from workers.evidence.tree import ALGORITHM, BRANCH, Tree, combined
 
@@ -148,7 +149,17 @@ class Preservation:
                 branches=((joined(one.leaves), joined(one.path)) for one in tree.branches()),
             )
         log.info("roots_stamped", tenant=tenant, roots=len(roots), recorded=recorded)
+        self._prove_days(tenant)
         return len(roots) if recorded else 0
+
+    def _prove_days(self, tenant: str) -> None:
+        """Lay beside the anchor of each day the record that proves it."""
+        try:
+            with self._ledger.reading() as connection:
+                for path, proof in anchors.unproven(connection, self._settings.anchors, tenant):
+                    anchors.write(path, proving(proof))
+        except OSError as error:
+            log.warning("anchors_not_written", tenant=tenant, error=str(error))
 
     def _catch_up(self, tenant: str) -> None:
         """Let what arrived under an earlier version take part; once is enough."""
