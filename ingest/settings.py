@@ -169,6 +169,10 @@ class EvidenceSettings(_Section):
     """
 
     every: Literal["hour", "day", "off"] = "day"  #: how often waiting documents are secured
+    #: Arrivals, captures and heads are timestamped at most this often; 0: not at all.
+    capture_minutes: int = Field(10, ge=0, le=1440)
+    overdue_hours: float = Field(24.0, gt=0)  #: what waits longer for a timestamp is an alarm
+    anchors: Path | None = None  #: folder outside the database; default: `anchors` below the data
     most_documents: int = Field(100_000, ge=1, le=1_000_000)  #: under one timestamp
     renew_days: int = Field(180, ge=1)  #: before the end of certificate or algorithm
     algorithm_ends: dict[str, dt.date] = Field(default_factory=_house_ends)
@@ -261,6 +265,11 @@ class Settings(BaseSettings):
     def keys(self) -> Path:
         """Folder of the installation key."""
         return self.sealing.key_folder or self.data / "keys"
+
+    @property
+    def anchors(self) -> Path:
+        """Folder of the anchors (`ingest.ledger.anchors`)."""
+        return self.evidence.anchors or self.data / "anchors"
 
     def for_children(self, *, sealing: bool = False) -> dict[str, Any]:
         """Return the settings a child process needs, as JSON values.

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from itertools import islice
+from pathlib import Path
 
 import structlog
 from typing_extensions import override
@@ -19,8 +20,9 @@ from typing_extensions import override
 from ingest import clock
 from ingest.errors import DigestMismatch, LedgerUnavailable, StoreUnavailable
 from ingest.ledger import Ledger
+from ingest.ledger.anchors import publish
 from ingest.ledger.engine import be_patient, hold
-from ingest.ledger.integrity import anchor
+from ingest.ledger.integrity import anchor, to_anchor
 from ingest.ledger.reading import has_batches, unknown
 from ingest.store.port import Store
 
@@ -60,8 +62,15 @@ class _AllBut(Collection[str]):
 class Upkeep:
     """Does the daily work of some tenants; `run` loops, `once` is one round."""
 
-    def __init__(self, ledger: Ledger, store: Store, tenants: Collection[str]) -> None:
-        """Name what is kept up."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: Store,
+        tenants: Collection[str],
+        anchors: Path | None = None,
+    ) -> None:
+        """Name what is kept up, and the folder for anchors; None writes none."""
+        self._anchors = anchors
         self._ledger = ledger
         self._store = store
         self._tenants = tenants
@@ -94,16 +103,23 @@ class Upkeep:
         return self.sweep(today)
 
     def anchor(self, today: dt.date) -> None:
-        """Anchor yesterday unless it is anchored.
+        """Anchor the days up to yesterday that nobody anchored, one a transaction.
 
         Raises:
-            LedgerUnavailable: Nothing was anchored.
+            LedgerUnavailable: Days after those that are anchored now were not.
+            StoreUnavailable: The folder for anchors cannot be written.
         """
         for tenant in self._tenants:
-            with self._ledger.writing() as connection:
-                be_patient(connection)
-                hold(connection, f"anchor {tenant}")  # another machine may be at it
-                anchor(connection, tenant, today - dt.timedelta(days=1), SETTLED)
+            with self._ledger.reading() as connection:
+                days = to_anchor(connection, tenant, today - dt.timedelta(days=1))
+            for day in days:
+                with self._ledger.writing() as connection:
+                    be_patient(connection)
+                    hold(connection, f"anchor {tenant}")  # another machine may be at it
+                    anchor(connection, tenant, day, SETTLED)
+            if self._anchors is not None:
+                with self._ledger.reading() as connection:
+                    publish(connection, self._anchors, tenant)
 
     def sweep(self, today: dt.date) -> int:
         """Remove old blobs that the ledger does not name, once a day; return how many.

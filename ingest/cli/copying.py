@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from ingest.cli.app import App
+from ingest.document import NOT_RECORDED
 from ingest.errors import DigestMismatch, UsageError
+from ingest.ledger.anchors import Compared, write
 from ingest.ledger.backup import check_copy, copy_ledger, restore_ledger
 from ingest.ledger.reading import referenced
 from ingest.store import FolderStore, copy_blobs
@@ -18,14 +20,16 @@ from ingest.store import FolderStore, copy_blobs
 _LEDGER: Final = "ledger"
 _STORE: Final = "store"
 _KEYS: Final = "keys"
+_ANCHORS: Final = "anchors"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """What was copied."""
+    """What was copied, and how restored chains compare with the anchors, by tenant."""
 
     rows: int
     blobs: int
+    beside: dict[str, Compared] = field(default_factory=dict)
 
 
 def write_backup(app: App, folder: Path) -> Counted:
@@ -50,6 +54,7 @@ def write_backup(app: App, folder: Path) -> Counted:
             blobs += result.copied + result.present
             wrong += [(tenant, sha) for sha in result.damaged + result.missing]
     _copy_keys(app.settings.keys, folder / _KEYS)
+    _copy_anchors(app.settings.anchors, folder / _ANCHORS)
     _replace(folder / _LEDGER, fresh)
     with app.ledger.reading() as connection:
         for tenant in copied.roots:
@@ -70,8 +75,12 @@ def _replace(old: Path, fresh: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def read_backup(app: App, folder: Path) -> Counted:
+def read_backup(
+    app: App, folder: Path, by: str = NOT_RECORDED, anchors: Path | None = None
+) -> Counted:
     """Fill an empty installation from a backup and compare it with the anchored heads.
+
+    Anchors are those of this installation, those in the backup and those in `anchors`.
 
     A missing blob does not keep all others from coming back: everything there is is restored,
     then what is missing is said.
@@ -85,12 +94,15 @@ def read_backup(app: App, folder: Path) -> Counted:
     source = FolderStore(folder / _STORE)
     blobs, wrong = 0, []
     with app.ledger.writing() as connection:
-        copied = restore_ledger(connection, folder / _LEDGER, "operator")
+        folders = [app.settings.anchors, folder / _ANCHORS, *([anchors] if anchors else [])]
+        copied = restore_ledger(connection, folder / _LEDGER, by, folders)
         for tenant in copied.roots:
             result = copy_blobs(source, app.store, tenant, referenced(connection, tenant))
             blobs += result.copied + result.present
             wrong += result.damaged + result.missing
     _copy_keys(folder / _KEYS, app.settings.keys)
+    for kept in folders[1:]:
+        _copy_anchors(kept, app.settings.anchors)
     _require_whole(wrong)
     if copied.breaks:
         message = f"{len(copied.breaks)} chains are broken as they were in the copied ledger"
@@ -99,7 +111,15 @@ def read_backup(app: App, folder: Path) -> Counted:
             operator_text="Wiederhergestellt, aber schon die gesicherten Ketten waren verletzt: "
             + ", ".join(place.chain for place in copied.breaks[:5]),
         )
-    return Counted(rows=sum(copied.rows.values()), blobs=blobs)
+    return Counted(rows=sum(copied.rows.values()), blobs=blobs, beside=copied.beside)
+
+
+def _copy_anchors(source: Path, target: Path) -> None:
+    """Copy anchors that `target` lacks; what lies there stays, whatever `source` has."""
+    for path in sorted(source.rglob("*")):
+        place = target / path.relative_to(source)
+        if path.is_file() and not path.name.startswith(".") and not place.exists():
+            write(place, path.read_bytes())
 
 
 def _require_whole(wrong: list[str]) -> None:

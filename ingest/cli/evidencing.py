@@ -32,12 +32,20 @@ def preserve(app: App, *, as_json: bool) -> int:
     from workers.evidence.preservation import Preservation
 
     with Preservation(app.settings, app.ledger) as preservation:
+        roots = preservation.attest_all()
         done = preservation.once()
     if as_json:
-        secured: Facts = {"documents": done.documents, "renewed": done.renewed}
+        secured: Facts = {
+            "documents": done.documents,
+            "renewed": done.renewed,
+            "roots": roots,
+        }
         print_json({"message_type": "preservation", **secured})
     else:
-        click.echo(f"Gesichert: {done.documents} Dokumente. Erneuerte Zeitstempel: {done.renewed}.")
+        click.echo(
+            f"Gesichert: {done.documents} Dokumente. Erneuerte Zeitstempel: {done.renewed}. "
+            f"Eingänge, Erfassungen und Tageswurzeln mit Zeitstempel: {roots}."
+        )
     return 0
 
 

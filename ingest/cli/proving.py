@@ -24,10 +24,13 @@ _LONGEST_WAIT = 30.0  #: seconds between two looks at something that is away
 @with_app
 def check(app: App, *, as_json: bool) -> int:
     """Prüft Konfiguration, Werkzeuge, Ordner, Ledger und Ablage."""
+    from ingest.cli.attesting import overdue_findings
+
     failed = False
     found = findings(app)
     if all(problem is None for _, problem in found):
         found.append(("Namen", missing_names(app)))
+        found += overdue_findings(app)
     for name, problem in found:
         failed |= problem is not None
         if as_json:
@@ -208,20 +211,30 @@ def _check_seal(app: App) -> None:
 @click.option(
     "--what",
     type=click.Choice(
-        ["pdf", "composed", "original", "note", "text", "alto", "manifest", "evidence"]
+        [
+            "pdf",
+            "composed",
+            "original",
+            "note",
+            "text",
+            "alto",
+            "manifest",
+            "evidence",
+            "receipt-evidence",
+        ]
     ),
     default="pdf",
     show_default=True,
     help=(
         "Welche Ausgabe; composed: die PDF, die »qa verdict« beurteilt; alto: erkannte Wörter mit"
-        " Ort; evidence: Beweisnachweis nach RFC 4998."
+        " Ort; evidence: Beweisnachweis nach RFC 4998; receipt-evidence: der des Eingangs."
     ),
 )
 @click.option(
     "--source",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Welche Datei eines Stapels (ab 1), zusammen mit --what original.",
+    help="Welche Datei eines Stapels (ab 1), mit --what original oder receipt-evidence.",
 )
 @click.option(
     "-o",
@@ -246,6 +259,12 @@ def export(app: App, identifier: str, what: str, source: int | None, output: Pat
         from ingest.cli.evidencing import write_record
 
         write_record(app, identifier, output)
+        click.echo(f"{output} geschrieben.")
+        return 0
+    if what == "receipt-evidence":
+        from ingest.cli.attesting import write_receipt_record
+
+        write_receipt_record(app, identifier, source, output)
         click.echo(f"{output} geschrieben.")
         return 0
     from ingest.ledger.showing import locate

@@ -11,6 +11,7 @@ import click
 
 from console.texts import in_zone
 from ingest import clock
+from ingest.cli import attesting
 from ingest.cli.app import App, print_json, with_app
 from ingest.cli.evidencing import print_standing, standing
 from ingest.document import Facts
@@ -83,6 +84,7 @@ def status(app: App, day: str | None, tenant: str | None, *, as_json: bool) -> i
         else:
             print_counts(counted)
             print_standing(counted["evidence"], app.settings.house.zone)
+            attesting.print_standing(counted["timestamps"], app.settings.house.zone)
         return 0
     zone = app.settings.house.zone
     waiting = _waiting_files(app, name)
@@ -110,6 +112,7 @@ def _counted(app: App, tenant: str) -> Facts:
     with app.ledger.reading() as connection:
         counted = counts(connection, tenant)
         counted["evidence"] = standing(app, connection, tenant)
+        counted["timestamps"] = attesting.standing(app, connection, tenant)
         counted["review"] = [
             {"id": row["id"], "source_name": row["source_name"], "reasons": row["review"]}
             for row in to_review(connection, tenant)

@@ -136,7 +136,8 @@ def _start_channels(
 def _start_upkeep(app: App, stop: threading.Event) -> None:
     from ingest.upkeep import Upkeep
 
-    upkeep = Upkeep(app.ledger, app.store, tuple(app.settings.tenants))
+    tenants, anchors = tuple(app.settings.tenants), app.settings.anchors
+    upkeep = Upkeep(app.ledger, app.store, tenants, anchors)
     threading.Thread(target=upkeep.run, args=(stop,), name="upkeep", daemon=True).start()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.texts import local_time
-from ingest.cli import evidencing
+from ingest.cli import attesting, evidencing
 from ingest.cli.app import App
 from ingest.document import NOT_RECORDED, Facts
 from ingest.errors import DigestMismatch, StoreUnavailable
@@ -35,6 +35,8 @@ def verify_all(app: App) -> Iterator[Facts]:
         with app.ledger.reading() as connection:
             yield from _of_ledger(connection, tenant)
             for name, passed, text in evidencing.of_ledger(connection, tenant):
+                yield _result(name, passed=passed, text=text)
+            for name, passed, text in attesting.of_ledger(app, connection, tenant):
                 yield _result(name, passed=passed, text=text)
             counted = 0
             for sha256 in referenced(connection, tenant):
@@ -88,6 +90,8 @@ def verify_unit(app: App, identifier: str, trust: Path | None) -> Iterator[Facts
             broken = list(Examination(connection, chain=chain))
             text = "; ".join(map(_said, broken[:_NAMED])) or "unversehrt, Einträge stimmen überein"
             yield _result(f"Kette {chain}", passed=not broken, text=text)
+    for name, passed, required, text in attesting.statements(app, record):
+        yield _result(name, passed=passed, required=required, text=text)
     tenant = str(record["tenant"])
     for name, sha256 in sorted(_blobs(record)):
         problem = _blob_problem(app, tenant, sha256)

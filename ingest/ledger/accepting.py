@@ -24,7 +24,7 @@ from ingest.document import (
     UnitKind,
     new_id,
 )
-from ingest.ledger import chains, needs, schema
+from ingest.ledger import chains, needs, schema, witness
 from ingest.ledger.admitting import require_admitted
 from ingest.ledger.columns import database_now, from_microseconds
 from ingest.ledger.inserting import insert_batch, insert_blob, insert_new
@@ -141,7 +141,9 @@ def accept(connection: sa.Connection, arrival: Arrival, *, known: bool) -> Recei
         _introduce(connection, arrival, moment)
     _keep_sources(connection, arrival, row["id"], moment)
     _keep_manifests(connection, arrival, row["id"], moment)
-    entries = [chains.Entry("received", _received(arrival))]
+    digests = [file.sha256 for file in (*arrival.sources, *arrival.manifests)]
+    root = witness.keep(connection, witness.RECEIPT, row["id"], arrival.tenant, digests, moment)
+    entries = [chains.Entry("received", _received(arrival) | root)]
     if arrival.held is not None:
         code, text = arrival.held
         entries.append(chains.Entry("held", {"code": code, "operator_text": text}))

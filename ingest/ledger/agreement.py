@@ -17,9 +17,10 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import ENDS, BatchStage, Facts, Stage, Standing, UnitKind
+from ingest.document import BatchStage, ENDS, Facts, Stage, Standing, Step, UnitKind
 from ingest.ledger import chains, cutting, judged, quality, reviewing, schema
 from ingest.ledger.columns import clean_text
+from ingest.ledger.installation import INSTALLATION
 from ingest.ledger.integrity import AnchoredRoots, Break, chains_of, events_of, verify_chain
 from ingest.ledger.surroundings import SeenPage, Surroundings
 from ingest.ledger.testimony import Testimony, hear
@@ -42,6 +43,7 @@ _ENVELOPE: Final = frozenset(
         "sides",
     }
 )
+_OF_PAGES: Final = frozenset({*map(str, Step), "recorded_at"})
 #: Nobody has to look at what was turned away or replaced.
 _NOT_LOOKED_AT: Final = frozenset({Standing.REJECTED, Standing.SUPERSEDED})
 _UNITS: Final = {UnitKind.BATCH: schema.batch, UnitKind.DOCUMENT: schema.document}
@@ -85,17 +87,24 @@ class Examination:
             yield from verify_chain(row, events)
             if self.roots is not None:
                 self.roots.add(id_, events)
-            for reason in _compared(row, events, around):
+            for reason in _readable(row, events, around):
                 yield Break(id_, 0, reason)
         for id_ in by_id:
             yield Break(id_, 0, "the chain has no events")
 
     def _without_chain(self) -> Iterator[Break]:
         for table in _UNITS.values():
-            known = sa.exists().where(schema.chain.c.id == table.c.id)
+            known = sa.exists().where(
+                schema.chain.c.id == table.c.id, schema.chain.c.tenant == table.c.tenant
+            )
             query = sa.select(table.c.id).where(~known)
             for id_ in self._connection.execute(self._of_tenant(query, table)).scalars():
                 yield Break(id_, 0, "Der Eintrag hat keine Ereigniskette.")
+        event, chain = schema.event, schema.chain
+        known = sa.exists().where(chain.c.id == event.c.chain, chain.c.tenant == event.c.tenant)
+        lost = sa.select(event.c.chain).where(~known, event.c.seq == 1)
+        for id_ in self._connection.execute(self._of_tenant(lost, event)).scalars():
+            yield Break(id_, 0, "Die Ereignisse gehören zu keiner Kette dieses Mandanten.")
 
     def _unlisted(self) -> Iterator[Break]:
         """Yield named bytes that the list of kept objects lacks: the next sweep takes them."""
@@ -115,8 +124,18 @@ class Examination:
         return query if self._tenant is None else query.where(table.c.tenant == self._tenant)
 
 
+def _readable(chain: Row, events: list[Row], around: Surroundings) -> Iterator[str]:
+    """Compare, and say so where what was damaged cannot even be compared."""
+    try:
+        yield from _compared(chain, events, around)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        yield f"Der Eintrag ist beschädigt und nicht lesbar ({type(error).__name__})"
+
+
 def _compared(chain: Row, events: list[Row], around: Surroundings) -> Iterator[str]:
     if chain.unit_kind not in _UNITS:
+        if chain.unit_kind != INSTALLATION:
+            yield f"Art der Kette: {chain.unit_kind} gibt es nicht"
         return
     heard = hear(chain.unit_kind, events)
     of_batch = chain.unit_kind == UnitKind.BATCH
@@ -180,7 +199,9 @@ def _of_batch(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]
     if "separated" in heard.said:
         said = [(d["id"], d["pages"], d["source"]) for d in heard.said["separated"]["documents"]]
         cut = around.cut.get(row.id, [])
-        if said != [(d.id, d.pages, d.source) for d in cut if d.revision == 1]:
+        first = [d for d in cut if d.revision == 1]
+        in_order = [d.ordinal for d in first] == list(range(1, len(first) + 1))
+        if not in_order or said != [(d.id, d.pages, d.source) for d in first]:
             yield "Dokumente sind nicht die, in die getrennt wurde"
         if heard.revisions != {d.id for d in cut if d.revision > 1}:
             yield "Spätere Fassungen sind nicht die, die die Kette nennt"
@@ -228,7 +249,7 @@ def _inspected(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str
     pages = around.pages.get(row.id, {})
     if said is None or row.erased_at is not None:
         return
-    if len(pages) != said["pages"]:
+    if len(pages) != said["pages"] or list(pages) != list(range(1, len(pages) + 1)):
         yield f"Seiten: {len(pages)} Einträge, Kette {said['pages']}"
     yield from _pages(row, said, around)
     for source in around.sources.get(row.id, []):
@@ -268,6 +289,8 @@ def _pages(row: Row, said: Facts, around: Surroundings) -> Iterator[str]:
 
 def _page_facts(step: str, pages: dict[int, SeenPage], heard: Testimony) -> Iterator[str]:
     for number, page in pages.items():
+        if not page.facts.keys() <= _OF_PAGES:
+            yield f"Seite {number}: Angaben, die kein Schritt macht"
         told = heard.page_facts.get((number, step))
         if not page.blank and told != page.facts.get(step) and not (heard.silent and told is None):
             yield f"Seite {number}: Angaben zu „{step}“ sind nicht die des Ereignisses"

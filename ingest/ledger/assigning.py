@@ -26,7 +26,7 @@ from ingest.document import (
     Superseded,
     UnitKind,
 )
-from ingest.ledger import links, samples, schema, vouching
+from ingest.ledger import links, samples, schema, vouching, witnessed
 from ingest.ledger.accepting import idempotency_key, sources
 from ingest.ledger.terms import Claim, ClaimLost
 
@@ -128,7 +128,7 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
     if row is None:
         message = f"claim of {claim.unit_kind} {claim.unit_id} was lost"
         raise ClaimLost(message)
-    document, cover = None, None
+    document, cover, capture = None, None, {}
     quality: Facts = {}
     content = profiles.content(connection, claim.tenant, row.rules_sha256)
     if claim.unit_kind is UnitKind.DOCUMENT:
@@ -136,6 +136,7 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
         document, pages = _document(connection, found)
         cover = _cover(connection, document)
         quality = samples.told(connection, found, content)
+        capture = witnessed.capture(connection, claim.batch_id)
     elif claim.unit_kind is UnitKind.PAGE:
         pages = _pages(connection.execute(_PAGE, {"unit": claim.unit_id}).all())
     else:
@@ -156,6 +157,7 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
         cover=cover,
         quality=quality,
         **vouching.vouched(connection, content, row, document, quality),
+        capture=capture,
     )
 
 

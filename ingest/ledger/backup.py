@@ -12,8 +12,8 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,8 @@ import sqlalchemy as sa
 from ingest.clock import now
 from ingest.document import Facts
 from ingest.errors import DigestMismatch, UsageError
-from ingest.ledger import chains, installation, schema
+from ingest.ledger import anchors, chains, installation, schema
+from ingest.ledger.anchors import Compared
 from ingest.ledger.engine import be_patient
 from ingest.ledger.integrity import Break, Root, root_of, verify_chains
 from ingest.ledger.migrating import HEAD
@@ -41,11 +42,13 @@ class Copied:
         rows: By table.
         roots: Over the chain heads, by tenant.
         breaks: Places where a restored chain is broken, as it was when it was copied.
+        beside: How the restored chains compare with the anchors, by tenant.
     """
 
     rows: dict[str, int]
     roots: dict[str, Root]
     breaks: tuple[Break, ...] = ()
+    beside: dict[str, Compared] = field(default_factory=dict)
 
 
 def copy_ledger(connection: sa.Connection, folder: Path) -> Copied:
@@ -149,18 +152,25 @@ def _unusable(path: Path, what: str) -> UsageError:
     return UsageError(f"{path}: not a usable copy", operator_text=text)
 
 
-def restore_ledger(connection: sa.Connection, folder: Path, by: str) -> Copied:
+def restore_ledger(
+    connection: sa.Connection, folder: Path, by: str, anchors_in: Sequence[Path] = ()
+) -> Copied:
     """Fill an empty ledger from a copy, compare its chains, and record that it was restored.
+
+    A copy that is older than the anchors is restored: what it lacks is in the result and in
+    the event, so that later comparisons know of it.
 
     Args:
         connection: In a writing transaction of a ledger whose schema is current.
         folder: Of `copy_ledger`.
         by: Operator code.
+        anchors_in: Folders of `ingest.ledger.anchors`.
 
     Raises:
         UsageError: The copy is unusable or the ledger is not empty.
-        DigestMismatch: A file was altered, or the chains are not those that were copied. In
-            each case the transaction must end without a commit.
+        DigestMismatch: A file was altered, or the chains are not those that were copied, or
+            the anchors show another history. In each case the transaction must end without
+            a commit.
     """
     be_patient(connection)
     manifest = check_copy(folder)
@@ -180,11 +190,32 @@ def restore_ledger(connection: sa.Connection, folder: Path, by: str) -> Copied:
         text = f"Die Ereignisketten sind nicht die der Sicherung {folder}; nichts übernommen."
         raise DigestMismatch("restored chains differ from the copy", operator_text=text)
     breaks = tuple(verify_chains(connection))
+    beside = {tenant: anchors.compare(connection, anchors_in, tenant) for tenant in roots}
     for tenant, root in roots.items():
-        told = {"copied_at": manifest["copied_at"], "root": root.root}
-        installation.note(connection, tenant, chains.Entry("restored", told, by))
+        _require_same_history(tenant, beside[tenant])
+        told = {"copied_at": manifest["copied_at"], "root": root.root, **_lost(beside[tenant])}
+        installation.note(connection, tenant, chains.Entry(anchors.RESTORED, told, by))
     rows = {name: file["rows"] for name, file in manifest["files"].items()}
-    return Copied(rows, roots, breaks)
+    return Copied(rows, roots, breaks, beside)
+
+
+def _require_same_history(tenant: str, found: Compared) -> None:
+    if found.rewritten:
+        text = (
+            f"Mandant {tenant}: {len(found.rewritten)} Ketten der Sicherung widersprechen den "
+            f"Ankern, zuerst {found.rewritten[0]}: Sie stammt aus einer anderen Installation oder "
+            "wurde umgeschrieben. Nichts übernommen; bitte eine andere Sicherung verwenden."
+        )
+        raise DigestMismatch("the anchors show another history", operator_text=text)
+
+
+def _lost(found: Compared) -> Facts:
+    """Return what the event says of chains that once had more: how many each has now."""
+    return {
+        "anchored_until": found.newest,
+        "behind": {one.chain: one.kept for one in found.behind},
+        "events_missing": sum(one.events for one in found.behind),
+    }
 
 
 def _read(connection: sa.Connection, table: sa.Table, path: Path, file: Facts) -> None:

@@ -83,6 +83,33 @@ class Json(sa.types.TypeDecorator[Any]):
         return None if value is None else json.loads(value)
 
 
+class Garbled(dict[str, Any]):
+    """What stands where JSON was kept and is JSON no more; equal to no facts that were."""
+
+
+class Kept(Json):
+    """A JSON value as verification reads it: one that was damaged is `Garbled`, no error."""
+
+    cache_ok = True
+
+    @override
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Any | None:
+        try:
+            return super().process_result_value(value, dialect)
+        except ValueError:
+            return Garbled(garbled=True)
+
+
+def as_kept(table: sa.Table) -> list[sa.ColumnElement[Any]]:
+    """Return a table's columns, JSON read as `Kept`."""
+    return [
+        sa.type_coerce(column, Kept()).label(column.name)
+        if isinstance(column.type, Json)
+        else column
+        for column in table.c
+    ]
+
+
 class CleanText(sa.types.TypeDecorator[str]):
     """Text from outside: names, messages."""
 

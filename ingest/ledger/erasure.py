@@ -1,7 +1,7 @@
 """Erasing a batch or document (DESIGN rule 10): what it said goes, that it was here stays.
 
-Removed are payloads of its events, source names, facts, reasons, renditions, which leaf of
-an evidence tree it was and every digest of its bytes; its open work ends. Ids, times,
+Removed are payloads of its events, source names, facts, reasons, renditions, which leaves of
+evidence trees it was and every digest of its bytes; its open work ends. Ids, times,
 operator codes, page numbers and the events themselves stay, with one more event that says
 who erased and why. The chains still verify, because they hold only salted digests of what
 is gone, and so do the evidence trees, for the reason that `ingest.ledger.evidence` gives.
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from ingest.document import ENDS, Facts, RenditionKind, Standing, Step, UnitKind, left_out
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, evidence, quality, schema
+from ingest.ledger import accepting, chains, evidence, quality, schema, witness
 from ingest.ledger.engine import be_patient
 from ingest.ledger.integrity import ERASED
 from ingest.ledger.moves import move
@@ -219,6 +219,8 @@ class _Erasure:
     def all_of(self, documents: list[Row]) -> list[str]:
         """Erase the batch with what is left of its documents."""
         batch_id = self._batch.id
+        self._salts_gone(witness.RECEIPT, None)
+        self._salts_gone(witness.CAPTURE, None)
         digests = self._sources_gone(_source.c.batch_id == batch_id)
         digests |= self._pages_gone(_page.c.batch_id == batch_id)
         digests |= self._renditions_gone([batch_id])
@@ -240,10 +242,14 @@ class _Erasure:
         kept |= {page.source for page in pages if page.number not in numbers}
         gone = {row.source for row in documents} - kept
         digests: set[str] = set()
+        order = sorted(page.number for page in pages)
+        self._salts_gone(witness.CAPTURE, {order.index(number) for number in numbers})
         for number in sorted(numbers):
             digests |= self._pages_gone(sa.and_(of_batch, _page.c.number == number))
         if gone:
             of_source = _source.c.batch_id == self._batch.id
+            places = witness.places_of_sources(self._connection, self._batch.id, gone)
+            self._salts_gone(witness.RECEIPT, places)
             digests |= self._sources_gone(sa.and_(of_source, _source.c.ordinal.in_(sorted(gone))))
             # What the batch's history and its manifest say names its sources.
             digests |= self._of_batch_gone(digests)
@@ -252,6 +258,11 @@ class _Erasure:
         for row in documents:
             digests |= self._document_gone(row)
         return self._unreferenced(digests)
+
+    def _salts_gone(self, kind: str, places: Collection[int] | None) -> None:
+        """Take which files or images the leaves of the batch's tree were."""
+        evidence.alone(self._connection, self._batch.tenant)  # before its rows are locked
+        witness.forget(self._connection, kind, self._batch.id, places)
 
     def _document_gone(self, row: Row) -> set[str]:
         evidence.forget(self._connection, row.tenant, [row.id])

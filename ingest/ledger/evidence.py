@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from ingest import clock
 from ingest.document import Facts, RenditionKind
 from ingest.ledger import accepting, chains, installation, schema
 from ingest.ledger.columns import Moment
@@ -35,8 +36,10 @@ _renewal = schema.evidence_renewal
 
 DOCUMENTS: Final = "documents"
 TIMESTAMPS: Final = "timestamps"
+ROOTS: Final = "roots"  #: of `ingest.ledger.witness`
 STAMPED: Final = "evidence_stamped"
 RENEWED: Final = "evidence_renewed"
+WITNESSED: Final = "roots_stamped"
 _SIZE: Final = 32  #: bytes of a digest
 _PIECE: Final = 500
 #: Written out, so that both databases see that the index of finished documents will do.
@@ -167,15 +170,12 @@ def record(
     Returns:
         How many documents have evidence now; None if another batch was recorded meanwhile.
     """
-    _alone(connection, tenant)
+    alone(connection, tenant)
     if newest(connection, tenant) != seen:
         return None
-    number = _stamped(connection, tenant, DOCUMENTS, stamp)
-    rows: Iterator[Facts] = (
-        {"batch_id": number, "number": at, "tenant": tenant, "leaves": digests, "path": path}
-        for at, (digests, path) in enumerate(branches)
-    )
-    _insert(connection, _branch, rows)
+    said = stamped(connection, tenant, DOCUMENTS, stamp)
+    number: int = said["batch"]
+    keep_branches(connection, tenant, number, branches)
     still = set(connection.execute(_waiting(tenant)).scalars())
     taken = [entry for entry in leaves if entry[0].document in still]
     own: Iterator[Facts] = (
@@ -189,9 +189,20 @@ def record(
         }
         for group, branch, place in taken
     )
-    _insert(connection, _leaf, own)
-    installation.note(connection, tenant, chains.Entry(STAMPED, _account(number, stamp)))
+    insert(connection, _leaf, own)
+    installation.note(connection, tenant, chains.Entry(STAMPED, said))
     return len(taken)
+
+
+def keep_branches(
+    connection: sa.Connection, tenant: str, number: int, branches: Iterable[tuple[bytes, bytes]]
+) -> None:
+    """Keep the tree under a timestamp: leaves and path of each branch, as `joined`."""
+    rows: Iterator[Facts] = (
+        {"batch_id": number, "number": at, "tenant": tenant, "leaves": digests, "path": path}
+        for at, (digests, path) in enumerate(branches)
+    )
+    insert(connection, _branch, rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +234,7 @@ def due(connection: sa.Connection, tenant: str, moment: dt.datetime) -> list[Due
 
 
 def _newest_stamps(tenant: str) -> tuple[sa.Select[Any], sa.ColumnElement[Any]]:
-    """Return a query for each batch of documents with the terms of its newest timestamp."""
+    """Return a query for each batch that may be renewed with the terms of its newest timestamp."""
     later = _batch.alias()
     renew_before = sa.func.coalesce(later.c.renew_before, _batch.c.renew_before)
     ends_at = sa.func.coalesce(later.c.certificate_ends_at, _batch.c.certificate_ends_at)
@@ -232,7 +243,7 @@ def _newest_stamps(tenant: str) -> tuple[sa.Select[Any], sa.ColumnElement[Any]]:
             _batch.c.id, renew_before.label("renew_before"), ends_at.label("certificate_ends_at")
         )
         .outerjoin(later, later.c.id == _batch.c.renewed_by)
-        .where(_batch.c.tenant == tenant, _batch.c.over == DOCUMENTS)
+        .where(_batch.c.tenant == tenant, _batch.c.over != TIMESTAMPS)
     )
     return query, renew_before
 
@@ -254,60 +265,56 @@ def record_renewal(
         stamp: Over the root of a tree whose leaves are the batches' tokens so far.
         renewed: Number of each batch with the path from its tokens to that root.
     """
-    _alone(connection, tenant)
+    alone(connection, tenant)
     if newest(connection, tenant) != seen:
         return False
-    number = _stamped(connection, tenant, TIMESTAMPS, stamp)
+    said = stamped(connection, tenant, TIMESTAMPS, stamp)
+    number: int = said["batch"]
     rows: Iterator[Facts] = (
         {"batch_id": old, "renewed_by": number, "tenant": tenant, "path": path}
         for old, path in renewed
     )
-    _insert(connection, _renewal, rows)
+    insert(connection, _renewal, rows)
     under = sa.select(_renewal.c.batch_id).where(_renewal.c.renewed_by == number)
     change = sa.update(_batch).where(_batch.c.id.in_(under))
     connection.execute(change.values(renewed_by=number))
-    said = {**_account(number, stamp), "renewed": [old for old, _ in renewed]}
+    said |= {"renewed": [old for old, _ in renewed]}
     installation.note(connection, tenant, chains.Entry(RENEWED, said))
     return True
 
 
-def _alone(connection: sa.Connection, tenant: str) -> None:
+def alone(connection: sa.Connection, tenant: str) -> None:
+    """Wait until nobody else records evidence of a tenant."""
     be_patient(connection)
     hold(connection, f"evidence {tenant}")
 
 
-def _stamped(connection: sa.Connection, tenant: str, over: str, stamp: Stamp) -> int:
+def stamped(connection: sa.Connection, tenant: str, over: str, stamp: Stamp) -> Facts:
+    """Keep a timestamp; return what its event says, under `batch` its number."""
     values = {
-        "tenant": tenant,
         "over": over,
         "algorithm": stamp.algorithm,
         "root": stamp.root.hex(),
         "leaves": stamp.leaves,
-        "token": stamp.token,
-        "stamped_at": stamp.stamped_at,
         "authority": stamp.authority,
+    }
+    moments = {
+        "stamped_at": stamp.stamped_at,
         "certificate_ends_at": stamp.certificate_ends_at,
         "renew_before": stamp.renew_before,
         "recorded_at": accepting.now(connection),
     }
-    made = connection.execute(sa.insert(_batch).values(values).returning(_batch.c.id))
-    number: int = made.scalar_one()
-    return number
+    row = {"tenant": tenant, **values, **moments, "token": stamp.token}
+    made = connection.execute(sa.insert(_batch).values(row).returning(_batch.c.id))
+    said: Facts = {name: moment.isoformat() for name, moment in moments.items()}
+    token_sha256 = hashlib.sha256(stamp.token).hexdigest()
+    # the authority's time beside that of the machine, and what is known of its clock
+    said |= {"token_sha256": token_sha256, "clock": clock.state().facts()}
+    return {"batch": made.scalar_one(), **values, **said}
 
 
-def _account(number: int, stamp: Stamp) -> Facts:
-    return {
-        "batch": number,
-        "algorithm": stamp.algorithm,
-        "root": stamp.root.hex(),
-        "leaves": stamp.leaves,
-        "token_sha256": hashlib.sha256(stamp.token).hexdigest(),
-        "stamped_at": stamp.stamped_at.isoformat(),
-        "authority": stamp.authority,
-    }
-
-
-def _insert(connection: sa.Connection, table: sa.Table, rows: Iterator[Facts]) -> None:
+def insert(connection: sa.Connection, table: sa.Table, rows: Iterator[Facts]) -> None:
+    """Write many rows."""
     statement = sa.insert(table).inline()
     while piece := list(islice(rows, _PIECE)):
         connection.execute(statement, piece)
@@ -323,7 +330,7 @@ def forget(connection: sa.Connection, tenant: str, documents: Collection[str]) -
         tenant: Whose documents.
         documents: Their ids.
     """
-    _alone(connection, tenant)
+    alone(connection, tenant)
     for piece in pieces(sorted(documents)):
         connection.execute(sa.delete(_leaf).where(_leaf.c.document_id.in_(piece)))
 

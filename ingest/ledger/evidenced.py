@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from ingest.document import Facts
 from ingest.ledger import schema
-from ingest.ledger.evidence import RENEWED, STAMPED, parted, pieces, timestamps
+from ingest.ledger.evidence import RENEWED, STAMPED, WITNESSED, parted, pieces, timestamps
 from ingest.ledger.installation import chain_of
+from ingest.ledger.integrity import told
 
 Row = sa.Row[Any]
 _batch, _branch, _leaf = schema.evidence_batch, schema.evidence_branch, schema.evidence_leaf
@@ -96,14 +97,13 @@ def renewals(connection: sa.Connection, tenant: str) -> list[Row]:
 
 def leaves(connection: sa.Connection, tenant: str) -> Iterator[Row]:
     """Yield which leaf each document is, in order of the documents' ids."""
-    query = sa.select(_leaf).where(_leaf.c.tenant == tenant).order_by(_leaf.c.document_id)
+    own = sa.select(_batch.c.id).where(_batch.c.tenant == tenant)
+    query = sa.select(_leaf).where(_leaf.c.batch_id.in_(own)).order_by(_leaf.c.document_id)
     yield from connection.execute(query, execution_options={"yield_per": _FETCH})
 
 
 def said(connection: sa.Connection, tenant: str) -> dict[int, Facts]:
     """Return what the events of the installation's chain say of each batch, by its number."""
-    event, payload = schema.event, schema.event_payload
-    own = sa.and_(payload.c.chain == event.c.chain, payload.c.seq == event.c.seq)
-    query = sa.select(payload.c.payload).join(event, own)
-    query = query.where(event.c.chain == chain_of(tenant), event.c.kind.in_((STAMPED, RENEWED)))
-    return {told["batch"]: told for told in connection.execute(query).scalars()}
+    event = schema.event
+    chosen = (event.c.chain == chain_of(tenant), event.c.kind.in_((STAMPED, RENEWED, WITNESSED)))
+    return {row.payload["batch"]: row.payload for row in told(connection, *chosen)}

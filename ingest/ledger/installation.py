@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from ingest.ledger import accepting, chains, schema
 
 #: Chains of the installation itself stand beside those of batches and documents.
-_INSTALLATION: Any = "installation"
+INSTALLATION: Final[Any] = "installation"
 _PREFIX: Final = "installation:"
 
 
@@ -18,11 +19,25 @@ def chain_of(tenant: str) -> str:
     return f"{_PREFIX}{tenant}"
 
 
-def note(connection: sa.Connection, tenant: str, *entries: chains.Entry) -> None:
-    """Append events to the tenant's chain, which is begun where it is missing."""
+def note(
+    connection: sa.Connection,
+    tenant: str,
+    *entries: chains.Entry,
+    after: dt.datetime | None = None,
+) -> None:
+    """Append events to the tenant's chain, which is begun where it is missing.
+
+    Args:
+        connection: In a writing transaction.
+        tenant: Whose chain.
+        entries: What happened.
+        after: The events are later than that, however coarse the clock.
+    """
     chain, at = chain_of(tenant), accepting.now(connection)
+    if after is not None:
+        at = max(at, after + dt.timedelta(microseconds=1))
     known = sa.select(schema.chain.c.id).where(schema.chain.c.id == chain)
     if connection.execute(known).first() is not None:
         chains.append(connection, chain, at, *entries)
         return
-    chains.begin(connection, chain, tenant=tenant, unit_kind=_INSTALLATION, at=at, entries=entries)
+    chains.begin(connection, chain, tenant=tenant, unit_kind=INSTALLATION, at=at, entries=entries)

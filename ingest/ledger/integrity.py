@@ -19,9 +19,9 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.ledger import accepting, schema
-from ingest.ledger.chains import GENESIS, event_digest, payload_digest
-from ingest.ledger.columns import canonical
+from ingest.ledger import accepting, installation, schema, witness
+from ingest.ledger.chains import GENESIS, Entry, event_digest, payload_digest
+from ingest.ledger.columns import Kept, canonical
 
 Row = sa.Row[Any]
 _chain, _event, _payload, _root = (
@@ -30,12 +30,15 @@ _chain, _event, _payload, _root = (
     schema.event_payload,
     schema.merkle_root,
 )
+_KEPT: Final = sa.type_coerce(_payload.c.payload, Kept()).label("payload")
 _PIECE: Final = 200
 #: So many of the newest daily roots are computed again; each costs one hash a chain.
 ROOTS_RECOMPUTED: Final = 31
 _FETCH: Final = 1000
 #: The event that says that payloads before it were taken away.
 ERASED: Final = "erased"
+#: The event of the installation that names the root of a day.
+ANCHORED: Final = "anchored"
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def chains_of(
 def events_of(connection: sa.Connection, chains: Iterable[str]) -> Iterator[Row]:
     """Yield the events of some chains, in order of chain and number, with their payloads."""
     query = (
-        sa.select(_event, _payload.c.salt, _payload.c.payload)
+        sa.select(_event, _payload.c.salt, _KEPT, _payload.c.tenant.label("payload_tenant"))
         .outerjoin(
             _payload, sa.and_(_payload.c.chain == _event.c.chain, _payload.c.seq == _event.c.seq)
         )
@@ -125,7 +128,7 @@ def verify_chain(chain: Row, events: Iterable[Row]) -> Iterator[Break]:
     previous, expected, last_erasure = GENESIS, 1, 0
     missing: list[int] = []
     for row in events:
-        reason = _fault(row, previous, expected)
+        reason = _fault(row, previous, expected) or _moved(row, chain.tenant)
         if reason is not None:
             yield Break(chain.id, row.seq, reason)
         if row.salt is None:
@@ -138,6 +141,12 @@ def verify_chain(chain: Row, events: Iterable[Row]) -> Iterator[Break]:
     for seq in missing:
         if seq > last_erasure:
             yield Break(chain.id, seq, "the payload is gone and no erasure is recorded")
+
+
+def _moved(row: Row, tenant: str) -> str | None:
+    if {row.tenant, row.payload_tenant or tenant} != {tenant}:
+        return "the event or its payload is another tenant's than the chain"
+    return None
 
 
 def _fault(row: Row, previous: str, expected: int) -> str | None:
@@ -156,9 +165,25 @@ def _fault(row: Row, previous: str, expected: int) -> str | None:
     )
     if row.digest != found:
         return "the event was changed"
-    if row.salt is not None and payload_digest(row.salt, row.payload) != row.payload_digest:
+    if row.salt is not None and not is_genuine(row):
         return "the payload was changed"
     return None
+
+
+def is_genuine(event: Row) -> bool:
+    """Tell whether the payload of an event, not erased, is the one it was written with."""
+    return payload_digest(event.salt, event.payload) == str(event.payload_digest)
+
+
+def told(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> Iterator[Row]:
+    """Yield chain, time and payload of chosen events whose payload is there and genuine."""
+    own = sa.and_(_payload.c.chain == _event.c.chain, _payload.c.seq == _event.c.seq)
+    columns = [_event.c.chain, _event.c.at, _event.c.payload_digest, _payload.c.salt, _KEPT]
+    query: sa.Select[Any] = sa.select(*columns).join(_payload, own).where(*where)
+    query = query.order_by(_event.c.chain, _event.c.seq)
+    for row in connection.execute(query, execution_options={"yield_per": _FETCH}):
+        if is_genuine(row):
+            yield row
 
 
 def heads(connection: sa.Connection, tenant: str) -> Iterator[Head]:
@@ -237,7 +262,7 @@ def heads_up_to(connection: sa.Connection, tenant: str, cut: dt.datetime) -> Ite
     """Yield what each chain of a tenant had come to at `cut`, in order of chain id."""
     for piece in chains_of(connection, tenant):
         later = [row.id for row in piece if row.changed_at > cut]
-        before = _heads_at(connection, later, cut) if later else {}
+        before = heads_at(connection, later, cut) if later else {}
         for row in piece:
             head = Head(row.id, row.length, row.head)
             if row.changed_at > cut:
@@ -246,7 +271,8 @@ def heads_up_to(connection: sa.Connection, tenant: str, cut: dt.datetime) -> Ite
                 yield head
 
 
-def _heads_at(connection: sa.Connection, chains: list[str], cut: dt.datetime) -> dict[str, Head]:
+def heads_at(connection: sa.Connection, chains: list[str], cut: dt.datetime) -> dict[str, Head]:
+    """Return what some chains had come to at `cut`; those begun later are left out."""
     columns = (_event.c.chain, _event.c.seq, _event.c.digest)
     query = sa.select(*columns).where(_event.c.chain.in_(chains), _event.c.at <= cut)
     found = connection.execute(query.order_by(_event.c.chain, _event.c.seq))
@@ -296,7 +322,9 @@ def anchor(
     day: dt.date,
     settled: dt.timedelta = dt.timedelta(0),
 ) -> Root:
-    """Record the root over all chains as that of `day`; one recorded before stays.
+    """Record the root over all chains as that of `day`, with an event; one recorded stays.
+
+    It waits for a timestamp from then on (`ingest.ledger.witness`).
 
     Args:
         connection: In a writing transaction.
@@ -310,7 +338,37 @@ def anchor(
     if recorded is not None:
         return Root(recorded.root, recorded.heads)
     cut = accepting.now(connection) - settled
+    if missed := _missed(connection, tenant, day, cut):
+        # the root of a day on which nobody was there to compute it is of that day's end
+        cut = missed
     found = root_up_to(connection, tenant, cut)
-    values = {"tenant": tenant, "day": day.isoformat(), "root": found.root, "heads": found.heads}
-    connection.execute(sa.insert(_root), {**values, "anchored_at": cut})
+    values = {"day": day.isoformat(), "root": found.root, "heads": found.heads}
+    connection.execute(sa.insert(_root), {"tenant": tenant, **values, "anchored_at": cut})
+    witness.keep_heads(connection, tenant, day.isoformat(), found.root, cut)
+    entry = Entry(ANCHORED, {**values, "anchored_at": cut.isoformat()})
+    installation.note(connection, tenant, entry, after=cut)
     return found
+
+
+def _missed(
+    connection: sa.Connection, tenant: str, day: dt.date, cut: dt.datetime
+) -> dt.datetime | None:
+    """Return the end of a day that lies more than one day before `cut` and after a root."""
+    ended = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC) + dt.timedelta(days=1)
+    query = sa.select(_root.c.day).where(_root.c.tenant == tenant, _root.c.day < day.isoformat())
+    before = connection.execute(query.limit(1)).first()
+    return ended if before is not None and cut - ended >= dt.timedelta(days=1) else None
+
+
+def to_anchor(connection: sa.Connection, tenant: str, last: dt.date) -> list[dt.date]:
+    """Return the days up to `last` that have no root, from the newest that has one on.
+
+    Where no day has one, that is `last` alone.
+    """
+    query = sa.select(sa.func.max(_root.c.day)).where(_root.c.tenant == tenant)
+    newest = connection.execute(query).scalar()
+    if newest is None:
+        return [last]
+    begin = dt.date.fromisoformat(newest)
+    count = (last - begin).days
+    return [begin + dt.timedelta(days=ahead) for ahead in range(1, count + 1)]

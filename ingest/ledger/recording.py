@@ -27,7 +27,7 @@ from ingest.document import (
     new_id,
 )
 from ingest.errors import ToolFailed
-from ingest.ledger import accepting, chains, cutting, openwork, quality, reviewing, schema
+from ingest.ledger import accepting, chains, cutting, openwork, quality, reviewing, schema, witness
 from ingest.ledger.terms import Claim, Present
 
 Row = sa.Row[Any]
@@ -220,6 +220,8 @@ def _inspection(
     if enclosures:
         said["enclosures"] = [accepting.named_enclosure(source) for source in enclosures]
     said |= _received(connection, row.batch_id, outcome.facts)
+    digests = [page.sha256 for page in outcome.pages]
+    said |= witness.keep(connection, witness.CAPTURE, row.batch_id, row.tenant, digests, moment)
     chains.append(connection, row.batch_id, moment, chains.Entry("inspected", said))
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingest.ledger import evidencing, judging, rulebook, staffing
+from ingest.ledger import evidencing, judging, rulebook, staffing, witnessing
 from ingest.ledger.columns import CleanText, Json, Moment
 
 metadata = sa.MetaData(
@@ -313,6 +313,7 @@ evidence_batch = evidencing.batches(metadata)
 evidence_renewal = evidencing.renewals(metadata)
 evidence_branch = evidencing.branches(metadata)
 evidence_leaf = evidencing.leaves(metadata)
+witness_root = witnessing.roots(metadata)
 
 #: Open work: one row a unit, moved from step to step and removed at the end.
 claim = sa.Table(

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ingest.document import Facts, RenditionKind, SourceKind, Step, UnitKind
 from ingest.errors import UsageError
-from ingest.ledger import schema
+from ingest.ledger import schema, witnessed
 from ingest.ledger.reading import describe, moment
 
 Row = sa.Row[Any]
@@ -105,6 +105,8 @@ def show(connection: sa.Connection, id_: str) -> Facts:
         "pages_found": pages,
         "renditions": list(_renditions(connection, unit, {page["id"] for page in pages})),
         "open_work": list(_open_work(connection, unit)),
+        "receipt_evidence": witnessed.receipt(connection, unit.batch_id),
+        "capture_evidence": witnessed.capture(connection, unit.batch_id),
         "events": list(events(connection, unit.id)),
     }
     if unit.kind is UnitKind.BATCH:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from ingest.document import UnitKind
 from ingest.ledger import chains, schema
+from ingest.ledger.columns import as_kept
 
 Row = sa.Row[Any]
 _batch, _source, _document, _page = (
@@ -63,14 +64,14 @@ class Surroundings:
     def _rows(
         self, table: sa.Table, column: sa.ColumnElement[Any], wanted: Iterable[str]
     ) -> list[Row]:
-        query = sa.select(table).where(column.in_(sorted(wanted)))
+        query = sa.select(*as_kept(table)).where(column.in_(sorted(wanted)))
         return list(self._connection.execute(query))
 
     def _by_batch(
         self, table: sa.Table, order: sa.ColumnElement[Any], batches: Iterable[str]
     ) -> dict[str, list[Row]]:
         of_batch = table.c.batch_id.in_(sorted(batches))
-        query = sa.select(table).where(of_batch).order_by(table.c.batch_id, order)
+        query = sa.select(*as_kept(table)).where(of_batch).order_by(table.c.batch_id, order)
         grouped: dict[str, list[Row]] = {}
         for row in self._connection.execute(query):
             grouped.setdefault(row.batch_id, []).append(row)
@@ -78,7 +79,8 @@ class Surroundings:
 
     def _pages(self) -> dict[str, dict[int, SeenPage]]:
         of_batch = _page.c.batch_id.in_(sorted(self.batches))
-        query = sa.select(_page).where(of_batch).order_by(_page.c.batch_id, _page.c.number)
+        query = sa.select(*as_kept(_page)).where(of_batch)
+        query = query.order_by(_page.c.batch_id, _page.c.number)
         found: dict[str, dict[int, SeenPage]] = {}
         for row in self._connection.execute(query, execution_options={"yield_per": _FETCH}):
             digests = {step: chains.facts_digest(facts) for step, facts in row.facts.items()}

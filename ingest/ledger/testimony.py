@@ -10,7 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import BatchStage, Facts, Stage, UnitKind
-from ingest.ledger.integrity import ERASED
+from ingest.ledger.integrity import ERASED, is_genuine
 from ingest.ledger.reviewing import REVIEWED
 from ingest.ledger.revising import PAGE_PUT_BACK, SUPERSEDED
 
@@ -78,8 +78,8 @@ def hear(unit_kind: str, events: Iterable[Row]) -> Testimony:
         heard.reviewed = event.kind == REVIEWED or (heard.reviewed and event.kind != Stage.CHECKED)
         if event.kind.startswith(_QUALITY):
             heard.quality.append(event)
-        if event.salt is None:
-            heard.silent = True
+        if event.salt is None or not is_genuine(event):
+            heard.silent = True  # what was changed says nothing
         else:
             _payload(heard, event.kind, event.payload)
     return heard

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ingest.cli.app import App
+from ingest.cli.verifying import verify_all
 from tests.plugins import papers
 
 
@@ -78,3 +80,18 @@ def test_a_missing_blob_is_said_and_keeps_nothing_else_from_coming_back(house: H
     assert done.returncode == 3
     assert victim.name in done.stderr
     assert len(house.documents(other)) == 2
+
+
+def test_one_changed_byte_in_any_stored_object_is_named(house: House) -> None:
+    blobs = sorted(path for path in (house.data / "store").rglob("*") if len(path.name) == 64)
+    assert len(blobs) >= 8  # two originals, and of each document PDF, note, text and words
+    with App(house.data, None) as app:
+        for blob in blobs:
+            whole = blob.read_bytes()
+            blob.chmod(0o600)
+            middle = len(whole) // 2
+            blob.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+            failed = [one["name"] for one in verify_all(app) if not one["passed"]]
+            assert failed == [f"Objekt {blob.name}"]
+            blob.write_bytes(whole)
+        assert all(one["passed"] for one in verify_all(app))

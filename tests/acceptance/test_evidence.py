@@ -33,7 +33,7 @@ def house(install: Install, authority: Authority, tmp_path: Path) -> Installatio
     roots = str(root_file(authority, tmp_path))
     sections = {
         "sealing": {"tsa_url": authority.url, "tsa_roots": roots},
-        "evidence": {"every": "off"},
+        "evidence": {"every": "off", "capture_minutes": 0},
     }
     made = install(sections=sections)
     running = made.start()
@@ -68,7 +68,8 @@ def test_a_document_is_secured_exported_and_verified(
     assert refused.returncode == 2
     assert "preserve" in refused.stderr
     done = house.call("preserve", "--json")
-    secured = {"message_type": "preservation", "documents": 2, "renewed": 0}
+    # of two letters receipt and capture, and the heads of the day before
+    secured = {"message_type": "preservation", "documents": 2, "renewed": 0, "roots": 5}
     assert json.loads(done.stdout) == secured, done.stderr
     files = {}
     for what in ("original", "note", "pdf", "evidence"):
@@ -126,7 +127,10 @@ def test_bouncycastle_accepts_the_exported_record(
             files.append(tmp_path / f"{number}.{what}")
             house.call("export", row["id"], "--what", what, "-o", str(files[-1]))
         cases.append((files[0], files[1:]))
-    assert judge.opinions(cases) == ["ok", "ok"]
-    first, second = cases
+        receipt = tmp_path / f"{number}.receipt"
+        house.call("export", row["id"], "--what", "receipt-evidence", "-o", str(receipt))
+        cases.append((receipt, files[1:2]))
+    assert judge.opinions(cases) == ["ok"] * 4
+    first, second = cases[::2]
     swapped = judge.opinions([(first[0], second[1]), (second[0], first[1])])
     assert [one.split()[0] for one in swapped] == ["refused", "refused"]

@@ -64,6 +64,22 @@ def test_a_day_is_anchored_once_and_its_first_root_stays(ledger: Ledger, tmp_pat
     assert ledgers.rows(ledger, schema.merkle_root) == [first]
 
 
+def test_days_on_which_nobody_was_there_are_caught_up(ledger: Ledger, tmp_path: Path) -> None:
+    today, day = dt.datetime.now(dt.UTC).date(), dt.timedelta(days=1)
+    ledger.accept(ledgers.arrival())
+    keeper = Upkeep(ledger, FolderStore(tmp_path / "store"), ["default"], tmp_path / "anchors")
+    keeper.anchor(today - 3 * day)
+    keeper.anchor(today)
+    found = {row.day: row for row in ledgers.rows(ledger, schema.merkle_root)}
+    assert sorted(found) == [(today - ago * day).isoformat() for ago in (4, 3, 2, 1)]
+    missed = found[(today - 3 * day).isoformat()]
+    ended = dt.datetime.combine(today - 2 * day, dt.time(), dt.UTC)
+    assert (missed.anchored_at, missed.heads) == (ended, 0)
+    assert len(list((tmp_path / "anchors" / "default").iterdir())) == 4
+    waits = [row.unit for row in ledgers.rows(ledger, schema.witness_root) if row.kind == "heads"]
+    assert sorted(waits) == [f"default/{day}" for day in sorted(found)]
+
+
 def _filled(ledger: Ledger, root: Path, strays: int) -> FolderStore:
     store = FolderStore(root)
     for number in range(strays):

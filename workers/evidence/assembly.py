@@ -20,9 +20,15 @@ if TYPE_CHECKING:
 
     from ingest.document import Facts
     from ingest.ledger.evidence import Row
+    from ingest.ledger.witnessed import Proof
 
 _PIECE: Final = 2_000
+_SAID: Final = ("over", "algorithm", "root", "leaves", "authority")
+_TIMES: Final = ("stamped_at", "certificate_ends_at", "renew_before", "recorded_at")
 _Trees = dict[tuple[int, int], tuple[bytes, ...]]
+_Digests = tuple[bytes, ...]
+_Lists = tuple[_Digests, ...]
+_Chain = list[ArchiveTimeStamp]
 
 
 def records(
@@ -49,11 +55,21 @@ def records(
 
 def _record(kept: Kept, path: tuple[bytes, ...]) -> bytes:
     (first, _), *later = kept.stamps
-    chain = [ArchiveTimeStamp(record.reduced(kept.members, path), first)]
+    return record.write(_renewed(record.reduced(kept.members, path), first, later))
+
+
+def _renewed(lists: _Lists, first: bytes, later: list[tuple[bytes, _Digests]]) -> _Chain:
+    chain = [ArchiveTimeStamp(lists, first)]
     for token, onward in later:
         before = record.token_digests([stamp.token for stamp in chain])
         chain.append(ArchiveTimeStamp(record.reduced(before, onward), token))
-    return record.write(chain)
+    return chain
+
+
+def proving(proof: Proof) -> bytes:
+    """Return the evidence record of one file, image or day, DER."""
+    (first, _), *later = proof.stamps
+    return record.write(_renewed(record.reduced(proof.members, proof.path), first, later))
 
 
 def faults(connection: sa.Connection, tenant: str) -> Iterator[tuple[str, str]]:
@@ -79,34 +95,41 @@ def _tree_faults(
 ) -> Iterator[tuple[str, str]]:
     trees: _Trees = {}
     for row in rows:
-        if row.over == evidence.DOCUMENTS and not _grown(connection, row, trees):
+        if row.over != evidence.TIMESTAMPS and not _grown(connection, row, trees):
             yield f"Zeitstempel {row.id}", "der Hashbaum führt nicht zu seiner Wurzel"
     for leaf in evidenced.leaves(connection, tenant):
         leaves = trees.get((leaf.batch_id, leaf.branch), ())
-        if leaves[leaf.place : leaf.place + 1] != (combined(parted(leaf.members)),):
+        own = leaf.tenant == tenant
+        if not own or leaves[leaf.place : leaf.place + 1] != (combined(parted(leaf.members)),):
             yield f"Dokument {leaf.document_id}", "sein Blatt im Hashbaum ist ein anderes"
 
 
 def _stamp_faults(row: Row, said: Facts) -> Iterator[str]:
-    token_sha256 = hashlib.sha256(row.token).hexdigest()
-    if (said.get("root"), said.get("token_sha256")) != (row.root, token_sha256):
+    found = {name: getattr(row, name) for name in _SAID}
+    found |= {name: getattr(row, name).isoformat() for name in _TIMES}
+    found["token_sha256"] = hashlib.sha256(row.token).hexdigest()
+    if {"root", "token_sha256"} - said.keys() or any(
+        value != said.get(name, value) for name, value in found.items()
+    ):
         yield "nicht der, den das Ereignis nennt"
     try:
-        imprint = tokens.read(row.token).imprint.hex()
+        token = tokens.read(row.token)
     except NotAToken:
         yield "nicht lesbar"
         return
-    if imprint != row.root:
+    if token.imprint.hex() != row.root:
         yield "nicht über die Wurzel, die dazu vermerkt ist"
+    if (token.stamped_at, token.ends_at) != (row.stamped_at, row.certificate_ends_at):
+        yield "seine Zeiten sind andere, als dazu vermerkt ist"
 
 
 def _grown(connection: sa.Connection, row: Row, trees: _Trees) -> bool:
     """Tell whether a batch's branches lead to its root, and keep their leaves in `trees`."""
-    branches = [
-        Branch(parted(found.leaves), parted(found.path))
-        for found in evidenced.branches(connection, row.id)
-    ]
+    kept = list(evidenced.branches(connection, row.id))
+    branches = [Branch(parted(found.leaves), parted(found.path)) for found in kept]
     trees.update({(row.id, at): branch.leaves for at, branch in enumerate(branches)})
+    if any(found.tenant != row.tenant for found in kept):
+        return False
     whole = all(len(branch.leaves) == BRANCH for branch in branches[:-1])
     count = sum(len(branch.leaves) for branch in branches)
     if not whole or count != row.leaves or not all(branch.leaves for branch in branches):
@@ -117,7 +140,7 @@ def _grown(connection: sa.Connection, row: Row, trees: _Trees) -> bool:
 
 def _badly_renewed(connection: sa.Connection, tenant: str, rows: list[Row]) -> Iterator[int]:
     known = {row.id: row for row in rows}
-    chains = {row.id: [row.token] for row in rows if row.over == evidence.DOCUMENTS}
+    chains = {row.id: [row.token] for row in rows if row.over != evidence.TIMESTAMPS}
     newest: dict[int, int] = {}
     for entry in evidenced.renewals(connection, tenant):
         chain, later = chains.get(entry.batch_id, []), known.get(entry.renewed_by)

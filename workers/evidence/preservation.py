@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -18,10 +19,11 @@ from typing import TYPE_CHECKING, Final, Self
 import structlog
 
 from ingest import clock
-from ingest.errors import Misconfigured, ScanstrasseError
-from ingest.ledger import accepting, evidence
+from ingest.errors import LedgerUnavailable, Misconfigured, ScanstrasseError
+from ingest.ledger import accepting, anchors, evidence, witnessed
 from ingest.ledger.evidence import Stamp, joined
 from ingest.sandbox import Child, Limits
+from workers.evidence.assembly import proving
 from workers.evidence.record import token_digests
 from workers.evidence.tree import ALGORITHM, BRANCH, Tree, combined
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _PERIODS: Final = {"hour": dt.timedelta(hours=1), "day": dt.timedelta(days=1)}
-_PAUSE_SECONDS: Final = 300.0
+_PAUSE_SECONDS: Final = 60.0
 #: An authority that cannot give a longer timestamp is not asked again for so long.
 _VAIN: Final = dt.timedelta(days=1)
 _MARGIN_SECONDS: Final = 60.0  #: for a child to start and to give up by itself
@@ -60,6 +62,7 @@ class Preservation:
             Limits(memory_bytes=settings.workers.memory_bytes),
         )
         self._in_vain: dict[str, dt.datetime] = {}
+        self._caught_up: set[str] = set()
         self._stop = threading.Event()
 
     @property
@@ -81,18 +84,90 @@ class Preservation:
         self._child.close()
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop`: look every few minutes, act when it is due."""
-        every = self._settings.evidence.every
-        if every == "off" or not self.possible:
+        """Work until `stop`: look every minute, act when it is due."""
+        every, prompt = self._settings.evidence.every, self._settings.evidence.capture_minutes
+        if not self.possible or (every == "off" and not prompt):
             return
         self._stop = stop
         with self:
             while not stop.is_set():
                 try:
-                    self.once(_PERIODS[every])
+                    if prompt:
+                        self.attest_all(dt.timedelta(minutes=prompt))
+                    if every != "off":
+                        self.once(_PERIODS[every])
                 except ScanstrasseError as error:
                     log.warning("evidence_postponed", error=str(error), code=error.code)
+                    self._alarm()
                 stop.wait(_PAUSE_SECONDS)
+
+    def _alarm(self) -> None:
+        """Say which tenants have waited too long for a timestamp."""
+        with suppress(LedgerUnavailable), self._ledger.reading() as connection:
+            for tenant in self._settings.tenants:
+                found = witnessed.account(connection, tenant)
+                if overdue(found, self._settings.evidence):
+                    log.error("alarm_timestamps_overdue", tenant=tenant, **found)
+
+    def attest_all(self, period: dt.timedelta = dt.timedelta(0)) -> int:
+        """Have what arrived, was captured and was anchored timestamped; return how many roots.
+
+        Raises:
+            Misconfigured: As `once`.
+            AuthorityUnavailable: As `once`.
+            LedgerUnavailable: As `once`.
+        """
+        return sum(self.attest(tenant, period) for tenant in self._settings.tenants)
+
+    def attest(self, tenant: str, period: dt.timedelta = dt.timedelta(0)) -> int:
+        """Put all waiting roots of a tenant under one timestamp, unless one came in `period`.
+
+        Raises:
+            Misconfigured: As `once`.
+            AuthorityUnavailable: As `once`.
+            LedgerUnavailable: As `once`.
+        """
+        if tenant not in self._caught_up:
+            self._catch_up(tenant)
+        with self._ledger.reading() as connection:
+            last = witnessed.stamped_at(connection, tenant)
+            if last is not None and accepting.now(connection) - last < period:
+                return 0
+            seen = evidence.newest(connection, tenant)
+            roots = witnessed.waiting(connection, tenant, self._settings.evidence.most_documents)
+        if not roots:
+            return 0
+        tree = Tree([one.root for one in roots])
+        stamp = self._stamp(tree)
+        with self._ledger.writing() as connection:
+            recorded = witnessed.record(
+                connection,
+                tenant,
+                seen=seen,
+                stamp=stamp,
+                roots=[(one, at // BRANCH, at % BRANCH) for at, one in enumerate(roots)],
+                branches=((joined(one.leaves), joined(one.path)) for one in tree.branches()),
+            )
+        log.info("roots_stamped", tenant=tenant, roots=len(roots), recorded=recorded)
+        self._prove_days(tenant)
+        return len(roots) if recorded else 0
+
+    def _prove_days(self, tenant: str) -> None:
+        """Lay beside the anchor of each day the record that proves it."""
+        try:
+            with self._ledger.reading() as connection:
+                for path, proof in anchors.unproven(connection, self._settings.anchors, tenant):
+                    anchors.write(path, proving(proof))
+        except OSError as error:
+            log.warning("anchors_not_written", tenant=tenant, error=str(error))
+
+    def _catch_up(self, tenant: str) -> None:
+        """Let what arrived under an earlier version take part; once is enough."""
+        while not self._stop.is_set():
+            with self._ledger.writing() as connection:
+                if not witnessed.catch_up(connection, tenant):
+                    break
+        self._caught_up.add(tenant)
 
     def once(self, period: dt.timedelta = dt.timedelta(0)) -> Done:
         """Renew what is due, and secure what waits if nothing was secured for `period`.
@@ -207,6 +282,13 @@ class Preservation:
             certificate_ends_at=ends_at,
             renew_before=renewal(stamped_at, last, settings),
         )
+
+
+def overdue(found: Facts, settings: EvidenceSettings) -> bool:
+    """Tell whether what waits for a timestamp (`witnessed.account`) has waited too long."""
+    since = found["waiting_since"]
+    late = dt.timedelta(hours=settings.overdue_hours)
+    return since is not None and clock.now() - dt.datetime.fromisoformat(since) > late
 
 
 def algorithms_end(said: Facts, settings: EvidenceSettings) -> dt.datetime:

@@ -1,0 +1,215 @@
+"""What arrived, was captured and was anchored, and since when that is proven."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from console.texts import local_time
+from ingest import clock
+from ingest.cli.app import App
+from ingest.document import Facts
+from ingest.errors import UsageError
+from ingest.ledger import witness
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from ingest.ledger.witnessed import Proof
+    from workers.evidence.verification import Link
+
+#: Signatures of so many of a tenant's newest timestamps are verified at once.
+SIGNATURES: Final = 500
+_KINDS: Final = {
+    witness.RECEIPT: ("Eingangsnachweis", "die Datei lag hier"),
+    witness.CAPTURE: ("Erfassungsnachweis", "die Abbilder lagen hier"),
+}
+
+
+def write_receipt_record(app: App, identifier: str, source: int | None, output: Path) -> None:
+    """Write the evidence record of a file as it arrived to `output`, which must not exist.
+
+    Raises:
+        UsageError: No such file, it was erased, or no timestamp has come; nothing was written.
+    """
+    encoded = _receipt_record(app, identifier, source)
+    if encoded is None:
+        text = (
+            f"Zu dieser Datei von {identifier} gibt es (noch) keinen Eingangsnachweis. Er entsteht "
+            "mit dem nächsten Zeitstempel (oder mit „preserve“); dazu braucht es sealing.tsa_urls. "
+            "Für eine Anlage gilt der Nachweis der Datei, in der sie lag."
+        )
+        raise UsageError(f"{identifier} has no receipt evidence", operator_text=text)
+    with output.open("xb") as target:
+        target.write(encoded)
+
+
+def _receipt_record(app: App, identifier: str, source: int | None) -> bytes | None:
+    from ingest.ledger.showing import find, locate
+    from ingest.ledger.witnessed import proof
+    from workers.evidence.assembly import proving
+
+    with app.ledger.reading() as connection:
+        file = locate(connection, identifier, "original", source)
+        batch = find(connection, identifier).batch_id
+        files = witness.arrived(connection, batch)
+        if file.sha256 not in files:
+            return None
+        found = proof(connection, witness.RECEIPT, batch, files.index(file.sha256))
+    return None if found is None else proving(found)
+
+
+def statements(app: App, record: Facts) -> Iterator[tuple[str, bool, bool, str]]:
+    """Yield what receipt and capture of a batch or document prove.
+
+    Each is a name, whether it passed, whether it had to, and German text. Without a root
+    nothing is said, because nothing is claimed.
+    """
+    from ingest.ledger.witness_faults import faults
+    from ingest.ledger.witnessed import proof
+
+    batch = str(record.get("batch") or record["id"])
+    found: list[tuple[str, Proof | None]] = []
+    with app.ledger.reading() as connection:
+        for concerned, reason in faults(connection, str(record["tenant"]), batch):
+            yield concerned, False, True, reason
+        for kind, digests in (
+            (witness.RECEIPT, witness.arrived(connection, batch)),
+            (witness.CAPTURE, witness.imaged(connection, batch)),
+        ):
+            place = _first(digests)
+            if place is not None and witness.of_unit(connection, kind, batch) is not None:
+                found.append((kind, proof(connection, kind, batch, place)))
+    for kind, one in found:
+        yield _statement(app, kind, one)
+
+
+def _first(digests: list[str]) -> int | None:
+    """Return which is the first that is not erased."""
+    return next((at for at, sha256 in enumerate(digests) if sha256), None)
+
+
+def _statement(app: App, kind: str, found: Proof | None) -> tuple[str, bool, bool, str]:
+    from workers.evidence.assembly import proving
+    from workers.evidence.verification import NotProved, prove
+
+    name, what = _KINDS[kind]
+    if found is None:
+        return name, False, False, "wartet auf einen Zeitstempel"
+    try:
+        first, *_ = links = prove(proving(found), [found.members[0]])
+    except NotProved as error:
+        return name, False, True, f"führt nicht zum Zeitstempel: {error}"
+    for link in links:
+        if (reason := _doubt(app, link)) is not None:
+            return name, False, True, f"Zeitstempel nicht gültig: {reason}"
+    when = local_time(first.said.stamped_at.isoformat(), app.settings.house.zone)
+    roots = "" if app.settings.sealing.tsa_roots else "; Aussteller nicht geprüft (keine Wurzel)"
+    text = f"{what} spätestens {when} (Zeitstempel von {first.said.authority}){roots}"
+    return name, True, True, text
+
+
+def _doubt(app: App, link: Link) -> str | None:
+    from workers.sealing.timestamps import load_roots
+    from workers.sealing.tokens import doubt
+
+    roots = load_roots(app.settings.sealing.tsa_roots)
+    return doubt(link.encoded, link.said.imprint, roots, link.confirmed_at or clock.now())
+
+
+def of_ledger(app: App, connection: sa.Connection, tenant: str) -> Iterator[tuple[str, bool, str]]:
+    """Yield where files, images, heads or timestamps are not what was witnessed."""
+    from ingest.ledger.witness_faults import faults
+    from ingest.ledger.witnessed import account
+
+    broken = 0
+    for concerned, reason in (*faults(connection, tenant), *_signatures(app, connection, tenant)):
+        broken += 1
+        yield concerned, False, reason
+    yield from _beside_anchors(app, connection, tenant)
+    found = account(connection, tenant)
+    waits = f", {found['waiting']} warten auf einen Zeitstempel" if found["waiting"] else ""
+    text = "nachgerechnet" if not broken else f"{broken} Stellen verletzt"
+    yield f"Eingänge, Erfassungen, Tageswurzeln {tenant}", not broken, f"{text}{waits}"
+
+
+def _beside_anchors(
+    app: App, connection: sa.Connection, tenant: str
+) -> Iterator[tuple[str, bool, str]]:
+    """Yield how the chains compare with the anchors outside the database."""
+    from ingest.ledger.anchors import compare
+
+    found = compare(connection, [app.settings.anchors], tenant)
+    for one in found.behind:
+        yield f"Kette {one.chain}", False, f"laut Anker fehlen {one.events} Ereignisse"
+    for chain in found.rewritten:
+        yield f"Kette {chain}", False, "der verankerte Stand war ein anderer"
+    for path in found.damaged:
+        yield f"Anker {path.name}", False, "nicht lesbar"
+    if found.days:
+        lost = f", {found.explained} Ketten nach Wiederherstellung" if found.explained else ""
+        whole = not (found.behind or found.rewritten or found.damaged)
+        yield f"Anker {tenant}", whole, f"{found.days} Tage verglichen{lost}"
+
+
+def _signatures(app: App, connection: sa.Connection, tenant: str) -> Iterator[tuple[str, str]]:
+    """Yield which of the newest timestamps are not valid, each as of when it was renewed."""
+    from ingest.ledger.evidenced import batches
+    from workers.sealing.timestamps import load_roots
+    from workers.sealing.tokens import doubt
+
+    roots = load_roots(app.settings.sealing.tsa_roots)
+    rows = batches(connection, tenant)
+    made = {row.id: row.stamped_at for row in rows}
+    for row in rows[-SIGNATURES:]:
+        moment: dt.datetime = made.get(row.renewed_by) or clock.now()
+        reason = doubt(row.token, bytes.fromhex(row.root), roots, moment)
+        if reason is not None:
+            yield f"Zeitstempel {row.id}", f"nicht gültig: {reason}"
+
+
+def standing(app: App, connection: sa.Connection, tenant: str) -> Facts:
+    """Return what waits for a timestamp since when, and whether that is too long."""
+    from ingest.ledger.witnessed import account
+    from workers.evidence.preservation import overdue
+
+    settings = app.settings
+    active = bool(settings.sealing.authorities) and settings.evidence.capture_minutes > 0
+    found = account(connection, tenant)
+    late = active and overdue(found, settings.evidence)
+    return {"active": active, **found, "overdue": late, "clock": clock.state().facts()}
+
+
+def print_standing(found: Facts, zone: str) -> None:
+    """Print `standing` for people; nothing where no timestamp is wanted."""
+    if not found["active"]:
+        return
+    late = "ÜBERFÄLLIG: " if found["overdue"] else ""
+    since = f" seit {local_time(found['waiting_since'], zone)}" if found["waiting"] else ""
+    last = found["stamped_at"]
+    click.echo(
+        f"Eingänge, Erfassungen, Tageswurzeln: {late}{found['waiting']} warten auf einen "
+        f"Zeitstempel{since}; letzter: {local_time(last, zone) if last else 'keiner'}"
+    )
+
+
+def overdue_findings(app: App) -> Iterator[tuple[str, str | None]]:
+    """Yield for each tenant whether timestamps are overdue: name, and the problem or None."""
+    if not app.settings.sealing.authorities:
+        return
+    for tenant in app.settings.tenants:
+        with app.ledger.reading() as connection:
+            found = standing(app, connection, tenant)
+        when = found["waiting_since"] and local_time(
+            found["waiting_since"], app.settings.house.zone
+        )
+        text = (
+            f"{found['waiting']} Wurzeln warten seit {when} auf einen Zeitstempel; bitte den "
+            "Zeitstempeldienst (sealing.tsa_urls) und den Weg dorthin prüfen. Es geht nichts "
+            "verloren, bewiesen ist der Zeitpunkt aber erst mit dem Zeitstempel."
+        )
+        yield f"Zeitstempel {tenant}", text if found["overdue"] else None

@@ -1,0 +1,104 @@
+"""Arrivals, captures and heads get their timestamp from a real authority, or wait for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from structlog.testing import capture_logs
+from typing_extensions import override
+
+from ingest.errors import AuthorityUnavailable
+from ingest.ledger import Ledger, integrity, open_ledger, schema, witness, witnessed
+from ingest.ledger.witness_faults import faults
+from tests.integration.test_preservation import configured, delivered
+from tests.plugins import ledgers
+from tests.plugins.authority import Authority
+from workers.evidence.assembly import proving
+from workers.evidence.preservation import Preservation, overdue
+from workers.evidence.verification import prove
+
+MINUTES = dt.timedelta(minutes=10)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    yield opened
+    opened.close()
+
+
+class _OneRound(threading.Event):
+    """Stops whoever waits for it."""
+
+    @override
+    def wait(self, timeout: float | None = None) -> bool:
+        self.set()
+        return True
+
+
+def test_many_roots_take_one_timestamp_and_no_more_than_one_in_a_period(
+    ledger: Ledger, tmp_path: Path, sound: Authority
+) -> None:
+    delivered(ledger, 2)
+    with ledger.writing() as connection:
+        integrity.anchor(connection, "default", dt.date(2026, 11, 22))
+    before = sound.requests
+    with Preservation(configured(tmp_path, sound), ledger) as preservation:
+        assert preservation.attest_all(MINUTES) == 5
+        ledger.accept(ledgers.arrival())
+        assert preservation.attest_all(MINUTES) == 0
+        assert preservation.attest_all() == 1
+    assert sound.requests == before + 2
+    with ledger.reading() as connection:
+        assert list(faults(connection, "default")) == []
+        for row in ledgers.rows(ledger, schema.witness_root):
+            one = witnessed.proof(connection, row.kind, row.unit, 0)
+            assert one is not None
+            assert len(prove(proving(one), [one.members[0]])) == 1
+
+
+def test_a_proof_of_receipt_is_renewed_like_every_other(
+    ledger: Ledger, tmp_path: Path, sound: Authority
+) -> None:
+    batch = ledger.accept(ledgers.arrival()).batch_id
+    with Preservation(configured(tmp_path, sound), ledger) as preservation:
+        assert preservation.attest_all() == 1
+        past = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+        ledgers.change(ledger, sa.update(schema.evidence_batch).values(renew_before=past))
+        assert preservation.once().renewed == 1
+    with ledger.reading() as connection:
+        one = witnessed.proof(connection, witness.RECEIPT, batch, 0)
+        assert one is not None
+        assert len(prove(proving(one), [one.members[0]])) == 2
+
+
+def test_without_the_authority_everything_waits_and_too_long_is_an_alarm(
+    ledger: Ledger, tmp_path: Path, sound: Authority
+) -> None:
+    batch = ledger.accept(ledgers.arrival()).batch_id
+    ledgers.work(ledger)
+    sound.fault = "unavailable"
+    settings = configured(tmp_path, sound, every="off", overdue_hours=1)
+    with Preservation(settings, ledger) as preservation:
+        with pytest.raises(AuthorityUnavailable):
+            preservation.attest_all()
+        with capture_logs() as said:
+            preservation.run(_OneRound())
+        assert [entry["event"] for entry in said] == ["evidence_postponed"]
+        late = {"known_at": dt.datetime.now(dt.UTC) - dt.timedelta(hours=2)}
+        ledgers.change(ledger, sa.update(schema.witness_root).values(late))
+        with capture_logs() as said:
+            preservation.run(_OneRound())
+    assert [entry["event"] for entry in said] == ["evidence_postponed", "alarm_timestamps_overdue"]
+    with ledger.reading() as connection:
+        found = witnessed.account(connection, "default")
+        assert witnessed.capture(connection, batch)["stamped_at"] is None
+    assert found["waiting"] == 2
+    assert overdue(found, settings.evidence)
+    document = ledgers.rows(ledger, schema.document)[0]
+    assert document.stage == "delivered"

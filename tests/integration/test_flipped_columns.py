@@ -1,0 +1,126 @@
+"""One changed character in whatever the ledger keeps as history or proof is found and named."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from ingest.ledger import Ledger, integrity, open_ledger, schema
+from ingest.ledger.agreement import Examination
+from ingest.ledger.witness_faults import faults
+from tests.contracts.test_evidence import renew, secure
+from tests.contracts.test_witness import attest
+from tests.plugins.authority import Authority
+from tests.plugins.ledgers import arrival, deliver, source
+from workers.evidence import assembly
+
+_CHAINS = """
+    chain.tenant chain.unit_kind chain.length chain.head
+    event.tenant event.kind event.at event.actor event.payload_digest event.previous event.digest
+    event_payload.tenant event_payload.salt event_payload.payload
+    merkle_root.root merkle_root.heads merkle_root.anchored_at
+"""
+_EVIDENCE = """
+    evidence_batch.tenant evidence_batch.over evidence_batch.algorithm evidence_batch.root
+    evidence_batch.leaves evidence_batch.token evidence_batch.stamped_at evidence_batch.authority
+    evidence_batch.certificate_ends_at evidence_batch.renew_before evidence_batch.renewed_by
+    evidence_batch.recorded_at evidence_renewal.tenant evidence_renewal.path
+    evidence_branch.tenant evidence_branch.leaves
+    evidence_leaf.tenant evidence_leaf.branch evidence_leaf.place evidence_leaf.members
+    witness_root.kind witness_root.unit witness_root.tenant witness_root.root witness_root.leaves
+    witness_root.salts witness_root.known_at witness_root.branch witness_root.place
+"""
+_ROWS = """
+    batch.tenant batch.stage batch.standing batch.profile batch.profile_sha256 batch.channel
+    batch.operator batch.received_at batch.received_at_source batch.registered_at batch.facts
+    batch_source.name batch_source.sha256 batch_source.size batch_source.kind batch_source.pages
+    batch_source.facts document.tenant document.ordinal document.revision document.stage
+    document.standing document.source document.pages document.review_open document.facts
+    page.number page.source page.frame page.sha256 page.words_sha256 page.facts
+    rendition.unit_id rendition.kind rendition.sha256 consignment.received_at blob.sha256
+"""
+COLUMNS = [*_CHAINS.split(), *_EVIDENCE.split(), *_ROWS.split()]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Ledger]:
+    """A ledger with all that can be there: two batches, proofs, a day, renewals."""
+    ledger = open_ledger(f"sqlite:///{tmp_path_factory.mktemp('flipped') / 'ledger.sqlite'}")
+    ledger.accept(arrival(source("a"), held=("incomplete", "?")))
+    received_at = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
+    ledger.accept(arrival(source("b"), received_at=received_at, received_at_source="stamp"))
+    deliver(ledger, ((1, 2), (4,)))
+    with ledger.writing() as connection:
+        integrity.anchor(connection, "default", dt.date(2026, 11, 22))
+    assert secure(ledger, authority) == 2
+    assert attest(ledger, authority)
+    assert renew(ledger, authority, dt.datetime(2100, 1, 1, tzinfo=dt.UTC))
+    yield ledger
+    ledger.close()
+
+
+def found(connection: sa.Connection) -> list[str]:
+    said = [f"{one.chain}: {one.reason}" for one in Examination(connection, "default")]
+    for concerned, reason in (
+        *assembly.faults(connection, "default"),
+        *faults(connection, "default"),
+    ):
+        said.append(f"{concerned}: {reason}")
+    return said
+
+
+def flipped(value: Any, at: int) -> Any:
+    """Return a value of which one character, bit or number is another."""
+    if isinstance(value, int):
+        return value ^ 64
+    if isinstance(value, bytes):
+        return bytes(byte ^ (index == at) for index, byte in enumerate(value))
+    return value[:at] + chr(ord(value[at]) ^ 1) + value[at + 1 :]
+
+
+@contextmanager
+def undone(ledger: Ledger) -> Iterator[sa.Connection]:
+    """Yield a connection of whose changes nothing stays."""
+    with ledger.writing() as connection:
+        yield connection
+        connection.rollback()
+
+
+def test_nothing_is_found_where_nothing_was_changed(whole: Ledger) -> None:
+    with whole.reading() as connection:
+        assert found(connection) == []
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_one_changed_character_is_named(whole: Ledger, column: str) -> None:
+    name, field = column.split(".")
+    table = schema.metadata.tables[name]
+    plain = sa.table(name, *(sa.column(one.name) for one in table.c))
+    key = [plain.c[one.name] for one in table.primary_key]
+    filled = sa.select(*plain.c).where(plain.c[field].is_not(None)).order_by(*key)
+    with undone(whole) as connection:
+        connection.execute(sa.text("PRAGMA defer_foreign_keys = ON"))
+        row = connection.execute(filled).mappings().all()[-1]
+        value = row[field]
+        at = 0 if isinstance(value, int) else len(value) // 2
+        own = [plain.c[one.name] == row[one.name] for one in table.primary_key]
+        change = sa.update(plain).where(*own).values({field: flipped(value, at)})
+        assert connection.execute(change).rowcount == 1
+        assert found(connection), f"{column}: {value!r} became {flipped(value, at)!r}"
+
+
+@pytest.mark.parametrize("at", [0, 3, -1])
+def test_json_that_is_none_any_more_is_named_and_no_error(whole: Ledger, at: int) -> None:
+    plain = sa.table("event_payload", sa.column("chain"), sa.column("seq"), sa.column("payload"))
+    with undone(whole) as connection:
+        for chain, seq, kept in connection.execute(sa.select(*plain.c)).all()[::6]:
+            damaged = sa.update(plain).where(plain.c.chain == chain, plain.c.seq == seq)
+            connection.execute(damaged.values(payload=flipped(kept, at % len(kept))))
+            assert any(one.startswith(f"{chain}: ") for one in found(connection)), (chain, seq)
+            connection.execute(damaged.values(payload=kept))
+        assert found(connection) == []
