@@ -186,16 +186,19 @@ def _check_seal(app: App) -> None:
 @click.argument("identifier", metavar="ID")
 @click.option(
     "--what",
-    type=click.Choice(["pdf", "original", "note", "text", "alto", "manifest", "evidence"]),
+    type=click.Choice(
+        ["pdf", "original", "note", "text", "alto", "manifest", "evidence", "validation"]
+    ),
     default="pdf",
     show_default=True,
-    help="Welche Ausgabe; alto: erkannte Wörter mit Ort; evidence: Beweisnachweis nach RFC 4998.",
+    help="Welche Ausgabe; alto: erkannte Wörter mit Ort; evidence: Beweisnachweis nach RFC 4998; "
+    "validation: Prüfbericht über Signaturen des Originals (ETSI TS 119 102-2).",
 )
 @click.option(
     "--source",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Welche Datei eines Stapels (ab 1), zusammen mit --what original.",
+    help="Welche Datei eines Stapels (ab 1), zusammen mit --what original oder validation.",
 )
 @click.option(
     "-o",
@@ -222,10 +225,14 @@ def export(app: App, identifier: str, what: str, source: int | None, output: Pat
         write_record(app, identifier, output)
         click.echo(f"{output} geschrieben.")
         return 0
+    from ingest.ledger.reports import locate_report
     from ingest.ledger.showing import locate
 
     with app.ledger.reading() as connection:
-        found = locate(connection, identifier, what, source)  # type: ignore[arg-type]  # click.Choice
+        if what == "validation":
+            found = locate_report(connection, identifier, source)
+        else:
+            found = locate(connection, identifier, what, source)  # type: ignore[arg-type]  # click.Choice
     tenant, digest = found.tenant, found.sha256
     with app.store.open(tenant, digest) as stream, output.open("xb") as target:
         shutil.copyfileobj(stream, target)

@@ -18,6 +18,7 @@ from ingest.document.records import (
     Source,
     Superseded,
 )
+from ingest.document.signed import VALIDATION, reasons_to_look, report_sha256, signatures
 from ingest.document.standing import ENDS, MOVES, BatchStage, Stage, Standing
 from ingest.document.terms import (
     DEFAULT_TENANT,
@@ -49,6 +50,7 @@ __all__ = [
     "PLAN",
     "PUT_BACK",
     "RELEASE_KEYS",
+    "VALIDATION",
     "Assignment",
     "Batch",
     "BatchStage",
@@ -80,4 +82,7 @@ __all__ = [
     "is_operator_code",
     "left_out",
     "new_id",
+    "reasons_to_look",
+    "report_sha256",
+    "signatures",
 ]

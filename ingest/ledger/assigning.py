@@ -26,7 +26,7 @@ from ingest.document import (
     Superseded,
     UnitKind,
 )
-from ingest.ledger import links, schema
+from ingest.ledger import links, reports, schema
 from ingest.ledger.accepting import idempotency_key, sources
 from ingest.ledger.terms import Claim, ClaimLost
 
@@ -95,6 +95,7 @@ _MADE = sa.union(
         ),
     )
     .where(schema.document.c.id == sa.bindparam("unit")),
+    reports.OF_DOCUMENT,
 )
 
 

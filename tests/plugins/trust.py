@@ -20,7 +20,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from typing_extensions import override
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-KEYS: Final = ("root", "interm", "seal", "revoked", "ocsp", "tsa", "tsa-root")
+KEYS: Final = (
+    "root", "interm", "seal", "revoked", "citizen", "expired", "ocsp", "tsa", "tsa-root",
+)  # fmt: skip
+#: QcStatements (ETSI EN 319 412-5): QcCompliance, QcSSCD and QcType for signatures.
+QUALIFIED: Final = (
+    "30293008060604008e4601013008060604008e4601043013060604008e4601063009060704008e46010601"
+)
 #: What `Trust.fault` may be: which service answers how.
 FAULTS: Final = (
     "ocsp unavailable",
@@ -35,6 +41,10 @@ AHEAD: Final = "tsa ahead"
 _AHEAD_BY: Final = dt.timedelta(minutes=8)
 _TIME_HEADER: Final = "HTTP_X_CERTOMANCER_FAKE_TIME"
 _TRY_LATER: Final = bytes.fromhex("30030a0103")
+_PAST: Final = {
+    "valid-from": "2024-01-01T00:00:00+0000",
+    "valid-to": "2025-01-01T00:00:00+0000",
+}
 _Respond = Callable[..., Any]
 
 
@@ -71,6 +81,11 @@ def _responders(name: str) -> Any:
     return _extension("authority_information_access", value, smart=True)
 
 
+def _qualified() -> Any:
+    value = {"schema": "der-bytes", "params": QUALIFIED}
+    return _extension("1.3.6.1.5.5.7.1.3", value, smart=True)
+
+
 def _authority(critical: bool = True) -> list[Any]:
     return [
         _extension("basic_constraints", {"ca": True}, critical=critical),
@@ -102,6 +117,8 @@ def _configuration(prefix: str) -> dict[str, Any]:
             extensions=signing,
             revocation={"revoked-since": "2025-01-01T00:00:00+0000", "reason": "key_compromise"},
         ),
+        "citizen": _certificate("citizen", "interm", extensions=[*signing, _qualified()]),
+        "expired": _certificate("expired", "interm", extensions=signing, validity=_PAST),
         "ocsp": _certificate("ocsp", "interm", extensions=answering),
         "tsa": _certificate("tsa", "tsa-root", extensions=stamping),
     }

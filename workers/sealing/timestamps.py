@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from ingest import clock
 from ingest.errors import AuthorityUnavailable, Misconfigured
-from workers.sealing.asking import Bounds, NotAnswered, ask
+from workers.asking import Bounds, NotAnswered, ask
 from workers.sealing.stampproof import verify_token
 
 _MAX_ANSWER: Final = 64 * 1024
