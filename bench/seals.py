@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ingest.document import RenditionKind
 from ingest.settings import SealingSettings
-from profiles.model import Level
+from profiles.sealing import Level
 from tests.plugins.letters import Desk, image_pdf, of
 from tests.plugins.tokens import Card, make_card
 from tests.plugins.trust import Trust, trusting

@@ -94,13 +94,21 @@ def load_released(name: str, house: Path | None = None) -> LoadedProfile:
     """Like `load`, for work that starts now.
 
     Raises:
-        ProfileInvalid: As `load`, and where the profile is not released.
+        ProfileInvalid: As `load`, and where the profile is not released or is on the negative
+            list.
     """
     loaded = load(name, house)
+    if loaded.profile.treatment == "not_scanned":
+        text = (
+            f"treatment: Die Klasse '{name}' steht auf der Negativliste und wird nicht gescannt. "
+            "Bitte das Papier unverändert der zuständigen Stelle geben."
+        )
+        raise _invalid(loaded.path, text)
     if not loaded.profile.released:
         reason = (
-            "Ersetzendes Scannen braucht Transfervermerk und Qualitätssicherung (BSI TR-03138); "
-            "diese Version scannt nur kopierend. Bitte ein kopierendes Profil wählen, z. B. "
+            "Das ersetzende Profil ist eine Vorlage: im eigenen Profilordner Rechtsgrundlage und "
+            "Verfahrensdokumentation eintragen, 'released = true' setzen und durch eine zweite "
+            "Person freigeben lassen. Bis dahin bitte ein kopierendes Profil wählen, z. B. "
             "'posteingang', und das Papier aufbewahren."
             if loaded.profile.treatment == "replacing"
             else "Nach Prüfung durch die Scanleitung dort 'released = true' setzen."

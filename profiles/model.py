@@ -10,11 +10,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ingest.document import Priority
+from profiles.protection import (
+    PaperRules,
+    ProcedureRules,
+    ProtectionRules,
+    QualityRules,
+    too_weak,
+)
+from profiles.sealing import SealingRules
+from profiles.section import Section, Text
 
 #: Profile names are folder names of the inbox.
 NAME_PATTERN: Final = r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?"
@@ -26,16 +35,13 @@ PATCHES: Final = MappingProxyType({"T": "document", "2": "document", "1": "ignor
 #: Begins the action of a patch code that switches to another profile.
 PROFILE_ACTION: Final = "profile:"
 _MIRRORED: Final = MappingProxyType({"3": "T", "6": "1"})
-_STAMPED: Final = ("B-T", "B-LT", "B-LTA")
 _LANGUAGE: Final = r"[A-Za-z]+(_[A-Za-z]+)*(/[A-Za-z]+)?"
 
 Department = Annotated[str, Field(pattern=f"^{DEPARTMENT_PATTERN}$")]
 Language = Annotated[str, Field(pattern=f"^{_LANGUAGE}$", max_length=40)]
 Models = Annotated[tuple[Language, ...], Field(strict=False, min_length=1, max_length=8)]
 ProfileName = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
-Level = Literal["B-B", "B-T", "B-LT", "B-LTA"]
 Cut = Literal["sheet", "asn", "blank", "count"]
-Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 def is_department(name: str) -> bool:
@@ -43,12 +49,7 @@ def is_department(name: str) -> bool:
     return re.fullmatch(DEPARTMENT_PATTERN, name) is not None
 
 
-class _Section(BaseModel):
-    # Strict: "no" is not False and "3" is not 3. Only arrays may become tuples.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class IntakeRules(_Section):
+class IntakeRules(Section):
     """What must be known about the receipt.
 
     Attributes:
@@ -68,7 +69,7 @@ class IntakeRules(_Section):
         return self.origin == "electronic" or self.received_at == "registration"
 
 
-class SeparationRules(_Section):
+class SeparationRules(Section):
     """Where a stack is cut into documents.
 
     Attributes:
@@ -158,7 +159,7 @@ class SeparationRules(_Section):
         )
 
 
-class RecognitionRules(_Section):
+class RecognitionRules(Section):
     """How text is read.
 
     Attributes:
@@ -175,7 +176,7 @@ class RecognitionRules(_Section):
     orientation: bool = True
 
 
-class ImageRules(_Section):
+class ImageRules(Section):
     """How images are packed whose bytes no PDF can carry, such as uncompressed TIFF.
 
     What can be carried goes in as the scanner wrote it, and bitonal pages become fax G4, whatever
@@ -190,7 +191,7 @@ class ImageRules(_Section):
     quality: int = Field(92, ge=75, le=100)
 
 
-class CheckingRules(_Section):
+class CheckingRules(Section):
     """Thresholds of the automatic checks; what fails is marked, see `workers.checking`.
 
     Attributes:
@@ -217,52 +218,13 @@ class CheckingRules(_Section):
     paper: Literal["any", "A5", "A4", "A3"] = "any"
 
 
-class NoteRules(_Section):
+class NoteRules(Section):
     """How the Scanvermerk is headed."""
 
     title: Text = "Scanvermerk"
 
 
-class SealingRules(_Section):
-    """What secures the document's integrity.
-
-    Attributes:
-        key: `installation` makes an Installationssignatur, neither seal nor personal
-            signature; `organisation` makes the seal of the organisation with the key in its
-            token, without which the work waits.
-        timestamp: A timestamp is demanded; without a configured authority the work waits.
-        level: The PAdES level (ETSI EN 319 142-1) that is made, never a lower or higher one.
-            None makes B-T where an authority is configured or `timestamp` demands it, else B-B.
-    """
-
-    key: Literal["installation", "organisation"] = "installation"
-    timestamp: bool = False
-    level: Level | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _level_brings_timestamp(cls, given: Any) -> Any:
-        """Set `timestamp` where a level says so, that a recorded profile reads the same again."""
-        if isinstance(given, dict) and given.get("level") in _STAMPED:
-            return {"timestamp": True, **given}
-        return given
-
-    @model_validator(mode="after")
-    def _level_can_be_made(self) -> Self:
-        if self.level is not None and self.timestamp != (self.level in _STAMPED):
-            said = "true" if self.timestamp else "false"
-            message = f'timestamp = {said} und level = "{self.level}" widersprechen sich'
-            raise ValueError(message)
-        if self.level in ("B-LT", "B-LTA") and self.key != "organisation":
-            message = (
-                f'level = "{self.level}" braucht key = "organisation": über den Schlüssel der '
-                "Installation gibt niemand Sperrauskunft"
-            )
-            raise ValueError(message)
-        return self
-
-
-class RoutingRule(_Section):
+class RoutingRule(Section):
     """One department and what points to it; each condition stands for itself.
 
     Attributes:
@@ -299,7 +261,7 @@ class RoutingRule(_Section):
         return self
 
 
-class RoutingRules(_Section):
+class RoutingRules(Section):
     """Which department gets the document.
 
     Attributes:
@@ -310,35 +272,45 @@ class RoutingRules(_Section):
     rules: Annotated[tuple[RoutingRule, ...], Field(strict=False)] = ()
 
 
-class DeliveryRules(_Section):
+class DeliveryRules(Section):
     """Where the department's documents are put."""
 
     target: Literal["folder"] = "folder"
 
 
-class Profile(_Section):
+class Profile(Section):
     """A document class with all its rules.
 
     Attributes:
-        treatment: `copying` never claims that the paper may be destroyed.
-        released: An arrival under an unreleased profile is refused.
+        treatment: `copying` never claims that the paper may be destroyed; `replacing` may, after
+            quality assurance and release by persons; `not_scanned` and `only_after_release` are
+            the negative list (A.G.1): arrivals under them are refused or held.
+        released: An arrival under an unreleased profile is refused. A replacing one has to be
+            approved in the ledger too, by somebody else than its author.
+        legal_basis: The law of Land, Bund or sector under which paper is replaced; no default.
+        protection, procedure, quality, paper: See `profiles.protection`.
     """
 
     name: ProfileName
     version: Annotated[str, Field(min_length=1, max_length=40)]
     title: Text
-    treatment: Literal["copying", "replacing"]
+    treatment: Literal["copying", "replacing", "not_scanned", "only_after_release"]
     released: bool = True
     priority: Literal["deadline", "today", "on_demand", "archive"] = "today"
+    legal_basis: Annotated[str, Field(min_length=5, max_length=1000)] | None = None
+    protection: ProtectionRules | None = None
+    procedure: ProcedureRules | None = None
     intake: IntakeRules = IntakeRules()
     separation: SeparationRules = SeparationRules()
     recognition: RecognitionRules = RecognitionRules()
     image: ImageRules = ImageRules()
     checking: CheckingRules = CheckingRules()
+    quality: QualityRules = QualityRules()
     note: NoteRules = NoteRules()
     sealing: SealingRules = SealingRules()
     routing: RoutingRules = RoutingRules()
     delivery: DeliveryRules = DeliveryRules()
+    paper: PaperRules = PaperRules()
 
     @property
     def urgency(self) -> Priority:
@@ -346,13 +318,35 @@ class Profile(_Section):
         return Priority[self.priority.upper()]
 
     @model_validator(mode="after")
-    def _replacing_is_not_released(self) -> Self:
-        # TR-03138 A.NB.4 wants a transfer note with the result of quality assurance and a
-        # named person. Nothing here makes one, so no house may switch such a profile on.
+    def _replacing_is_whole(self) -> Self:
+        wrong = list(self._weaknesses()) if self.treatment == "replacing" else []
         if self.treatment == "replacing" and self.released:
-            message = (
-                "ersetzendes Scannen braucht Transfervermerk und Qualitätssicherung, die diese "
-                "Version nicht leistet; bitte released = false oder treatment = 'copying' setzen"
-            )
-            raise ValueError(message)
+            wrong = [*self._gaps(), *wrong]
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
+
+    def _gaps(self) -> Iterator[str]:
+        """Yield what a replacing class lacks (TR-03138 A.G.1, A.G.2, A.NB.3, A.NB.4, A.IS.1)."""
+        for absent, what in (
+            (self.protection is None, "[protection] mit Schutzbedarf und Begründung"),
+            (self.legal_basis is None, "legal_basis (Rechtsgrundlage)"),
+            (self.procedure is None, "[procedure] mit der freigegebenen Verfahrensdokumentation"),
+            (self.quality.check == "none", "[quality] check (before_delivery oder by_clerk)"),
+            (self.sealing.means is None, "[sealing] means (aseal, qseal, aes oder qes)"),
+            (self.intake.received_at == "recorded", '[intake] received_at (z. B. "required")'),
+            (self.intake.is_electronic, '[intake] origin = "scan"'),
+        ):
+            if absent:
+                yield f'treatment = "replacing" braucht {what}'
+
+    def _weaknesses(self) -> Iterator[str]:
+        if self.protection is not None:
+            yield from too_weak(
+                self.protection.integrity,
+                means=self.sealing.means,
+                stamp=self.sealing.stamp,
+                share=self.quality.share,
+                level=self.sealing.level,
+                minimum_dpi=self.checking.minimum_dpi,
+            )

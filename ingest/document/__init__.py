@@ -18,6 +18,7 @@ from ingest.document.records import (
     Source,
     Superseded,
 )
+from ingest.document.roles import FORBIDDEN_PAIRS, ROLE_NAMES, Role
 from ingest.document.signed import VALIDATION, reasons_to_look, report_sha256, signatures
 from ingest.document.standing import ENDS, MOVES, BatchStage, Stage, Standing
 from ingest.document.terms import (
@@ -43,6 +44,7 @@ from ingest.document.work import (
 __all__ = [
     "DEFAULT_TENANT",
     "ENDS",
+    "FORBIDDEN_PAIRS",
     "MOVES",
     "NOT_APPLICABLE",
     "NOT_RECORDED",
@@ -50,6 +52,7 @@ __all__ = [
     "PLAN",
     "PUT_BACK",
     "RELEASE_KEYS",
+    "ROLE_NAMES",
     "VALIDATION",
     "Assignment",
     "Batch",
@@ -69,6 +72,7 @@ __all__ = [
     "Queue",
     "Rendition",
     "RenditionKind",
+    "Role",
     "Sides",
     "Source",
     "SourceKind",

@@ -62,6 +62,14 @@ class Assignment:
         document: Set for steps of a document.
         released: What a person set when releasing this unit (`release --set key=value`).
         cover: Of a document that lay inside another one's original.
+        quality: Of a document, how its match with the paper was or will be checked:
+            `{"rule", "state", "mode", "need", "selected", "sample", "verdict", "rescanned"}`, see
+            `ingest.ledger.quality`; empty where nothing was asked for.
+        procedure: The released Verfahrensdokumentation: `{"annex_sha256", "released_by",
+            "released_at"}`; empty where none was released.
+        capture: The root over the batch's page digests and its timestamp: `{"root", "pages",
+            "stamped_at", "authority", "token_sha256"}`; empty before it was computed.
+        registered: Operator codes among those of this document that stand for a known person.
     """
 
     step: Step
@@ -77,6 +85,10 @@ class Assignment:
     document: Document | None = None
     released: dict[str, str] = field(default_factory=dict)
     cover: Cover | None = None
+    quality: Facts = field(default_factory=dict)
+    procedure: Facts = field(default_factory=dict)
+    capture: Facts = field(default_factory=dict)
+    registered: frozenset[str] = frozenset()
 
     @property
     def envelope(self) -> Envelope:

@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingest.ledger import evidencing
+from ingest.ledger import evidencing, staffing
 from ingest.ledger.columns import CleanText, Json, Moment
 
 metadata = sa.MetaData(
@@ -368,31 +368,7 @@ unaccepted = sa.Table(
     _at("first_seen_at"),
 )
 
-#: Who stands at an inbox. At most one open row for each.
-shift = sa.Table(
-    "shift",
-    metadata,
-    sa.Column("id", _row_id, primary_key=True, autoincrement=True),
-    _text("tenant"),
-    sa.Column("inbox", CleanText, nullable=False),
-    sa.Column("operator", CleanText, nullable=False),
-    _maybe("device"),
-    _at("began_at"),
-    _at("ended_at", nullable=True),
-)
-sa.Index(
-    "uq_shift_current",
-    shift.c.tenant,
-    shift.c.inbox,
-    unique=True,
-    **_where("ended_at IS NULL"),
-)
-
-#: Names of persons, nowhere else in the ledger.
-operator_name = sa.Table(
-    "operator_name",
-    metadata,
-    sa.Column("tenant", sa.Text, primary_key=True),
-    sa.Column("code", sa.Text, primary_key=True),
-    sa.Column("name", CleanText, nullable=False),
-)
+shift = staffing.shifts(metadata)
+operator_name = staffing.names(metadata)
+operator = staffing.operators(metadata)
+operator_role = staffing.roles(metadata)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from ingest.document import Assignment, RenditionKind, Step
 from ingest.errors import AuthorityUnavailable, Misconfigured
-from profiles.model import SealingRules
+from profiles.sealing import SealingRules
 from tests.plugins.authority import serving
 from tests.plugins.letters import Desk, after, image_pdf, of, undetected_flips
 from tests.plugins.tokens import Card, make_card

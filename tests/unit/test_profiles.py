@@ -74,9 +74,77 @@ def test_replacing_profiles_are_refused_for_work_and_say_why(name: str) -> None:
     assert "posteingang" in caught.value.operator_text
 
 
-def test_a_house_cannot_switch_replacing_treatment_on(tmp_path: Path) -> None:
-    text = refusal(tmp_path, MINIMAL.replace("copying", "replacing"))
-    assert "released = false" in text
+WHOLE = """legal_basis = "§ 7 EGovG"
+[protection]
+integrity = "high"
+confidentiality = "normal"
+availability = "normal"
+reason = "Bescheide mit Rechtswirkung"
+[procedure]
+name = "Scannen in der Poststelle"
+edition = "Rathaus"
+version = "3"
+as_of = "2026-01-01"
+maintainer = "Amt 10"
+sha256 = "%s"
+[intake]
+received_at = "required"
+[quality]
+check = "before_delivery"
+share = 0.2
+[sealing]
+key = "organisation"
+means = "qseal"
+stamp = "ts"
+level = "B-LTA"
+""" % ("0" * 64)
+REPLACING = MINIMAL.replace("copying", "replacing")
+
+
+def test_a_replacing_profile_that_says_everything_loads(tmp_path: Path) -> None:
+    (tmp_path / "haus.toml").write_text(REPLACING + WHOLE, encoding="utf-8")
+    profile = profiles.load_released("haus", tmp_path).profile
+    assert profile.protection is not None
+    assert profile.protection.integrity == "high"
+    assert profile.sealing.timestamp is True
+
+
+def test_a_released_replacing_profile_names_all_it_lacks(tmp_path: Path) -> None:
+    text = refusal(tmp_path, REPLACING)
+    for lacking in (
+        "[protection]",
+        "legal_basis",
+        "[procedure]",
+        "[quality]",
+        "[sealing] means",
+        "[intake] received_at",
+    ):
+        assert lacking in text
+
+
+@pytest.mark.parametrize(
+    ("given", "weaker", "named"),
+    [
+        ('means = "qseal"', 'means = "aseal"', "verlangt sealing.means qseal oder qes"),
+        ("share = 0.2", "share = 0.1", "quality.share muss bei Schutzbedarf high"),
+        ('integrity = "high"', 'integrity = "very_high"', 'verlangt sealing.stamp = "qts"'),
+        ('level = "B-LTA"\n', 'level = "B-T"\n[checking]\nminimum_dpi = 150\n', "minimum_dpi"),
+        ('key = "organisation"\n', "", 'braucht key = "organisation"'),
+        ('stamp = "ts"', 'stamp = "none"', "widersprechen sich"),
+    ],
+)
+def test_nobody_asks_for_less_than_the_need_for_protection_demands(
+    tmp_path: Path, given: str, weaker: str, named: str
+) -> None:
+    assert given in WHOLE
+    assert named in refusal(tmp_path, REPLACING + WHOLE.replace(given, weaker))
+
+
+def test_what_is_on_the_negative_list_is_not_scanned(tmp_path: Path) -> None:
+    (tmp_path / "haus.toml").write_text(MINIMAL.replace("copying", "not_scanned"))
+    with pytest.raises(ProfileInvalid) as caught:
+        profiles.load_released("haus", tmp_path)
+    assert "Negativliste" in caught.value.operator_text
 
 
 def test_the_houses_own_file_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:

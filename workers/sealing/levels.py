@@ -16,7 +16,7 @@ from cryptography import x509
 
 from ingest.document import Facts
 from ingest.errors import AuthorityUnavailable, Misconfigured
-from profiles.model import Level
+from profiles.sealing import Level
 from workers.sealing.port import FIELD_PREFIXES, SigningKey
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from profiles.model import Level
+from profiles.sealing import Level
 from workers.sealing.port import FIELD_PREFIXES, Kind, SigningKey, is_suitable, kind_of
 from workers.sealing.stampproof import Stamp, verify_token
 

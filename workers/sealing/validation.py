@@ -22,7 +22,7 @@ from pyhanko.sign.validation.errors import ValidationInfoReadingError
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
 
-from profiles.model import Level
+from profiles.sealing import Level
 
 _MARK: Final = b"%%EOF"
 _SEARCHED: Final = 1024 * 1024

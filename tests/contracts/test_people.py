@@ -1,0 +1,93 @@
+"""Operator codes, persons and roles: four eyes are two persons, under whichever codes."""
+
+from __future__ import annotations
+
+import pytest
+
+from ingest.document import Role
+from ingest.errors import UsageError
+from ingest.ledger import Ledger, people
+from ingest.ledger.installation import chain_of
+from tests.plugins.ledgers import broken, events
+
+TENANT = "default"
+
+
+def staff(ledger: Ledger) -> None:
+    with ledger.writing() as connection:
+        people.register(connection, TENANT, "ADM", by="ADM")
+        people.give(connection, TENANT, "ADM", Role.ADMINISTRATOR, by="ADM")
+        for code in ("MM", "KL"):
+            people.register(connection, TENANT, code, by="ADM")
+        people.register(connection, TENANT, "MM2", by="ADM", same_as="MM")
+
+
+def refused(ledger: Ledger, act: str, *args: object, **kw: object) -> str:
+    with pytest.raises(UsageError) as caught, ledger.writing() as connection:
+        getattr(people, act)(connection, TENANT, *args, **kw)
+    return caught.value.operator_text
+
+
+def test_two_codes_of_one_person_are_no_four_eyes(ledger: Ledger) -> None:
+    staff(ledger)
+    acts = {"Scannen": "MM", "Prüfung": "MM2"}
+    assert "zwei verschiedene Personen" in refused(ledger, "require_apart", acts)
+    with ledger.writing() as connection:
+        people.require_apart(connection, TENANT, {"Scannen": "MM", "Prüfung": "KL"})
+
+
+def test_a_role_counts_under_every_code_of_its_person_until_it_ends(ledger: Ledger) -> None:
+    staff(ledger)
+    assert "nicht gemeldet" in refused(ledger, "require_role", "XY", Role.CHECKER)
+    assert "Qualitätssicherung" in refused(ledger, "require_role", "MM", Role.CHECKER)
+    with ledger.writing() as connection:
+        people.give(connection, TENANT, "MM", Role.CHECKER, by="ADM")
+        one = people.require_role(connection, TENANT, "MM2", Role.CHECKER)
+        assert one == people.person_of(connection, TENANT, "MM")
+        people.take(connection, TENANT, "MM", Role.CHECKER, by="ADM")
+    assert "people give" in refused(ledger, "require_role", "MM2", Role.CHECKER)
+
+
+def test_who_runs_the_system_does_not_judge_its_results(ledger: Ledger) -> None:
+    staff(ledger)
+    text = refused(ledger, "give", "ADM", Role.AUDITOR, by="ADM")
+    assert "dürfen nicht bei derselben Person liegen" in text
+    with ledger.writing() as connection:
+        people.give(connection, TENANT, "MM", Role.CHECKER, by="ADM")
+    assert "derselben Person" in refused(ledger, "give", "MM2", Role.ADMINISTRATOR, by="ADM")
+
+
+def test_only_an_administrator_changes_people_once_there_is_one(ledger: Ledger) -> None:
+    staff(ledger)
+    for act, args in (
+        ("register", ("NEU",)),
+        ("give", ("KL", Role.CHECKER)),
+        ("take", ("ADM", Role.ADMINISTRATOR)),
+        ("leave", ("KL",)),
+    ):
+        assert "Administration" in refused(ledger, act, *args, by="KL")
+    assert "schon vergeben" in refused(ledger, "register", "KL", by="ADM")
+
+
+def test_who_left_does_nothing_any_more_and_their_code_is_nobody_elses(ledger: Ledger) -> None:
+    staff(ledger)
+    with ledger.writing() as connection:
+        people.give(connection, TENANT, "KL", Role.CHECKER, by="ADM")
+        people.leave(connection, TENANT, "KL", by="ADM")
+        assert not people.has_role(connection, TENANT, "KL", Role.CHECKER)
+    assert "nicht gemeldet" in refused(ledger, "require_role", "KL", Role.CHECKER)
+    assert "schon vergeben" in refused(ledger, "register", "KL", by="ADM")
+
+
+def test_every_change_is_an_event_of_the_tenants_chain(ledger: Ledger) -> None:
+    staff(ledger)
+    kinds = events(ledger, chain_of(TENANT))
+    assert kinds == ["operator_registered", "role_given", *["operator_registered"] * 3]
+    assert broken(ledger) == []
+
+
+def test_a_refused_change_leaves_nothing(ledger: Ledger) -> None:
+    staff(ledger)
+    refused(ledger, "register", "Maria Muster", by="ADM")
+    refused(ledger, "give", "XY", Role.CLERK, by="ADM")
+    assert len(events(ledger, chain_of(TENANT))) == 5
