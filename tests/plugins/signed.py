@@ -34,6 +34,7 @@ from tests.plugins.trust import Trust
 _LIST: Final = "http://uri.etsi.org/02231/v2#"
 _GRANTED: Final = "http://uri.etsi.org/TrstSvc/TrustedList/Svcstatus/granted"
 _CA_QC: Final = "http://uri.etsi.org/TrstSvc/Svctype/CA/QC"
+_QTST: Final = "http://uri.etsi.org/TrstSvc/Svctype/TSA/QTST"
 _MANIFEST: Final = "http://uri.etsi.org/02918/v1.2.1#"
 _DSIG: Final = "http://www.w3.org/2000/09/xmldsig#"
 _SHA256: Final = "http://www.w3.org/2001/04/xmlenc#sha256"
@@ -180,13 +181,16 @@ class Scheme:
     def settings(self, folder: Path, *issuers: x509.Certificate, **more: Any) -> dict[str, Any]:
         """Write a list that names `issuers` and return the settings that use it.
 
-        `ends` is when the list says that it ends, `signed_by` another scheme that signs it.
+        `ends` is when the list says that it ends, `signed_by` another scheme that signs it,
+        `stampers` the certificates of qualified timestamp services.
         """
         lists = folder / "lists"
         lists.mkdir(parents=True, exist_ok=True)
         signing: Scheme = more.get("signed_by", self)
+        services = [(one, _CA_QC) for one in issuers]
+        services += [(one, _QTST) for one in more.get("stampers", ())]
         ends = more.get("ends", dt.datetime.now(dt.UTC) + dt.timedelta(days=30))
-        (lists / "de.xml").write_bytes(signing._signed(_trusted_list(issuers, ends)))
+        (lists / "de.xml").write_bytes(signing._signed(_trusted_list(services, ends)))
         signers = folder / "signers.pem"
         signers.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
         return {"trusted_lists": lists, "trusted_list_signers": signers}
@@ -198,10 +202,10 @@ class Scheme:
         return bytes(etree.tostring(made))
 
 
-def _trusted_list(issuers: tuple[x509.Certificate, ...], ends: dt.datetime) -> Any:
+def _trusted_list(listed: list[tuple[x509.Certificate, str]], ends: dt.datetime) -> Any:
     services = "".join(
         f"""<TSPService><ServiceInformation>
-        <ServiceTypeIdentifier>{_CA_QC}</ServiceTypeIdentifier>
+        <ServiceTypeIdentifier>{kind}</ServiceTypeIdentifier>
         <ServiceName><Name xml:lang="de">Aussteller</Name></ServiceName>
         <ServiceDigitalIdentity><DigitalId><X509Certificate>{
             base64.b64encode(one.public_bytes(serialization.Encoding.DER)).decode()
@@ -209,7 +213,7 @@ def _trusted_list(issuers: tuple[x509.Certificate, ...], ends: dt.datetime) -> A
         <ServiceStatus>{_GRANTED}</ServiceStatus>
         <StatusStartingTime>2024-01-01T00:00:00Z</StatusStartingTime>
         </ServiceInformation></TSPService>"""
-        for one in issuers
+        for one, kind in listed
     )
     text = f"""<TrustServiceStatusList xmlns="{_LIST}" Id="liste" TSLTag="http://uri.etsi.org/19612/TSLTag">
     <SchemeInformation><TSLVersionIdentifier>5</TSLVersionIdentifier>

@@ -21,12 +21,18 @@ from typing_extensions import override
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 KEYS: Final = (
-    "root", "interm", "seal", "revoked", "citizen", "expired", "ocsp", "tsa", "tsa-root",
+    "root", "interm", "seal", "revoked", "expired", "ocsp", "tsa", "tsa-root",
+    "citizen", "qseal", "qseal-soft",
 )  # fmt: skip
-#: QcStatements (ETSI EN 319 412-5): QcCompliance, QcSSCD and QcType for signatures.
-QUALIFIED: Final = (
-    "30293008060604008e4601013008060604008e4601043013060604008e4601063009060704008e46010601"
-)
+#: QcStatements (ETSI EN 319 412-5), DER: QcCompliance and QcType, mostly with QcSSCD between.
+_COMPLIANCE: Final = "3008060604008e460101"
+_DEVICE: Final = "3008060604008e460104"
+_TYPE: Final = "3013060604008e4601063009060704008e460106"
+_STATEMENTS: Final = {
+    "citizen": f"3029{_COMPLIANCE}{_DEVICE}{_TYPE}01",
+    "qseal": f"3029{_COMPLIANCE}{_DEVICE}{_TYPE}02",
+    "qseal-soft": f"301f{_COMPLIANCE}{_TYPE}02",
+}
 #: What `Trust.fault` may be: which service answers how.
 FAULTS: Final = (
     "ocsp unavailable",
@@ -81,8 +87,8 @@ def _responders(name: str) -> Any:
     return _extension("authority_information_access", value, smart=True)
 
 
-def _qualified() -> Any:
-    value = {"schema": "der-bytes", "params": QUALIFIED}
+def _qualified(name: str) -> Any:
+    value = {"schema": "der-bytes", "params": _STATEMENTS[name]}
     return _extension("1.3.6.1.5.5.7.1.3", value, smart=True)
 
 
@@ -117,7 +123,10 @@ def _configuration(prefix: str) -> dict[str, Any]:
             extensions=signing,
             revocation={"revoked-since": "2025-01-01T00:00:00+0000", "reason": "key_compromise"},
         ),
-        "citizen": _certificate("citizen", "interm", extensions=[*signing, _qualified()]),
+        **{
+            name: _certificate(name, "interm", extensions=[*signing, _qualified(name)])
+            for name in _STATEMENTS
+        },
         "expired": _certificate("expired", "interm", extensions=signing, validity=_PAST),
         "ocsp": _certificate("ocsp", "interm", extensions=answering),
         "tsa": _certificate("tsa", "tsa-root", extensions=stamping),

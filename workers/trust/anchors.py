@@ -226,12 +226,6 @@ def _register(registry: TSPRegistry, service: Any) -> None:
         registry.register_tst(service)
 
 
-def is_listed(anchors: Anchors, certificate: x509.Certificate) -> bool:
-    """Tell whether a list that counts names this certificate itself as a provider's."""
-    authority = AuthorityWithCert(certificate)
-    return any(anchors.registry.applicable_service_definitions(authority, None))
-
-
 def _identity(path: Path) -> _Identity:
     found = path.stat()
     return str(path), found.st_mtime_ns, found.st_size

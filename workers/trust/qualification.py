@@ -8,13 +8,17 @@ counts knows the provider, the answer is *unknown*, never *no*, as long as the c
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from asn1crypto import x509
 from pyhanko.sign.ades.qualified_asn1 import get_qc_statements
+from pyhanko.sign.general import extract_certificate_info
 from pyhanko.sign.validation.qualified.assess import EIDAS_START_DATE, QualificationAssessor
-from pyhanko.sign.validation.qualified.tsp import QcCertType
+from pyhanko.sign.validation.qualified.tsp import QcCertType, QTSTServiceInformation
+from pyhanko_certvalidator.authority import AuthorityWithCert, CertTrustAnchor
+from pyhanko_certvalidator.path import ValidationPath
 
 from ingest.document import Facts
 from workers.trust.anchors import Anchors
@@ -118,3 +122,51 @@ def unlisted(said: Statements, anchors: Anchors, moment: dt.datetime) -> Qualifi
 def _unknown(said: Statements, reason: str) -> Qualification:
     kind = said.kinds[0] if len(said.kinds) == 1 else None
     return Qualification(answer="unknown", kind=kind, device=None, reason=reason)
+
+
+def judge_chain(
+    leaf: x509.Certificate,
+    issuers: Sequence[x509.Certificate],
+    anchors: Anchors,
+    moment: dt.datetime,
+) -> Qualification:
+    """Judge a certificate whose chain is known to hold; `issuers` are those above it."""
+    above = _ordered(leaf, issuers)
+    if not above:
+        return unlisted(statements(leaf), anchors, moment)
+    path = ValidationPath(CertTrustAnchor(above[-1]), above[-2::-1], leaf)
+    return judge(path, anchors, moment)
+
+
+def is_qualified_stamp(token: Any, anchors: Anchors, moment: dt.datetime) -> bool:
+    """Tell whether a current list names who made a verified token as qualified at `moment`.
+
+    The list names the certificate of the service itself or of the authority that issued it
+    (service type TSA/QTST, ETSI TS 119 612).
+    """
+    signed = token["content"]
+    leaf = extract_certificate_info(signed).signer_cert
+    brought = [choice.chosen for choice in signed["certificates"] if choice.name == "certificate"]
+    above = _ordered(leaf, [*brought, *anchors.certificates])
+    return any(
+        isinstance(service, QTSTServiceInformation)
+        for one in (leaf, *above)
+        for service in anchors.registry.applicable_service_definitions(
+            AuthorityWithCert(one), moment
+        )
+    )
+
+
+def _ordered(
+    leaf: x509.Certificate, candidates: Sequence[x509.Certificate]
+) -> list[x509.Certificate]:
+    """Return what stands above `leaf`, nearest first, as far as the candidates lead."""
+    found: list[x509.Certificate] = []
+    below = leaf
+    while below.issuer != below.subject:
+        above = next((one for one in candidates if one.subject == below.issuer), None)
+        if above is None or above in found:
+            break
+        found.append(above)
+        below = above
+    return found
