@@ -81,6 +81,12 @@ class AuthorityUnavailable(Outage):
     code = "authority_unavailable"
 
 
+class TrustUnknown(Outage):
+    """No trusted list that counts says whether a certificate is qualified; a class demands it."""
+
+    code = "trust_unknown"
+
+
 class Unclear(ScanstrasseError):
     """A person has to decide; the unit is held (Klärfall)."""
 

@@ -29,6 +29,7 @@ from typing_extensions import override
 
 from ingest.document import DEFAULT_TENANT
 from ingest.errors import Misconfigured
+from ingest.validation_settings import ValidationSettings
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -220,6 +221,7 @@ class Settings(BaseSettings):
     workers: WorkerSettings = WorkerSettings()
     sealing: SealingSettings = SealingSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    validation: ValidationSettings = ValidationSettings()
 
     @field_validator("tenants")
     @classmethod

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from types import MappingProxyType
 from typing import Final
 
-from ingest.document import Facts, Page
+from ingest.document import Assignment, Facts, Page, reasons_to_look
 
 #: Why a page has no text though there may be some on it, by the code of what went wrong.
 _UNREAD: Final = MappingProxyType(
@@ -44,3 +44,19 @@ def of_recognition(pages: Iterable[Page]) -> Iterator[Facts]:
             given_up.setdefault(str(code), []).append(page.number)
     for code, numbers in sorted(given_up.items()):
         yield {"code": code, "pages": numbers, "text": unread(code)}
+
+
+def of_signatures(assignment: Assignment) -> Iterator[Facts]:
+    """Yield a reason for each file of the document whose signatures a person must look at.
+
+    They failed, or the file was changed afterwards, or they could not be judged to the end.
+    """
+    document = assignment.document
+    ordinals = {page.source for page in assignment.pages}
+    if document is not None:
+        ordinals.add(document.source)
+    for source in assignment.batch.sources:
+        if source.ordinal in ordinals:
+            numbers = [page.number for page in assignment.pages if page.source == source.ordinal]
+            for text in reasons_to_look(source.facts):
+                yield {"code": "signature", "pages": numbers, "text": text}

@@ -221,20 +221,22 @@ def _check_seal(app: App) -> None:
             "manifest",
             "evidence",
             "receipt-evidence",
+            "validation",
         ]
     ),
     default="pdf",
     show_default=True,
     help=(
         "Welche Ausgabe; composed: die PDF, die »qa verdict« beurteilt; alto: erkannte Wörter mit"
-        " Ort; evidence: Beweisnachweis nach RFC 4998; receipt-evidence: der des Eingangs."
+        " Ort; evidence: Beweisnachweis nach RFC 4998; receipt-evidence: der des Eingangs;"
+        " validation: Prüfbericht über Signaturen des Originals (ETSI TS 119 102-2)."
     ),
 )
 @click.option(
     "--source",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Welche Datei eines Stapels (ab 1), mit --what original oder receipt-evidence.",
+    help="Welche Datei eines Stapels (ab 1), mit --what original, receipt-evidence, validation.",
 )
 @click.option(
     "-o",
@@ -267,10 +269,14 @@ def export(app: App, identifier: str, what: str, source: int | None, output: Pat
         write_receipt_record(app, identifier, source, output)
         click.echo(f"{output} geschrieben.")
         return 0
+    from ingest.ledger.reports import locate_report
     from ingest.ledger.showing import locate
 
     with app.ledger.reading() as connection:
-        found = locate(connection, identifier, what, source)  # type: ignore[arg-type]  # click.Choice
+        if what == "validation":
+            found = locate_report(connection, identifier, source)
+        else:
+            found = locate(connection, identifier, what, source)  # type: ignore[arg-type]  # click.Choice
     tenant, digest = found.tenant, found.sha256
     with app.store.open(tenant, digest) as stream, output.open("xb") as target:
         shutil.copyfileobj(stream, target)

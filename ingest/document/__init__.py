@@ -19,6 +19,7 @@ from ingest.document.records import (
     Superseded,
 )
 from ingest.document.roles import FORBIDDEN_PAIRS, ROLE_NAMES, Role
+from ingest.document.signed import VALIDATION, reasons_to_look, report_sha256, signatures
 from ingest.document.standing import ENDS, MOVES, BatchStage, Stage, Standing
 from ingest.document.terms import (
     DEFAULT_TENANT,
@@ -53,6 +54,7 @@ __all__ = [
     "RELEASE_KEYS",
     "RESCANNED",
     "ROLE_NAMES",
+    "VALIDATION",
     "Assignment",
     "Batch",
     "BatchStage",
@@ -85,4 +87,7 @@ __all__ = [
     "is_operator_code",
     "left_out",
     "new_id",
+    "reasons_to_look",
+    "report_sha256",
+    "signatures",
 ]

@@ -27,6 +27,7 @@ class RenditionKind(enum.StrEnum):
     NOTED = "noted"  #: document: PDF/A-3b with its note, before the seal
     PDF = "pdf"  #: document: the final, sealed PDF
     SEAL_REPORT = "seal_report"
+    VALIDATION_REPORT = "validation_report"  #: batch: of a source's signatures, see its parent
     SIDECAR = "sidecar"  #: document: what was delivered beside the PDF, JSON
 
 

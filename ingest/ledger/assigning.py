@@ -26,7 +26,7 @@ from ingest.document import (
     Superseded,
     UnitKind,
 )
-from ingest.ledger import links, samples, schema, vouching, witnessed
+from ingest.ledger import links, reports, samples, schema, vouching, witnessed
 from ingest.ledger.accepting import idempotency_key, sources
 from ingest.ledger.terms import Claim, ClaimLost
 
@@ -95,6 +95,7 @@ _MADE = sa.union(
         ),
     )
     .where(schema.document.c.id == sa.bindparam("unit")),
+    reports.OF_DOCUMENT,
 )
 
 

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from ingest.document import ENDS, Facts, RenditionKind, Standing, Step, UnitKind, left_out
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, evidence, quality, schema, witness
+from ingest.ledger import accepting, chains, evidence, quality, reports, schema, witness
 from ingest.ledger.engine import be_patient
 from ingest.ledger.integrity import ERASED
 from ingest.ledger.moves import move
@@ -197,12 +197,13 @@ def _delivery(connection: sa.Connection, row: Row) -> Delivery:
     digests = sa.union(
         sa.select(_rendition.c.sha256).where(_rendition.c.unit_id == row.id),
         sa.select(_source.c.sha256).where(of_source),
+        reports.OF_DOCUMENT,
     )
     return Delivery(
         document=row.id,
         key=accepting.idempotency_key(row.id, Step.DELIVERY),
         facts=row.facts.get(Step.DELIVERY, {}),
-        digests=frozenset(connection.execute(digests).scalars()),
+        digests=frozenset(connection.execute(digests, {"unit": row.id}).scalars()),
     )
 
 
@@ -321,10 +322,10 @@ class _Erasure:
         return digests
 
     def _of_batch_gone(self, sources: Collection[str]) -> set[str]:
-        """Take the batch's renditions, but no opened copy of a source that stays."""
+        """Take the batch's renditions, but no copy of and no report about a source that stays."""
         of_batch = _rendition.c.unit_id == self._batch.id
         stays = sa.and_(
-            _rendition.c.kind == RenditionKind.OPENED,
+            _rendition.c.kind.in_((RenditionKind.OPENED, RenditionKind.VALIDATION_REPORT)),
             _rendition.c.parent_sha256.not_in(sorted(sources)),
         )
         chosen = sa.and_(of_batch, sa.not_(stays))

@@ -15,7 +15,16 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import Facts, RenditionKind, Standing, Step, UnitKind, left_out
+from ingest.document import (
+    Facts,
+    RenditionKind,
+    Standing,
+    Step,
+    UnitKind,
+    left_out,
+    report_sha256,
+    signatures,
+)
 from ingest.ledger import links, reviewing, schema
 
 Row = sa.Row[Any]
@@ -214,7 +223,8 @@ class _Surroundings:
             "progress": self._progress(row.id, len(row.pages)),
             "review_open": bool(row.review_open),
             "review": reviewing.reasons(row.facts),
-            "outputs": _outputs(row, made, source.sha256),
+            "signatures": [_signature(one) for one in signatures(source.facts)],
+            "outputs": _outputs(row, made, source),
         }
 
     def _places(self, row: Row) -> Facts:
@@ -253,10 +263,18 @@ class _Surroundings:
         return {"pages_done": max(0, pages - self._open.get(unit, 0)), "pages": pages}
 
 
-def _outputs(row: Row, made: dict[str, Row], original: str) -> Facts:
+def _signature(found: Facts) -> Facts:
+    """Return of a signature what a list shows; all of it is in the facts of the source."""
+    shown = {name: found[name] for name in ("indication", "subindication", "look", "text")}
+    return {**shown, "qualified": found["qualified"]["answer"]}
+
+
+def _outputs(row: Row, made: dict[str, Row], source: Row) -> Facts:
     found = {kind.value: made[kind].sha256 for kind in OUTPUTS if kind in made}
-    if original:
-        found["original"] = original
+    if source.sha256:
+        found["original"] = source.sha256
+    if report := report_sha256(source.facts):
+        found["validation"] = report
     # where a later revision was delivered, the files of this one may have been withdrawn
     places = {} if row.superseded_by else _delivered(row.facts.get(Step.DELIVERY, {}))
     return {

@@ -153,8 +153,17 @@ def _account(row: Row, outcome: Outcome) -> Facts:
         "facts_sha256": chains.facts_digest(outcome.facts),
     }
     if outcome.renditions:
-        said["renditions"] = {made.kind: made.sha256 for made in outcome.renditions}
+        said["renditions"] = _named(outcome)
     return said
+
+
+def _named(outcome: Outcome) -> Facts:
+    """Return digests by kind; of several of one kind the later ones are numbered."""
+    found: Facts = {}
+    for made in outcome.renditions:
+        several = sum(1 for name in found if name.partition("#")[0] == made.kind)
+        found[f"{made.kind}#{several + 1}" if several else str(made.kind)] = made.sha256
+    return found
 
 
 def _next(row: Row, step: Step, moment: dt.datetime) -> Facts:

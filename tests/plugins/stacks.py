@@ -52,6 +52,7 @@ class Stack:
     received_at: dt.datetime | None = None
     channel: str = "folder"
     attempt: int = 1
+    validation: Mapping[str, object] = field(default_factory=dict)  #: settings
     sources: tuple[Source, ...] = ()
     pages: tuple[Page, ...] = ()
 
@@ -62,7 +63,9 @@ class Stack:
             store=FolderStore(self.folder / "store"),
             tenant="default",
             workspace=self.folder,
-            settings=Settings(data=self.folder, profiles=self.house),
+            settings=Settings(
+                data=self.folder, profiles=self.house, validation=dict(self.validation)
+            ),
         )
 
     def assignment(self, step: Step, pages: tuple[Page, ...] = ()) -> Assignment:

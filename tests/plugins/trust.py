@@ -20,7 +20,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from typing_extensions import override
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-KEYS: Final = ("root", "interm", "seal", "revoked", "ocsp", "tsa", "tsa-root")
+KEYS: Final = (
+    "root", "interm", "seal", "revoked", "expired", "ocsp", "tsa", "tsa-root",
+    "citizen", "qseal", "qseal-soft",
+)  # fmt: skip
+#: QcStatements (ETSI EN 319 412-5), DER: QcCompliance and QcType, mostly with QcSSCD between.
+_COMPLIANCE: Final = "3008060604008e460101"
+_DEVICE: Final = "3008060604008e460104"
+_TYPE: Final = "3013060604008e4601063009060704008e460106"
+_STATEMENTS: Final = {
+    "citizen": f"3029{_COMPLIANCE}{_DEVICE}{_TYPE}01",
+    "qseal": f"3029{_COMPLIANCE}{_DEVICE}{_TYPE}02",
+    "qseal-soft": f"301f{_COMPLIANCE}{_TYPE}02",
+}
 #: What `Trust.fault` may be: which service answers how.
 FAULTS: Final = (
     "ocsp unavailable",
@@ -35,6 +47,10 @@ AHEAD: Final = "tsa ahead"
 _AHEAD_BY: Final = dt.timedelta(minutes=8)
 _TIME_HEADER: Final = "HTTP_X_CERTOMANCER_FAKE_TIME"
 _TRY_LATER: Final = bytes.fromhex("30030a0103")
+_PAST: Final = {
+    "valid-from": "2024-01-01T00:00:00+0000",
+    "valid-to": "2025-01-01T00:00:00+0000",
+}
 _Respond = Callable[..., Any]
 
 
@@ -71,6 +87,11 @@ def _responders(name: str) -> Any:
     return _extension("authority_information_access", value, smart=True)
 
 
+def _qualified(name: str) -> Any:
+    value = {"schema": "der-bytes", "params": _STATEMENTS[name]}
+    return _extension("1.3.6.1.5.5.7.1.3", value, smart=True)
+
+
 def _authority(critical: bool = True) -> list[Any]:
     return [
         _extension("basic_constraints", {"ca": True}, critical=critical),
@@ -102,6 +123,11 @@ def _configuration(prefix: str) -> dict[str, Any]:
             extensions=signing,
             revocation={"revoked-since": "2025-01-01T00:00:00+0000", "reason": "key_compromise"},
         ),
+        **{
+            name: _certificate(name, "interm", extensions=[*signing, _qualified(name)])
+            for name in _STATEMENTS
+        },
+        "expired": _certificate("expired", "interm", extensions=signing, validity=_PAST),
         "ocsp": _certificate("ocsp", "interm", extensions=answering),
         "tsa": _certificate("tsa", "tsa-root", extensions=stamping),
     }

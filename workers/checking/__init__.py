@@ -48,6 +48,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
             "anomalies": [asdict(anomaly) for anomaly in anomalies],
             "review": [
                 *review.of_recognition(assignment.pages),
+                *review.of_signatures(assignment),
                 *(asdict(each) for each in anomalies if each.code in _REVIEWED),
             ],
         }

@@ -29,6 +29,7 @@ from ingest.document import (
     RenditionKind,
     Source,
     SourceKind,
+    report_sha256,
 )
 from ingest.errors import ScanstrasseError, StoreUnavailable, UnsafeFolders
 from profiles import is_department
@@ -177,6 +178,9 @@ def _files(
     inside = document.facts.get("note", {}).get("attached", False)
     if note is not None and not inside:
         chosen["note"] = (f"{stem}.note.xml", note.sha256)
+    report = report_sha256(assignment.batch.source(document.source).facts)
+    if report is not None:
+        chosen["validation"] = (f"{stem}.pruefbericht.xml", report)
     files: dict[str, Path | bytes] = {
         name: context.path(sha256) for name, sha256 in chosen.values()
     }

@@ -19,9 +19,14 @@ from ingest.document import (
     Assignment,
     Document,
     Facts,
+    signatures,
 )
 
 SCHEMA: Final = "urn:scanstrasse:sidecar:1"
+_SIGNATURE: Final = (
+    "format", "level", "indication", "subindication", "signer", "claimed_at", "proven_at",
+    "modification", "look", "text",
+)  # fmt: skip
 _SEALS: Final[Mapping[object, str]] = MappingProxyType(
     {"installation": "Installationssignatur (Demo)", "organisation": "Siegel"}
 )
@@ -72,6 +77,7 @@ def sidecar(
         "seal": _seal(document),
         "findings": _findings(document),
         "anomalies": note.get("anomalies", []),
+        **_signatures(assignment, document),
         **_revised(document, zone),
     }
     return json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"
@@ -110,6 +116,20 @@ def _links(assignment: Assignment, document: Document) -> Facts:
     if enclosed := hints.get("enclosed"):
         found["enclosures"] = enclosed
     return found
+
+
+def _signatures(assignment: Assignment, document: Document) -> Facts:
+    """Say what was found about the signatures of the document's files; nothing if there are none.
+
+    What a person must look at is said by `look`, why by the text.
+    """
+    ordinals = {document.source, *(page.source for page in assignment.pages)}
+    found = [
+        {name: one[name] for name in _SIGNATURE} | {"qualified": one["qualified"]["answer"]}
+        for ordinal in sorted(ordinals)
+        for one in signatures(assignment.batch.source(ordinal).facts)
+    ]
+    return {"signatures": found} if found else {}
 
 
 def _seal(document: Document) -> Facts:

@@ -3,6 +3,7 @@
 Every source is identified, its pages are counted and given their digests, and whatever an
 operator has to know is written down in German. Nothing is decoded beyond headers and structure.
 Files inside a PDF become sources of their own behind those that arrived (`enclosures`).
+Signatures are validated (`signatures`), and the report is kept beside the untouched bytes.
 Electronic originals are never stopped for their form: what cannot be shown as pages is
 delivered untouched. Held is only what nobody can read, what needs a password, what ends early,
 and one's own scan in which letters may have been swapped; `as_is=yes` then takes the file as
@@ -27,8 +28,9 @@ from profiles import Profile
 from workers.inspection.enclosures import Enclosures
 from workers.inspection.files import Inspected, finding, opaque_facts
 from workers.inspection.looking import look
+from workers.inspection.signatures import Signatures
 
-DETECTOR: Final = f"{PRODUCT} inspection/2"
+DETECTOR: Final = f"{PRODUCT} inspection/3"
 _AS_IS: Final = "Mit 'as_is=yes' freigeben, um die Datei unverändert weiterzugeben."
 _RESCAN: Final = "Bitte erneut scannen oder den Absender unterrichten und zurückweisen."
 _LOCKED: Final = (
@@ -62,6 +64,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         Incomplete: A file is empty or ends early.
         Unclear: One's own scan is packed so that letters may have been swapped.
         DecompressionBomb: A file claims more pixels than any page has.
+        Misconfigured: Whom the house trusts cannot be read, and something is signed.
     """
     facts = _receipt(assignment, ZoneInfo(context.settings.house.zone))
     found: list[Inspected] = []
@@ -74,10 +77,13 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     if locked:
         raise _all_locked(locked)
     found += Enclosures(assignment, context, found).taken_out()
+    signatures = Signatures(assignment, context, found)
+    found = signatures.validated()
     pages = [page for inspected in found for page in inspected.pages]
     return Outcome(
         sources=tuple(inspected.source for inspected in found),
         pages=tuple(pages),
+        renditions=tuple(signatures.reports),
         facts={**facts, "pages": len(pages), "detector": DETECTOR},
     )
 

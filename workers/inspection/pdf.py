@@ -56,8 +56,7 @@ def _pdf_findings(found: PdfFindings) -> Iterable[Facts]:
     names = ", ".join(f"„{name}“" for name in found.attachments[:20])
     said = {
         "signed": found.signatures
-        and f"Elektronisch signiert ({found.signatures}); die Datei bleibt unverändert, die"
-        " Gültigkeit ist hier nicht geprüft.",
+        and f"Elektronisch signiert ({found.signatures}); die Datei bleibt unverändert.",
         "encrypted": found.encrypted
         and "Verschlüsselt, öffnet ohne Kennwort; die Nutzung ist vom Absender eingeschränkt.",
         "attachments": names and f"Enthält eingebettete Dateien: {names}.",

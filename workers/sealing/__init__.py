@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes
 from ingest import clock
 from ingest.document import Assignment, Document, Facts, Outcome, RenditionKind
 from ingest.errors import Misconfigured, ToolFailed
+from workers.sealing.demanded import Demand
 from workers.sealing.keys import InstallationKey, ensure_installation_key, load_key
 from workers.sealing.levels import Means, means, require_means, seal
 
@@ -44,7 +45,9 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         AuthorityUnavailable: No timestamp authority answers properly, or the token with the
             organisation's key is away.
         Misconfigured: The profile wants a timestamp or an organisation's seal and the
-            installation has no authority or token, or the key cannot be used.
+            installation has no authority or token, or the key cannot be used, or its
+            certificate is not qualified where the class demands it.
+        TrustUnknown: The class demands a qualified certificate, and no list says what it is.
         ToolFailed: Our own file could not be signed, or the fresh seal does not hold.
     """
     document = assignment.document
@@ -59,8 +62,13 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         )
     configured = context.settings.sealing
     require_means(assignment.profile, configured)
-    with_what = means(assignment.profile["sealing"], configured, _key(assignment, context))
-    key, stamper = with_what.key, with_what.stamper
+    key = _key(assignment, context)
+    demand = Demand(assignment.profile["sealing"], context.settings.validation)
+    demand.require(key)
+    with_what = means(assignment.profile["sealing"], configured, key)
+    stamper = with_what.stamper
+    if stamper is not None:
+        stamper.refuse = demand.stamps()
     target = context.workspace / "sealed.pdf"
     refusal = _seal(document, context.path(noted.sha256), target, with_what)
     if refusal is not None:
@@ -80,6 +88,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         "subject": key.certificate.subject.rfc4514_string(),
         "not_valid_after": key.certificate.not_valid_after_utc.isoformat(),
         "tsa": None if stamper is None else stamper.used,
+        **demand.facts,
     }
     if stamper is not None and stamper.passed_over:
         facts["tsa_passed_over"] = stamper.passed_over

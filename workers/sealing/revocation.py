@@ -27,7 +27,7 @@ from pyhanko_certvalidator.errors import PathBuildingError, RevokedError
 
 from ingest import clock
 from ingest.errors import AuthorityUnavailable, Misconfigured
-from workers.sealing.asking import Bounds, NotAnswered, ask
+from workers.asking import Bounds, NotAnswered, ask
 from workers.sealing.signing import as_asn1
 
 _MOST_OCSP: Final = 256 * 1024

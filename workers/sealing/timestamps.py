@@ -10,7 +10,7 @@ the next one is asked first.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from ingest import clock
 from ingest.errors import AuthorityUnavailable, Misconfigured
-from workers.sealing.asking import Bounds, NotAnswered, ask
+from workers.asking import Bounds, NotAnswered, ask
 from workers.sealing.stampproof import verify_token
 
 _MAX_ANSWER: Final = 64 * 1024
@@ -38,6 +38,7 @@ class TimestampAuthorities(TimeStamper):
         used: The address whose token came last; None before the first.
         token: That token.
         passed_over: What was wrong with the authorities asked before it, newest last.
+        refuse: Raises `AuthorityUnavailable` for a token that a class does not take.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class TimestampAuthorities(TimeStamper):
         self.used: str | None = None
         self.token: cms.ContentInfo | None = None
         self.passed_over: list[str] = []
+        self.refuse: Callable[[cms.ContentInfo], None] | None = None
 
     @override
     async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
@@ -67,6 +69,8 @@ class TimestampAuthorities(TimeStamper):
         for url, stamper in self._stampers.items():
             try:
                 token = await stamper.async_timestamp(message_digest, md_algorithm)
+                if self.refuse is not None:
+                    self.refuse(token)
             except AuthorityUnavailable as error:
                 refused.append(error)
             else:
