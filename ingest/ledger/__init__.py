@@ -21,6 +21,7 @@ from ingest.ledger import (
     claiming,
     clerks,
     inboxes,
+    outgoing,
     recording,
     reviewing,
     revising,
@@ -96,6 +97,8 @@ class Ledger:
         """
         version = (arrival.tenant, arrival.profile_sha256)
         with self.writing() as connection:
+            if arrival.ordered is not None:
+                outgoing.require_releaser(connection, arrival)
             given = accepting.accept(connection, arrival, known=version in self._introduced)
         self._introduced.add(version)
         return given

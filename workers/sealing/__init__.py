@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives import hashes
 
 from ingest import clock
-from ingest.document import Assignment, Document, Facts, Outcome, RenditionKind
+from ingest.document import OUTGOING, Assignment, Document, Facts, Outcome, RenditionKind
 from ingest.errors import Misconfigured, ToolFailed
 from workers.sealing.keys import InstallationKey, ensure_installation_key, load_key
 from workers.sealing.levels import Means, means, require_means, seal
@@ -51,6 +51,8 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     if document is None:
         message = f"step {assignment.step} needs a document"
         raise ValueError(message)
+    if assignment.batch.envelope.channel == OUTGOING:
+        return _outgoing(assignment, context, document)
     noted = document.renditions.get(RenditionKind.NOTED)
     wanted: str = assignment.profile["sealing"]["key"]
     if noted is None:
@@ -84,6 +86,15 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     if stamper is not None and stamper.passed_over:
         facts["tsa_passed_over"] = stamper.passed_over
     return Outcome(renditions=(sealed,), facts=facts)
+
+
+def _outgoing(assignment: Assignment, context: StepContext, document: Document) -> Outcome:
+    from workers.sealing.outgoing import leave
+
+    configured = context.settings.sealing
+    require_means(assignment.profile, configured)
+    with_what = means(assignment.profile["sealing"], configured, _key(assignment, context))
+    return leave(assignment, context, document, with_what, _tool())
 
 
 def _seal(
