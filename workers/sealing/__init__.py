@@ -64,9 +64,9 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     with_what = means(assignment.profile["sealing"], configured, _key(assignment, context))
     key, stamper = with_what.key, with_what.stamper
     target = context.workspace / "sealed.pdf"
-    refusal = _seal(document, context.path(noted.sha256), target, with_what)
-    if refusal is not None:
-        return _unsealed(wanted, refusal)
+    validated = _seal(document, context.path(noted.sha256), target, with_what)
+    if isinstance(validated, str):
+        return _unsealed(wanted, validated)
     settings = {"level": with_what.level, "kind": key.kind}
     sealed = context.rendition(
         RenditionKind.PDF,
@@ -82,6 +82,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         "subject": key.certificate.subject.rfc4514_string(),
         "not_valid_after": key.certificate.not_valid_after_utc.isoformat(),
         "tsa": None if stamper is None else stamper.used,
+        "validated": validated,
     }
     if stamper is not None and stamper.passed_over:
         facts["tsa_passed_over"] = stamper.passed_over
@@ -102,15 +103,17 @@ def _seal(
     noted: Path,
     target: Path,
     with_what: Means,
-) -> str | None:
-    """Write the sealed file, or return why a foreign file cannot take a seal."""
+) -> str | bool:
+    """Write the sealed file and tell if pyHanko looked at it; or why a foreign file takes none."""
+    from workers.sealing.opinion import confirm
     from workers.sealing.proof import SealBroken, prove
     from workers.sealing.signing import NotSignable
 
     name = NAMES[with_what.key.kind]
     try:
         seal(noted, target, document.id, with_what)
-        prove(target, noted, with_what.key, with_what.level)
+        made = prove(target, noted, with_what.key, with_what.level)
+        return confirm(target, made, with_what)
     except (NotSignable, SealBroken) as error:
         if document.facts.get("composition", {}).get("rung", "image") not in _OWN_RUNGS:
             return f"die fremde PDF nimmt {'kein' if name == 'Siegel' else 'keine'} {name} an"
@@ -119,7 +122,6 @@ def _seal(
             "Es wird wieder versucht; bitte bei Wiederholung den Hersteller unterrichten."
         )
         raise ToolFailed(f"document {document.id}: {error}", operator_text=text) from error
-    return None
 
 
 def _unsealed(wanted: str, reason: str) -> Outcome:

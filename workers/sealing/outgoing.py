@@ -21,6 +21,7 @@ from ingest.document import OUTGOING, Assignment, Document, Facts, Outcome, Rend
 from ingest.errors import Misconfigured, ToolFailed, Unclear
 from profiles.outgoing import OutgoingRules
 from workers.sealing.levels import Means, seal
+from workers.sealing.opinion import confirm
 from workers.sealing.port import OUTGOING_REASON
 from workers.sealing.proof import Seal, SealBroken, prove
 from workers.sealing.signing import NotSignable, Presentation
@@ -54,6 +55,7 @@ def leave(
         presentation = Presentation(reason=OUTGOING_REASON, look=look)
         seal(before, target, document.id, means, presentation)
         made = prove(target, before, means.key, means.level)
+        validated = confirm(target, made, means, always=True)
         _require_unharmed(before, target, made.field)
     except NotSignable as error:
         text = f"Dokument {document.id}: das PDF nimmt kein Siegel an ({error}). {_AGAIN}"
@@ -72,7 +74,7 @@ def leave(
         tool=tool,
         settings={"level": means.level, "kind": means.key.kind, "visible": ordered["visible"]},
     )
-    facts = _facts(means, made, ordered)
+    facts = {**_facts(means, made, ordered), "validated": validated}
     said = {**facts, "sha256_before": source.sha256, "sha256_after": rendition.sha256}
     return Outcome(renditions=(rendition,), facts=facts, leaves=said)
 
