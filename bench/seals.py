@@ -67,9 +67,9 @@ def main() -> None:
     if arguments.serve is not None:
         _serve(arguments.serve)
         return
-    with tempfile.TemporaryDirectory() as place, _services(Path(place)) as tsa:
+    with tempfile.TemporaryDirectory() as place, services(Path(place)) as tsa:
         folder = Path(place)
-        card = make_card(folder / "card", _key(folder, "seal"), issued=_issued(folder))
+        card = make_card(folder / "card", key_of(folder, "seal"), issued=issued(folder))
         _measure(folder, tsa, card, arguments.seals)
 
 
@@ -78,9 +78,9 @@ def _measure(folder: Path, tsa: str, card: Card, count: int) -> None:
         {"token": card.settings, "tsa_urls": [tsa], "tsa_roots": folder / "tsa-root.crt"}
     )
     assert settings.token is not None
-    leaf, issuers = _issued(folder)
+    leaf, issuers = issued(folder)
     keys: dict[str, SigningKey] = {
-        "file": FileKey(private_key=_key(folder, "seal"), certificate=leaf, issuers=issuers),
+        "file": FileKey(private_key=key_of(folder, "seal"), certificate=leaf, issuers=issuers),
         "token": organisation_key(settings.token, folder / "keys"),
     }
     letter, target = _letter(folder), folder / "sealed.pdf"
@@ -136,7 +136,7 @@ def _write(folder: Path, trust: Trust) -> None:
 
 
 @contextmanager
-def _services(folder: Path) -> Iterator[str]:
+def services(folder: Path) -> Iterator[str]:
     """Run authority and revocation services; the value is the authority's address."""
     command = [sys.executable, "-m", "bench.seals", "--serve", str(folder)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -150,7 +150,8 @@ def _services(folder: Path) -> Iterator[str]:
         process.stdout.close()
 
 
-def _issued(folder: Path) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
+def issued(folder: Path) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
+    """Return the certificate that the services issued for seals, and those above it."""
     leaf, above, root = (
         x509.load_pem_x509_certificate((folder / f"{name}.crt").read_bytes())
         for name in ("seal", "interm", "root")
@@ -158,7 +159,8 @@ def _issued(folder: Path) -> tuple[x509.Certificate, tuple[x509.Certificate, ...
     return leaf, (above, root)
 
 
-def _key(folder: Path, name: str) -> ec.EllipticCurvePrivateKey:
+def key_of(folder: Path, name: str) -> ec.EllipticCurvePrivateKey:
+    """Return a key of the services."""
     content = (folder / f"{name}.pem").read_bytes()
     key = serialization.load_pem_private_key(content, password=None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)

@@ -75,6 +75,7 @@ class Request:
         announced: What the sender said the files are; what differs holds the batch.
         held: Set when a person has to decide whatever the files say.
         manifests: What describes the files, kept as evidence whether understood or not.
+        ordered: Of an outgoing document, what the person who released it ordered.
     """
 
     tenant: str
@@ -87,6 +88,7 @@ class Request:
     announced: tuple[ManifestSource, ...] = ()
     held: Held | None = None
     manifests: tuple[Delivered, ...] = ()
+    ordered: Facts | None = None
 
 
 def receive(
@@ -154,6 +156,7 @@ def receive_new(
             sources=sources,
             held=_joined(request.held, _disagreement(request.announced, sources)),
             manifests=manifests,
+            ordered=request.ordered,
         )
     )
     files = (*request.files, *request.manifests)

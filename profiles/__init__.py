@@ -34,6 +34,7 @@ __all__ = [
     "load",
     "load_example",
     "load_file",
+    "load_outgoing",
     "load_released",
     "made_from_example",
     "names",
@@ -141,16 +142,44 @@ def load_released(name: str, house: Path | None = None) -> LoadedProfile:
     """Like `load`, for work that starts now.
 
     Raises:
-        ProfileInvalid: As `load`, and where the profile is not released or is on the negative
-            list.
+        ProfileInvalid: As `load`, and where the profile is not released, is on the negative
+            list or is for what leaves the house.
     """
     loaded = load(name, house)
+    if loaded.profile.outgoing is not None:
+        text = (
+            f"outgoing: Das Profil '{name}' ist für ausgehende Schreiben („seal-outgoing“) und "
+            "nimmt keinen Eingang an. Bitte ein anderes wählen, z. B. 'posteingang'."
+        )
+        raise _invalid(loaded.path, text)
     if loaded.profile.treatment == "not_scanned":
         text = (
             f"treatment: Die Klasse '{name}' steht auf der Negativliste und wird nicht gescannt. "
             "Bitte das Papier unverändert der zuständigen Stelle geben."
         )
         raise _invalid(loaded.path, text)
+    return _released(loaded)
+
+
+def load_outgoing(name: str, house: Path | None = None) -> LoadedProfile:
+    """Like `load`, for a document that leaves the house now.
+
+    Raises:
+        ProfileInvalid: As `load`, and where the profile is not released or not for outgoing
+            documents.
+    """
+    loaded = load(name, house)
+    if loaded.profile.outgoing is None:
+        text = (
+            f"outgoing: Das Profil '{name}' ist keines für ausgehende Schreiben. Muster ist "
+            "'bescheid'; bitte in den Profilordner des Hauses kopieren und dort freigeben."
+        )
+        raise _invalid(loaded.path, text)
+    return _released(loaded)
+
+
+def _released(loaded: LoadedProfile) -> LoadedProfile:
+    name = loaded.profile.name
     if not loaded.profile.released:
         reason = (
             "Das ersetzende Profil ist eine Vorlage: im eigenen Profilordner Rechtsgrundlage und "

@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from ingest.document import Priority
+from profiles.outgoing import OutgoingRules
 from profiles.protection import (
     PaperRules,
     ProcedureRules,
@@ -35,6 +36,11 @@ PATCHES: Final = MappingProxyType({"T": "document", "2": "document", "1": "ignor
 #: Begins the action of a patch code that switches to another profile.
 PROFILE_ACTION: Final = "profile:"
 _MIRRORED: Final = MappingProxyType({"3": "T", "6": "1"})
+#: What is not done with outgoing documents.
+_IDLE: Final = (
+    *("intake", "separation", "recognition", "image", "checking", "note", "routing", "delivery"),
+    *("quality", "paper"),
+)
 _LANGUAGE: Final = r"[A-Za-z]+(_[A-Za-z]+)*(/[A-Za-z]+)?"
 
 Department = Annotated[str, Field(pattern=f"^{DEPARTMENT_PATTERN}$")]
@@ -289,6 +295,8 @@ class Profile(Section):
             approved in the ledger too, by somebody else than its author.
         legal_basis: The law of Land, Bund or sector under which paper is replaced; no default.
         protection, procedure, quality, paper: See `profiles.protection`.
+        outgoing: Present in profiles for what leaves the house under its seal; no arrival may
+            have one, and nothing but the seal is done, see `profiles.outgoing`.
     """
 
     name: ProfileName
@@ -311,6 +319,7 @@ class Profile(Section):
     routing: RoutingRules = RoutingRules()
     delivery: DeliveryRules = DeliveryRules()
     paper: PaperRules = PaperRules()
+    outgoing: OutgoingRules | None = None
 
     @property
     def urgency(self) -> Priority:
@@ -324,6 +333,18 @@ class Profile(Section):
             wrong = [*self._gaps(), *wrong]
         if wrong:
             raise ValueError("; ".join(wrong))
+        return self
+
+    @model_validator(mode="after")
+    def _outgoing_is_sealed_and_nothing_else(self) -> Self:
+        if self.outgoing is not None:
+            if self.sealing.level not in ("B-LT", "B-LTA"):
+                raise ValueError('[outgoing] braucht sealing.level = "B-LT" oder "B-LTA"')
+            fields = type(self).model_fields
+            idle = [name for name in _IDLE if getattr(self, name) != fields[name].default]
+            if idle:
+                message = f"[outgoing]: ohne Wirkung ist {', '.join(idle)}; bitte entfernen"
+                raise ValueError(message)
         return self
 
     def _gaps(self) -> Iterator[str]:

@@ -93,6 +93,14 @@ class Verification:
         }
 
 
+_OUTGOING: Final = Check(
+    name="outgoing",
+    passed=True,
+    required=False,
+    text="Ausgehendes Schreiben: als Ganzes gesiegelt, nicht gescannt, daher ohne Scanvermerk.",
+)
+
+
 def verify_pdf(
     path: Path,
     trust: Path | None,
@@ -101,6 +109,9 @@ def verify_pdf(
     seal_roots: Path | None = None,
 ) -> Verification:
     """Check seal, timestamp, later changes, PDF/A of the unsealed revision, note and sidecar.
+
+    A letter that left the house says so in its seal: it was not made here, so it has no note
+    and is whatever PDF it was.
 
     Args:
         path: The file as it was delivered.
@@ -123,10 +134,14 @@ def verify_pdf(
     authorities = load_roots(tsa_roots)
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    checks, unsealed = _seal_checks(path, trusted, authorities)
-    checks.append(_pdfa(path, unsealed))
-    note_check, note = _note(path)
-    checks.append(note_check)
+    checks, unsealed, outgoing = _seal_checks(path, trusted, authorities)
+    note: Facts = {}
+    if outgoing:
+        checks.append(_OUTGOING)
+    else:
+        checks.append(_pdfa(path, unsealed))
+        note_check, note = _note(path)
+        checks.append(note_check)
     checks += _sidecar(path, digest)
     return Verification(sha256=digest, size=path.stat().st_size, checks=tuple(checks), note=note)
 
@@ -138,8 +153,8 @@ def _anchors(certificates: list[Certificate]) -> list[Certificate]:
 
 def _seal_checks(
     path: Path, trusted: _Trusted, authorities: list[Certificate]
-) -> tuple[list[Check], int]:
-    """Return what is said about the seal, and how many bytes lie before it."""
+) -> tuple[list[Check], int, bool]:
+    """Return what is said about the seal, how many bytes lie before it, and if it went out."""
     from workers.sealing.proof import SealBroken, examine
     from workers.sealing.validation import NotValidated, validate
 
@@ -147,15 +162,16 @@ def _seal_checks(
     try:
         seal = examine(path)
         if seal is None:
-            return [_required("seal", passed=False, text=_NEITHER)], size
+            return [_required("seal", passed=False, text=_NEITHER)], size, False
         opinion = validate(path, seal.field, trusted[seal.kind], authorities)
     except (SealBroken, NotValidated) as error:
         text = f"Siegel oder Installationssignatur nicht gültig: {error}"
-        return [_required("seal", passed=False, text=text)], size
+        return [_required("seal", passed=False, text=text)], size, False
     held = _HELD[seal.kind] if opinion.sound else "Die Signatur passt nicht zum Inhalt."
     sound = _required("seal", passed=opinion.sound, text=held)
     checks = [sound, _trust(seal.kind, opinion), _changes(seal, opinion, size)]
-    return [*checks, _timestamp(seal, opinion), _level(seal, opinion)], opinion.unsealed
+    checks += [_timestamp(seal, opinion), _level(seal, opinion)]
+    return checks, opinion.unsealed, seal.outgoing and seal.kind == "organisation"
 
 
 def _trust(kind: Kind, opinion: Validation) -> Check:

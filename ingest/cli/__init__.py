@@ -21,6 +21,7 @@ from ingest.cli.bundling import evidence
 from ingest.cli.deciding import erase, put_back, reject, release, retry, reviewed, shift
 from ingest.cli.evidencing import preserve
 from ingest.cli.keeping import backup, restore
+from ingest.cli.outgoing import seal_outgoing
 from ingest.cli.printing import sheets
 from ingest.cli.procedures import procedure
 from ingest.cli.profiling import profile
@@ -82,6 +83,7 @@ for _command in (
     procedure,
     report,
     sheets,
+    seal_outgoing,
     export,
     verify,
     preserve,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from workers.evidence.verification import Link
 
+_MOST_BYTES: Final = 16 * 1024 * 1024
+#: A renewal may take so long, because one that fails is tried again: then somebody is told.
+_GRACE: Final = dt.timedelta(days=1)
 #: What a record is over, of all that a document has.
 _SECURED = ("original", "note", "pdf")
 
@@ -77,7 +81,6 @@ def statements(app: App, record: Facts) -> Iterator[tuple[bool, bool, str]]:
     Without an authority and without evidence nothing is said, because nothing is claimed.
     """
     from workers.evidence.assembly import records
-    from workers.evidence.verification import NotProved, prove
 
     with app.ledger.reading() as connection:
         found = [encoded for _, _, encoded in records(connection, [str(record["id"])])]
@@ -87,8 +90,32 @@ def statements(app: App, record: Facts) -> Iterator[tuple[bool, bool, str]]:
         return
     outputs = record.get("outputs") or {}
     digests = [bytes.fromhex(outputs[name]["sha256"]) for name in _SECURED if name in outputs]
+    yield from _proved(app, found[0], digests)
+
+
+def record_of(path: Path, evidence: Path | None) -> Path | None:
+    """Return the evidence record of a file: as given, else what lies beside it by name."""
+    if evidence is not None:
+        return evidence
+    beside = (path.with_name(f"{path.name}.er"), path.with_suffix(".er"))
+    return next((one for one in beside if one.is_file() and one != path), None)
+
+
+def of_file(app: App, path: Path, record: Path) -> Iterator[tuple[bool, bool, str]]:
+    """Yield what an evidence record proves of a file, as `statements`; no ledger is needed."""
+    if record.stat().st_size > _MOST_BYTES:
+        yield False, True, f"{record.name} ist zu groß für einen Beweisnachweis."
+        return
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").digest()
+    yield from _proved(app, record.read_bytes(), [digest])
+
+
+def _proved(app: App, encoded: bytes, digests: list[bytes]) -> Iterator[tuple[bool, bool, str]]:
+    from workers.evidence.verification import NotProved, prove
+
     try:
-        links = prove(found[0], digests)
+        links = prove(encoded, digests)
     except NotProved as error:
         yield False, True, f"Der Nachweis führt nicht von diesen Dateien zum Zeitstempel: {error}"
         return
@@ -134,7 +161,25 @@ def standing(app: App, connection: sa.Connection, tenant: str) -> Facts:
     settings = app.settings
     active = bool(settings.sealing.authorities) and settings.evidence.every != "off"
     ends = {name: day.isoformat() for name, day in settings.evidence.algorithm_ends.items()}
-    return {"active": active, **account(connection, tenant), "algorithm_ends": ends}
+    found = account(connection, tenant)
+    overdue = bool(found["renew_before"]) and _passed(found["renew_before"], _GRACE)
+    return {"active": active, **found, "overdue": overdue, "algorithm_ends": ends}
+
+
+def overdue(app: App, tenant: str) -> str | None:
+    """Return in German what is wrong where timestamps should have been renewed, else None."""
+    with app.ledger.reading() as connection:
+        found = standing(app, connection, tenant)
+    if not found["overdue"]:
+        return None
+    zone = app.settings.house.zone
+    ends_at = found["certificate_ends_at"]
+    ended = " und ist schon abgelaufen" if _passed(ends_at) else ""
+    return (
+        f"Mandant {tenant}: Zeitstempel waren bis {local_time(found['renew_before'], zone)} zu "
+        f"erneuern; das erste Zertifikat endet {local_time(ends_at, zone)}{ended}. Bitte "
+        "sealing.tsa_urls und evidence prüfen und „preserve“ ausführen."
+    )
 
 
 def print_standing(found: Facts, zone: str) -> None:
@@ -147,7 +192,7 @@ def print_standing(found: Facts, zone: str) -> None:
         f"{found['waiting']} warten."
     )
     if found["renew_before"]:
-        late = _passed(found["renew_before"])
+        late = found["overdue"]
         click.echo(
             f"  {'ÜBERFÄLLIG: ' if late else ''}zu erneuern vor "
             f"{local_time(found['renew_before'], zone)}, erstes Zertifikat endet "
@@ -158,5 +203,5 @@ def print_standing(found: Facts, zone: str) -> None:
     click.echo(f"  Ende der Verfahren nach Festlegung des Hauses: {listed}")
 
 
-def _passed(moment: str) -> bool:
-    return dt.datetime.fromisoformat(moment) <= clock.now()
+def _passed(moment: str, grace: dt.timedelta = dt.timedelta(0)) -> bool:
+    return dt.datetime.fromisoformat(moment) + grace <= clock.now()

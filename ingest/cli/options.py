@@ -10,7 +10,8 @@ import click
 from ingest.document import OPERATOR_CODE_RULE, is_operator_code
 
 
-def _code(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+def operator_code(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Let only operator codes through; a callback for options."""
     del context, option
     if value is not None and not is_operator_code(value):
         message = (
@@ -27,7 +28,7 @@ def operator_option(*, required: bool = False) -> Callable[[Callable[..., Any]],
         "--operator",
         required=required,
         metavar="KÜRZEL",
-        callback=_code,
+        callback=operator_code,
         help=f"Kürzel der handelnden Person, kein Name: {OPERATOR_CODE_RULE}.",
     )
 

@@ -23,16 +23,14 @@ _LONGEST_WAIT = 30.0  #: seconds between two looks at something that is away
 @click.option("--json", "as_json", is_flag=True, help="Ein JSON-Objekt je Prüfung.")
 @with_app
 def check(app: App, *, as_json: bool) -> int:
-    """Prüft Konfiguration, Werkzeuge, Ordner, Ledger und Ablage."""
-    from ingest.cli.attesting import overdue_findings
+    """Prüft Konfiguration, Werkzeuge, Ordner, Ledger, Ablage und ob Nachweise überfällig sind.
 
-    failed = False
+    Rückgabewert 0: alles in Ordnung, 9: der Start würde verweigert, 3: eine Person muss handeln.
+    """
     found = findings(app)
-    if all(problem is None for _, problem in found):
-        found.append(("Namen", missing_names(app)))
-        found += overdue_findings(app)
-    for name, problem in found:
-        failed |= problem is not None
+    failed = any(problem is not None for _, problem in found)
+    late = [] if failed else _owed(app)
+    for name, problem in (*found, *late):
         if as_json:
             print_json(
                 {
@@ -46,7 +44,26 @@ def check(app: App, *, as_json: bool) -> int:
             click.echo(
                 f"{'FEHLER' if problem else 'ok':7} {name}" + (f": {problem}" if problem else "")
             )
-    return 9 if failed else 0
+    if failed:
+        return 9
+    return 3 if any(problem is not None for _, problem in late) else 0
+
+
+def _owed(app: App) -> list[tuple[str, str | None]]:
+    """Return what a person has to see to and what is no reason not to start.
+
+    Names that are missing, timestamps and renewals that are late: running makes up for these.
+    """
+    from ingest.cli.attesting import overdue_findings
+    from ingest.cli.evidencing import overdue
+
+    found = [("Namen", missing_names(app)), *overdue_findings(app)]
+    for tenant in app.settings.tenants:
+        problem = overdue(app, tenant)
+        if problem is not None:
+            log.error("alarm_renewal_overdue", tenant=tenant)
+        found.append((f"Beweissicherung {tenant}", problem))
+    return found
 
 
 def findings(app: App, *, sealing: bool = True) -> list[tuple[str, str | None]]:
@@ -291,16 +308,27 @@ def export(app: App, identifier: str, what: str, source: int | None, output: Pat
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Zertifikat (PEM), dem das Siegel vertrauen soll.",
 )
+@click.option(
+    "--evidence",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Beweisnachweis (.er) zur DATEI; ohne Angabe zählt einer, der mit ihrem Namen daneben "
+    "liegt.",
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON statt Text.")
 @with_app
-def verify(app: App, subject: str | None, trust: Path | None, *, as_json: bool) -> int:
+def verify(
+    app: App, subject: str | None, trust: Path | None, evidence: Path | None, *, as_json: bool
+) -> int:
     """Prüft eine Datei, ein Dokument oder, ohne Angabe, alle Ketten und Prüfsummen."""
     from ingest.cli.verifying import verify_all, verify_file, verify_unit
 
+    if evidence is not None and (subject is None or not Path(subject).is_file()):
+        message = "--evidence gehört zu einer DATEI; zu Dokumenten ist der Nachweis im Ledger."
+        raise click.UsageError(message)
     if subject is None:
         results = verify_all(app)
     elif Path(subject).is_file():
-        results = verify_file(app, Path(subject), trust)
+        results = verify_file(app, Path(subject), trust, evidence)
     else:
         results = verify_unit(app, subject, trust)
     failed = False

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from console.texts import local_time
 from ingest.cli import attesting, evidencing
 from ingest.cli.app import App
-from ingest.document import NOT_RECORDED, Facts
+from ingest.content import kind_of
+from ingest.document import NOT_RECORDED, Facts, SourceKind
 from ingest.errors import DigestMismatch, StoreUnavailable
 from ingest.ledger.agreement import Examination
 from ingest.ledger.integrity import ERASED, Break
@@ -76,9 +77,19 @@ def _blob_problem(app: App, tenant: str, sha256: str) -> str | None:
     return None
 
 
-def verify_file(app: App, path: Path, trust: Path | None) -> Iterator[Facts]:
-    """Check a finished PDF without any database: only the file and the certificate count."""
-    yield from _of_pdf(_verified(app, path, trust))
+def verify_file(
+    app: App, path: Path, trust: Path | None, evidence: Path | None = None
+) -> Iterator[Facts]:
+    """Check a file without any database: only it, certificates and an evidence record count.
+
+    A file that is no PDF, such as an original, is judged by its evidence record alone.
+    """
+    record = evidencing.record_of(path, evidence)
+    if record is None or kind_of(path) is SourceKind.PDF:
+        yield from _of_pdf(_verified(app, path, trust))
+    if record is not None:
+        for passed, required, text in evidencing.of_file(app, path, record):
+            yield _result("evidence", passed=passed, required=required, text=text)
 
 
 def verify_unit(app: App, identifier: str, trust: Path | None) -> Iterator[Facts]:

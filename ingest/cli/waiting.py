@@ -29,13 +29,16 @@ def rows_of_batch(app: App, batch: str) -> list[dict[str, Any]]:
         return list(rows_of(connection, batch))
 
 
-def await_end(app: App, batches: list[str]) -> None:
+def await_end(app: App, batches: list[str], *, patience: float | None = None) -> None:
     """Return when every batch and document is at its end or waits for a person.
+
+    With `patience`, in seconds, it is not waited longer for what is away, such as a token.
 
     Whenever no worker of this installation lives, this process works itself: also when the
     one that was there at first dies meanwhile.
     """
     waiting, asked = set(batches), 0.0
+    away: dict[str, float] = {}
     with ExitStack() as stack:
         works = False
         while waiting:
@@ -43,10 +46,20 @@ def await_end(app: App, batches: list[str]) -> None:
                 asked = time.monotonic()
                 works = _work_if_alone(app, stack)
             for batch in list(waiting):
-                if all(row["standing"] in _SETTLED for row in rows_of_batch(app, batch)):
+                standings = {row["standing"] for row in rows_of_batch(app, batch)}
+                if standings <= _SETTLED or (
+                    patience is not None and _is_away(batch, standings, away) > patience
+                ):
                     waiting.discard(batch)
             if waiting:
                 time.sleep(_LOOK_SECONDS)
+
+
+def _is_away(batch: str, standings: set[str], since: dict[str, float]) -> float:
+    """Return for how many seconds a batch has been deferred, tries in between included."""
+    if Standing.DEFERRED in standings:
+        since.setdefault(batch, time.monotonic())
+    return time.monotonic() - since[batch] if batch in since else 0.0
 
 
 def _work_if_alone(app: App, stack: ExitStack) -> bool:

@@ -15,6 +15,8 @@ DEFAULT_TENANT: Final = "default"
 #: What is written where a fact was not captured. Nothing is ever guessed in its place.
 NOT_RECORDED: Final = "nicht erfasst"
 NOT_APPLICABLE: Final = "entfällt"
+#: The channel of what the house sends out under its seal, and the name of what was ordered for it.
+OUTGOING: Final = "outgoing"
 #: What a person's code may look like, as people are told.
 OPERATOR_CODE_RULE: Final = "1 bis 16 Buchstaben, Ziffern, Punkt, Binde- oder Unterstrich"
 _OPERATOR_CODE: Final = re.compile(r"[A-Za-zÄÖÜäöüß0-9_.-]{1,16}")

@@ -145,12 +145,14 @@ class Part:
         source: Ordinal of the source that is its original.
         hints: What sheets and labels said: asn, department, received_at, sheet payload.
         profile: The document class that a sheet named, None for the batch's own.
+        begins: Its first step; another than the usual one only where there are no pages.
     """
 
     pages: tuple[int, ...]
     source: int
     hints: Facts = field(default_factory=dict)
     profile: ProfileChoice | None = None
+    begins: Step = Step.COMPOSITION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +178,8 @@ class Outcome:
             `back`), where it is known how the sheets lay.
         parts: Separation only: the documents.
         wait: The unit waits instead of going on.
+        leaves: Sealing of an outgoing document only: what its event says of the seal. The
+            document is handed out as it is sealed, so its way ends here.
     """
 
     renditions: tuple[Rendition, ...] = ()
@@ -186,3 +190,4 @@ class Outcome:
     places: dict[int, tuple[int, str]] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
     wait: Wait | None = None
+    leaves: Facts | None = None

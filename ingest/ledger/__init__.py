@@ -23,6 +23,7 @@ from ingest.ledger import (
     clerk_results,
     clerks,
     inboxes,
+    outgoing,
     recording,
     reviewing,
     revising,
@@ -105,6 +106,8 @@ class Ledger:
         """
         version = (arrival.tenant, arrival.profile_sha256)
         with self.writing() as connection:
+            if arrival.ordered is not None:
+                outgoing.require_releaser(connection, arrival)
             given = accepting.accept(connection, arrival, known=version in self._introduced)
         self._introduced.add(version)
         return given

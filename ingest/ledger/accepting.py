@@ -11,6 +11,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from ingest.document import (
+    OUTGOING,
     PLAN,
     BatchStage,
     Facts,
@@ -207,7 +208,7 @@ def _batch_row(arrival: Arrival, moment: dt.datetime) -> Facts:
         "expected_consignments": envelope.expected_consignments,
         "sides": envelope.sides,
         "registered_at": moment,
-        "facts": {},
+        "facts": {} if arrival.ordered is None else {OUTGOING: arrival.ordered},
         "protection": needs.of_profile(arrival.profile),
     }
 
@@ -356,6 +357,9 @@ def _received(arrival: Arrival) -> Facts:
         said["protection"] = protection
     if arrival.manifests:
         said["manifests"] = [_named(manifest) for manifest in arrival.manifests]
+    if arrival.ordered is not None:
+        ordered = chains.facts_digest(arrival.ordered)
+        said |= {**arrival.ordered, "step": OUTGOING, "facts_sha256": ordered}
     return said
 
 

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from ingest.document import ENDS, BatchStage, Stage, Standing, UnitKind, left_out
+from ingest.document import ENDS, OUTGOING, BatchStage, Stage, Standing, UnitKind, left_out
 from ingest.ledger import schema
 from ingest.ledger.reading import describe
 
@@ -166,6 +166,7 @@ def _batches(
             _batch.c.tenant == tenant,
             _batch.c.registered_at >= begin,
             _batch.c.registered_at < end,
+            _batch.c.channel != OUTGOING,  # what leaves did not come in
             _batch.c.id > last,
         )
         piece = list(connection.execute(query.order_by(_batch.c.id).limit(_PIECE)))

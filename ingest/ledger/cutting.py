@@ -323,10 +323,8 @@ def _begin_work(
     }
     standing = Standing.WAITING if pages else Standing.READY
     waiting = {"standing": standing, "children_open": len(pages)}
-    composition = accepting.work(
-        UnitKind.DOCUMENT, document_id, Step.COMPOSITION, **same, **waiting
-    )
-    parent_id = connection.execute(_NEW_PARENT, composition).scalar_one()
+    first = accepting.work(UnitKind.DOCUMENT, document_id, part.begins, **same, **waiting)
+    parent_id = connection.execute(_NEW_PARENT, first).scalar_one()
     if pages:
         same["parent_id"] = parent_id
         connection.execute(

@@ -12,6 +12,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import (
+    OUTGOING,
     PLAN,
     BatchStage,
     Facts,
@@ -20,6 +21,7 @@ from ingest.document import (
     PageRole,
     RenditionKind,
     Source,
+    Stage,
     Standing,
     Step,
     UnitKind,
@@ -327,7 +329,12 @@ def _document_step(
     checked = row.step == Step.CHECKING
     waits = sampled and checked and quality.is_member(connection, row.unit_id)
     reason = quality.reason(row.batch_id) if waits else {"reason_code": None, "reason": None}
-    if plan.following is None:
+    entries = [chains.Entry(str(plan.stage), {**_account(row, outcome), **(outcome.leaves or {})})]
+    stage = plan.stage
+    if outcome.leaves is not None:
+        stage = Stage.DELIVERED
+        entries.append(chains.Entry(stage, {"target": OUTGOING}))
+    if plan.following is None or outcome.leaves is not None:
         openwork.finish(connection, row)
         standing = Standing.DONE
     else:
@@ -340,13 +347,12 @@ def _document_step(
         UnitKind.DOCUMENT,
         row.unit_id,
         moment,
-        stage=plan.stage,
+        stage=stage,
         standing=standing,
         facts=facts,
         **reason,
         **asked,
     )
-    entry = chains.Entry(str(plan.stage), _account(row, outcome))
-    chains.append(connection, row.unit_id, moment, entry)
+    chains.append(connection, row.unit_id, moment, *entries)
     if waits:
         quality.checked(connection, row.batch_id, row.unit_id, facts, moment)

@@ -32,6 +32,7 @@ class Arrival:
         profile: Content of the profile, kept with the batch as it is now.
         held: Code and operator's text when a person has to decide before anything is done.
         manifests: What came with the files to describe them, kept byte by byte as evidence.
+        ordered: Of an outgoing document, what the person who released it ordered.
     """
 
     receipt_key: str
@@ -43,6 +44,7 @@ class Arrival:
     sources: tuple[Source, ...]
     held: tuple[str, str] | None = None
     manifests: tuple[Source, ...] = ()
+    ordered: Facts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

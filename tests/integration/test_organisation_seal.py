@@ -7,6 +7,7 @@ import datetime as dt
 import io
 import shutil
 import traceback
+import types
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,28 @@ def test_a_token_that_is_away_defers_and_its_return_is_noticed(desk: Desk, card:
     card.objects.rmdir()
     shutil.move(aside, card.objects)
     assert sealing.perform(assignment, desk.context()).facts["level"] == "B-B"
+
+
+def test_a_token_without_a_free_session_defers_and_its_pin_is_not_suspected(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workers.sealing.custody import Token
+
+    assert desk.settings.sealing.token is not None
+    token = Token(desk.settings.sealing.token, desk.settings.keys)
+    with monkeypatch.context() as patch:
+        full = types.SimpleNamespace(flags=pkcs11.TokenFlag(0), open=_full)
+        library = types.SimpleNamespace(reinitialize=lambda: None, get_token=lambda **_: full)
+        patch.setattr(token, "_load", lambda: library)
+        with pytest.raises(AuthorityUnavailable) as caught:
+            token.key()
+    assert "SessionCount" in caught.value.operator_text
+    assert not (desk.settings.keys / "refused-pin").exists()
+    assert token.key().kind == "organisation"
+
+
+def _full(**_: Any) -> None:
+    raise pkcs11.SessionCount
 
 
 @pytest.fixture

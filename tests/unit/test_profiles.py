@@ -14,6 +14,7 @@ from ingest.errors import ProfileInvalid
 SHIPPED = [
     "archiv",
     "archiv-fraktur",
+    "bescheid",
     "elektronisch",
     "ersetzend-hoch",
     "ersetzend-normal",

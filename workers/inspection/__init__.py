@@ -21,10 +21,11 @@ from zoneinfo import ZoneInfo
 from ingest.content import kind_of
 from ingest.content.pdf import ENCRYPTION_UNKNOWN
 from ingest.context import StepContext
-from ingest.document import Assignment, Facts, Outcome, Source
+from ingest.document import OUTGOING, Assignment, Facts, Outcome, Source
 from ingest.errors import Dangerous, PasswordNeeded, ReceivedDateMissing, Unclear
 from ingest.product import PRODUCT
 from profiles import Profile
+from workers.inspection import outgoing
 from workers.inspection.enclosures import Enclosures
 from workers.inspection.files import Inspected, finding, opaque_facts
 from workers.inspection.looking import look
@@ -66,6 +67,9 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         DecompressionBomb: A file claims more pixels than any page has.
         Misconfigured: Whom the house trusts cannot be read, and something is signed.
     """
+    if assignment.batch.envelope.channel == OUTGOING:
+        (only,) = assignment.batch.sources
+        return outgoing.inspect(assignment, context.path(only.sha256))
     facts = _receipt(assignment, ZoneInfo(context.settings.house.zone))
     found: list[Inspected] = []
     locked: list[PasswordNeeded] = []

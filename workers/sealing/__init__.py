@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives import hashes
 
 from ingest import clock
-from ingest.document import Assignment, Document, Facts, Outcome, RenditionKind
+from ingest.document import OUTGOING, Assignment, Document, Facts, Outcome, RenditionKind
 from ingest.errors import Misconfigured, ToolFailed
 from workers.sealing.demanded import Demand
 from workers.sealing.keys import InstallationKey, ensure_installation_key, load_key
@@ -54,6 +54,8 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     if document is None:
         message = f"step {assignment.step} needs a document"
         raise ValueError(message)
+    if assignment.batch.envelope.channel == OUTGOING:
+        return _outgoing(assignment, context, document)
     noted = document.renditions.get(RenditionKind.NOTED)
     wanted: str = assignment.profile["sealing"]["key"]
     if noted is None:
@@ -70,9 +72,9 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     if stamper is not None:
         stamper.refuse = demand.stamps()
     target = context.workspace / "sealed.pdf"
-    refusal = _seal(document, context.path(noted.sha256), target, with_what)
-    if refusal is not None:
-        return _unsealed(wanted, refusal)
+    validated = _seal(document, context.path(noted.sha256), target, with_what)
+    if isinstance(validated, str):
+        return _unsealed(wanted, validated)
     settings = {"level": with_what.level, "kind": key.kind}
     sealed = context.rendition(
         RenditionKind.PDF,
@@ -88,6 +90,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         "subject": key.certificate.subject.rfc4514_string(),
         "not_valid_after": key.certificate.not_valid_after_utc.isoformat(),
         "tsa": None if stamper is None else stamper.used,
+        "validated": validated,
         **demand.facts,
     }
     if stamper is not None and stamper.passed_over:
@@ -95,20 +98,31 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     return Outcome(renditions=(sealed,), facts=facts)
 
 
+def _outgoing(assignment: Assignment, context: StepContext, document: Document) -> Outcome:
+    from workers.sealing.outgoing import leave
+
+    configured = context.settings.sealing
+    require_means(assignment.profile, configured)
+    with_what = means(assignment.profile["sealing"], configured, _key(assignment, context))
+    return leave(assignment, context, document, with_what, _tool())
+
+
 def _seal(
     document: Document,
     noted: Path,
     target: Path,
     with_what: Means,
-) -> str | None:
-    """Write the sealed file, or return why a foreign file cannot take a seal."""
+) -> str | bool:
+    """Write the sealed file and tell if pyHanko looked at it; or why a foreign file takes none."""
+    from workers.sealing.opinion import confirm
     from workers.sealing.proof import SealBroken, prove
     from workers.sealing.signing import NotSignable
 
     name = NAMES[with_what.key.kind]
     try:
         seal(noted, target, document.id, with_what)
-        prove(target, noted, with_what.key, with_what.level)
+        made = prove(target, noted, with_what.key, with_what.level)
+        return confirm(target, made, with_what)
     except (NotSignable, SealBroken) as error:
         if document.facts.get("composition", {}).get("rung", "image") not in _OWN_RUNGS:
             return f"die fremde PDF nimmt {'kein' if name == 'Siegel' else 'keine'} {name} an"
@@ -117,7 +131,6 @@ def _seal(
             "Es wird wieder versucht; bitte bei Wiederholung den Hersteller unterrichten."
         )
         raise ToolFailed(f"document {document.id}: {error}", operator_text=text) from error
-    return None
 
 
 def _unsealed(wanted: str, reason: str) -> Outcome:

@@ -22,6 +22,7 @@ from workers.sealing.port import FIELD_PREFIXES, SigningKey
 if TYPE_CHECKING:
     from ingest.settings import SealingSettings
     from workers.sealing.revocation import Evidence, Revocation
+    from workers.sealing.signing import Presentation
     from workers.sealing.timestamps import TimestampAuthorities
 
 _LONG_TERM = ("B-LT", "B-LTA")
@@ -106,8 +107,21 @@ def level_of(rules: Facts, *, authorities: bool) -> Level:
     return "B-T" if authorities or rules["timestamp"] else "B-B"
 
 
-def seal(source: Path, target: Path, document: str, means: Means) -> None:
+def seal(
+    source: Path,
+    target: Path,
+    document: str,
+    means: Means,
+    presentation: Presentation | None = None,
+) -> None:
     """Write `source`, sealed at the level of `means`, to `target`.
+
+    Args:
+        source: The file.
+        target: Where the sealed one is written.
+        document: Its id, part of the field's name.
+        means: What to seal with.
+        presentation: Reason and look; None takes the usual reason and draws nothing.
 
     Raises:
         NotSignable: The structure of the file does not allow it.
@@ -120,7 +134,7 @@ def seal(source: Path, target: Path, document: str, means: Means) -> None:
     if means.is_long_term:  # first, because this asks for nothing that costs a timestamp
         evidence.append(_of_seal(means))
     field = FIELD_PREFIXES[means.key.kind] + document
-    sign(source, target, means.key, field, means.stamper)
+    sign(source, target, means.key, field, means.stamper, presentation)
     if means.is_long_term and means.stamper is not None:
         from workers.sealing.archival import ARCHIVE_PREFIX, add_evidence
 

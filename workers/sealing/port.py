@@ -25,6 +25,10 @@ REASONS: Final = MappingProxyType(
         "organisation": "Siegel der Organisation – keine Unterschrift einer Person",
     }
 )
+#: The same of a letter that leaves the house: it was never scanned, so it has no note.
+OUTGOING_REASON: Final = (
+    "Siegel der Organisation auf ausgehendem Schreiben – keine Unterschrift einer Person"
+)
 #: BSI TR-02102-1: RSA keys below 3000 bits are no longer recommended.
 _MINIMUM_RSA: Final = 3000
 

@@ -23,7 +23,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from profiles.sealing import Level
-from workers.sealing.port import FIELD_PREFIXES, Kind, SigningKey, is_suitable, kind_of
+from workers.sealing.port import (
+    FIELD_PREFIXES,
+    OUTGOING_REASON,
+    Kind,
+    SigningKey,
+    is_suitable,
+    kind_of,
+)
 from workers.sealing.stampproof import Stamp, verify_token
 
 _CHUNK: Final = 1024 * 1024
@@ -67,6 +74,7 @@ class Seal:
         stamp: The embedded timestamp, which holds; None without one. Whether its authority is
             trusted is for the caller as well.
         archive: What was appended for the long term; None where nothing was.
+        outgoing: Made of a letter that left the house, as the seal itself says.
     """
 
     field: str
@@ -74,6 +82,7 @@ class Seal:
     covered: int
     stamp: Stamp | None
     archive: Archive | None
+    outgoing: bool = False
 
     @property
     def level(self) -> Level:
@@ -92,6 +101,7 @@ class Seal:
 class _Place:
     field: str
     byte_range: tuple[int, int, int, int]
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +114,7 @@ class _Found:
 
 
 def examine(path: Path) -> Seal | None:
-    """Return what sealed `path` here, None where nothing did.
+    """Return what sealed `path` here last, None where nothing did.
 
     Raises:
         SealBroken: There is one and it does not hold, or the file cannot be read.
@@ -130,11 +140,15 @@ def examine(path: Path) -> Seal | None:
         covered=covered,
         stamp=stamp,
         archive=archive,
+        outgoing=found.seal.reason == OUTGOING_REASON,
     )
 
 
-def prove(path: Path, noted: Path, key: SigningKey, level: Level) -> None:
+def prove(path: Path, noted: Path, key: SigningKey, level: Level) -> Seal:
     """Check a fresh seal: first revision unchanged, whole file covered, our key, the level.
+
+    Returns:
+        What was found.
 
     Raises:
         SealBroken: It must not be used.
@@ -161,6 +175,7 @@ def prove(path: Path, noted: Path, key: SigningKey, level: Level) -> None:
             if after.read(len(block)) != block:
                 message = "the revision before the seal was changed"
                 raise SealBroken(message)
+    return seal
 
 
 def verify_chain(certificate: x509.Certificate, others: Sequence[x509.Certificate]) -> None:
@@ -195,26 +210,32 @@ def _find(path: Path) -> _Found | None:
             for field in pdf.Root.AcroForm.get("/Fields", pikepdf.Array()).as_list()
             if "/V" in field
         ]
-        seals = [field for field in fields if str(field.get("/T", "")).startswith(_PREFIXES)]
+        seals = [_place(one) for one in fields if str(one.get("/T", "")).startswith(_PREFIXES)]
         if not seals:
             return None
-        stamps = [
-            _place(field) for field in fields if str(field.V.get("/Type", "")) == "/DocTimeStamp"
-        ]
+        seal = max(seals, key=_end)  # a file may have been sealed before it came here
+        stamps = [_place(one) for one in fields if str(one.V.get("/Type", "")) == "/DocTimeStamp"]
+        stamps = [stamp for stamp in stamps if _end(stamp) > _end(seal)]
         answers = 0
         if "/DSS" in pdf.Root:
             for name in ("/OCSPs", "/CRLs"):
                 answers += len(pdf.Root.DSS.get(name, pikepdf.Array()).as_list())
         return _Found(
-            seal=_place(seals[0]),
-            stamp=max(stamps, key=lambda place: sum(place.byte_range[2:]), default=None),
+            seal=seal,
+            stamp=max(stamps, key=_end, default=None),
             answers=answers if "/DSS" in pdf.Root else None,
         )
 
 
 def _place(field: pikepdf.Object) -> _Place:
     start, before, after, rest = (int(number) for number in field.V.ByteRange.as_list())
-    return _Place(str(field.get("/T", "")), (start, before, after, rest))
+    reason = str(field.V.get("/Reason", ""))
+    return _Place(str(field.get("/T", "")), (start, before, after, rest), reason)
+
+
+def _end(place: _Place) -> int:
+    """Return how far the bytes go that it speaks about."""
+    return sum(place.byte_range[2:])
 
 
 def _archive(stream: BinaryIO, found: _Found) -> Archive | None:

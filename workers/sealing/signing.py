@@ -7,8 +7,9 @@ test compares the bytes of the XMP packet before and after.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import cryptography.x509
 from asn1crypto import x509
@@ -25,10 +26,26 @@ from typing_extensions import override
 from ingest.errors import ScanstrasseError
 from workers.sealing.port import REASONS, SigningKey
 
+if TYPE_CHECKING:
+    from workers.sealing.appearance import Appearance
+
 _ALGORITHM: Final = "sha256"
 #: Hexadecimal digits kept free for the signature; without them pyHanko signs twice to find out.
 _RESERVED: Final = 8 * 1024
 _RESERVED_WITH_TIMESTAMP: Final = 32 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presentation:
+    """How a seal presents itself.
+
+    Attributes:
+        reason: Shown by viewers beside the signature, and sealed with the file.
+        look: What is drawn on a page; None leaves it invisible.
+    """
+
+    reason: str
+    look: Appearance | None = None
 
 
 class NotSignable(Exception):
@@ -79,9 +96,14 @@ def as_asn1(certificate: cryptography.x509.Certificate) -> x509.Certificate:
 
 
 def sign(
-    source: Path, target: Path, key: SigningKey, field: str, stamper: TimeStamper | None
+    source: Path,
+    target: Path,
+    key: SigningKey,
+    field: str,
+    stamper: TimeStamper | None,
+    presentation: Presentation | None = None,
 ) -> None:
-    """Write `source` with an invisible signature in `field` to `target`.
+    """Write `source` with a signature in `field` to `target`, by default an invisible one.
 
     Raises:
         NotSignable: The structure of the file does not allow it.
@@ -92,9 +114,16 @@ def sign(
         field_name=field,
         md_algorithm=_ALGORITHM,
         subfilter=SigSeedSubFilter.PADES,
-        reason=REASONS[key.kind],
+        reason=REASONS[key.kind] if presentation is None else presentation.reason,
     )
-    signer = PdfSigner(metadata, signer=_Signer(key), timestamper=stamper)
+    look = None if presentation is None else presentation.look
+    signer = PdfSigner(
+        metadata,
+        signer=_Signer(key),
+        timestamper=stamper,
+        stamp_style=None if look is None else look.style,
+        new_field_spec=None if look is None else look.field(field),
+    )
     reserved = _RESERVED if stamper is None else _RESERVED_WITH_TIMESTAMP
     for one in (key.certificate, *key.issuers):
         reserved += 2 * len(one.public_bytes(serialization.Encoding.DER))

@@ -17,7 +17,18 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ingest.context import StepContext
-from ingest.document import Assignment, Batch, Facts, Outcome, Page, PageRole, Part, Sides
+from ingest.document import (
+    OUTGOING,
+    Assignment,
+    Batch,
+    Facts,
+    Outcome,
+    Page,
+    PageRole,
+    Part,
+    Sides,
+    Step,
+)
 from ingest.errors import SeparatorUnreadable, Unclear, Unreadable
 from profiles import Profile
 from profiles.model import SeparationRules
@@ -96,6 +107,8 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         ReceivedDateMissing: A document's class needs the date of receipt.
         Unclear: No page is left to deliver, or a sheet names a class that cannot be used.
     """
+    if assignment.batch.envelope.channel == OUTGOING:
+        return Outcome(parts=(Part(pages=(), source=1, begins=Step.SEALING),))
     batch, released = counted.recounted(assignment), assignment.released
     rules = _rules(assignment)
     as_is = released.get("as_is") == "yes"
