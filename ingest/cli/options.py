@@ -36,7 +36,11 @@ def operator_option(*, required: bool = False) -> Callable[[Callable[..., Any]],
 def code_option(name: str, text: str) -> Callable[[Callable[..., Any]], Any]:
     """Return a required option for the code of a person who acts in a certain part."""
     return click.option(
-        name, required=True, metavar="KÜRZEL", callback=_code, help=f"{text} Kürzel, kein Name."
+        name,
+        required=True,
+        metavar="KÜRZEL",
+        callback=operator_code,
+        help=f"{text} Kürzel, kein Name.",
     )
 
 

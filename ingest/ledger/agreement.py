@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import BatchStage, ENDS, Facts, Stage, Standing, Step, UnitKind
+from ingest.document import ENDS, BatchStage, Facts, Stage, Standing, Step, UnitKind
 from ingest.ledger import chains, cutting, judged, quality, reviewing, schema
 from ingest.ledger.columns import clean_text
 from ingest.ledger.installation import INSTALLATION
