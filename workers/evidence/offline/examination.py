@@ -21,6 +21,7 @@ from workers.evidence.offline.portable import (
     Signature,
     attached_files,
     pieces_of,
+    seal_at,
     signatures,
 )
 from workers.evidence.offline.record import stamps_over
@@ -252,11 +253,15 @@ class Examination:
 
     def _signatures(self, name: str, content: Readable) -> None:
         good: list[Signature] = []
-        for found in signatures(content):
-            if isinstance(found, str):
-                self._say.breaks(name, found)
-            else:
+        own = seal_at(content, self._subject["document"]) or 0
+        for at, found in signatures(content):
+            if not isinstance(found, str):
                 good.append(found)
+            elif at < own:
+                # What others signed lost its signatures when the searchable copy was made of it.
+                self._say.skips(name, f"Unterschriften von vor der Sicherung: {found}")
+            else:
+                self._say.breaks(name, found)
         if not good:
             self._say.breaks(name, "keine Signatur, die zu ihren Bytes passt")
             return
