@@ -45,6 +45,7 @@ class Examination:
         self._given = trust is not None
         self._subject: dict[str, Any] = {}
         self._proven_at: dt.datetime | None = None
+        self._followed: dict[tuple[str, tuple[bytes, ...]], tuple[StampedBy, ...]] = {}
 
     def run(self) -> None:
         """Look at everything; statements go to the findings."""
@@ -152,7 +153,11 @@ class Examination:
                 self._proven_at = stamps[0].at
 
     def _stamps(self, name: str, digests: list[bytes], what: str) -> tuple[StampedBy, ...]:
-        """Follow a record and say what it proves of `what`."""
+        """Follow a record, once, and say what it proves of `what`."""
+        question = (name, tuple(digests))
+        if question in self._followed:
+            return self._followed[question]
+        self._followed[question] = ()
         try:
             stamps = stamps_over((self._folder / name).read_bytes(), digests)
         except (OSError, Unreadable) as error:
@@ -163,6 +168,7 @@ class Examination:
         later = [*(stamp.at for stamp in stamps[1:]), None]
         for number, (stamp, confirmed) in enumerate(zip(stamps, later), 1):  # noqa: B905 - not in Python 3.9
             self._openssl.stamped(name, stamp, confirmed, f"Zeitstempel {number}")
+        self._followed[question] = stamps
         return stamps
 
     def _notes(self, chains: dict[str, Chain]) -> Note | None:
