@@ -284,7 +284,7 @@ def test_records_over_the_root_of_a_day_and_over_an_image_are_followed(
     found = examined(copy)
     assert (found.code, found.broken) == (0, [])
     held = "\n".join(found.held)
-    assert held.count("tag.er: die Tageswurzel: bestand spätestens") == 2
+    assert held.count("tag.er: die Tageswurzel: bestand spätestens") == 1
     assert "abbild.er: Abbild 1: bestand spätestens" in held
     lay(image, day)
     found = examined(copy, openssl=False)

@@ -112,14 +112,14 @@ def test_each_level_is_made_and_proven_without_network(
 def stands_apart(path: Path, level: str) -> None:
     """See that the verifier of bundles finds each signature whole, and what lies beside it."""
     content = path.read_bytes()
-    found = list(portable.signatures(content))
+    found = [one for _, one in portable.signatures(content)]
     whole = [one for one in found if not isinstance(one, str)]
     assert len(found) == len(whole) == (2 if level == "B-LTA" else 1)
     assert (whole[0].is_stamp, whole[-1].is_stamp) == (False, level == "B-LTA")
     assert (whole[0].stamp is None) == (level == "B-B")
     assert (whole[-1].covered == len(content)) == (level != "B-LT")
     broken = content[:100] + bytes((content[100] ^ 1,)) + content[101:]
-    assert all(isinstance(one, str) for one in portable.signatures(broken))
+    assert all(isinstance(one, str) for _, one in portable.signatures(broken))
     pieces = Pieces()
     certificates.collect(pieces, path, None, [])
     kinds = {piece.name.split("/")[1] for piece in pieces.files} & {"ocsp", "crl"}

@@ -222,5 +222,5 @@ def test_hostile_bytes_are_no_signature_and_no_attachment() -> None:
         b"/Type /EmbeddedFile",
     )
     for content in contents:
-        assert all(isinstance(found, str) for found in portable.signatures(content))
+        assert all(isinstance(found, str) for _, found in portable.signatures(content))
         assert list(portable.attached_files(content)) in ([], [None], [b"xx"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,7 +61,8 @@ def collect(pieces: Pieces, pdf: Path | None, record: bytes | None, roots: Itera
 
 def _keep(found: dict[str, x509.Certificate], encoded: Iterable[bytes]) -> None:
     for one in encoded:
-        found[_fingerprint(one)] = x509.load_der_x509_certificate(one)
+        with suppress(ValueError):  # others' certificates need not be well made
+            found[_fingerprint(one)] = x509.load_der_x509_certificate(one)
 
 
 def _fingerprint(encoded: bytes) -> str:
@@ -71,8 +73,10 @@ def _of_pdf(pdf: pikepdf.Pdf) -> Iterator[bytes]:
     if "/AcroForm" not in pdf.Root:
         return
     for field in pdf.Root.AcroForm.get("/Fields", pikepdf.Array()).as_list():
-        if "/V" in field and "/ByteRange" in field.V:
-            yield from _of_container(bytes(field.V.Contents))
+        if "/V" not in field or "/ByteRange" not in field.V:
+            continue
+        with suppress(ValueError, TypeError, KeyError):  # one that others left behind, not ours
+            yield from list(_of_container(bytes(field.V.Contents)))
 
 
 def _of_container(encoded: bytes) -> Iterator[bytes]:

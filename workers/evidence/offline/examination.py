@@ -21,6 +21,7 @@ from workers.evidence.offline.portable import (
     Signature,
     attached_files,
     pieces_of,
+    seal_at,
     signatures,
 )
 from workers.evidence.offline.record import stamps_over
@@ -44,6 +45,7 @@ class Examination:
         self._given = trust is not None
         self._subject: dict[str, Any] = {}
         self._proven_at: dt.datetime | None = None
+        self._followed: dict[tuple[str, tuple[bytes, ...]], tuple[StampedBy, ...]] = {}
 
     def run(self) -> None:
         """Look at everything; statements go to the findings."""
@@ -151,7 +153,11 @@ class Examination:
                 self._proven_at = stamps[0].at
 
     def _stamps(self, name: str, digests: list[bytes], what: str) -> tuple[StampedBy, ...]:
-        """Follow a record and say what it proves of `what`."""
+        """Follow a record, once, and say what it proves of `what`."""
+        question = (name, tuple(digests))
+        if question in self._followed:
+            return self._followed[question]
+        self._followed[question] = ()
         try:
             stamps = stamps_over((self._folder / name).read_bytes(), digests)
         except (OSError, Unreadable) as error:
@@ -162,6 +168,7 @@ class Examination:
         later = [*(stamp.at for stamp in stamps[1:]), None]
         for number, (stamp, confirmed) in enumerate(zip(stamps, later), 1):  # noqa: B905 - not in Python 3.9
             self._openssl.stamped(name, stamp, confirmed, f"Zeitstempel {number}")
+        self._followed[question] = stamps
         return stamps
 
     def _notes(self, chains: dict[str, Chain]) -> Note | None:
@@ -252,11 +259,15 @@ class Examination:
 
     def _signatures(self, name: str, content: Readable) -> None:
         good: list[Signature] = []
-        for found in signatures(content):
-            if isinstance(found, str):
-                self._say.breaks(name, found)
-            else:
+        own = seal_at(content, self._subject["document"]) or 0
+        for at, found in signatures(content):
+            if not isinstance(found, str):
                 good.append(found)
+            elif at < own:
+                # What others signed lost its signatures when the searchable copy was made of it.
+                self._say.skips(name, f"Unterschriften von vor der Sicherung: {found}")
+            else:
+                self._say.breaks(name, found)
         if not good:
             self._say.breaks(name, "keine Signatur, die zu ihren Bytes passt")
             return

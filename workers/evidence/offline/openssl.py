@@ -31,6 +31,8 @@ class OpenSsl:
         self._program = shutil.which("openssl")
         self._given = trust is not None
         self._roots = trust or bundled
+        #: Many records share one timestamp, and starting a program takes its time.
+        self._answers: dict[tuple[bytes, tuple[str, ...]], str | None] = {}
 
     @property
     def found(self) -> bool:
@@ -70,12 +72,12 @@ class OpenSsl:
         whose, plain = commands
         problem: str | None = "--trust fehlt"
         if self._roots is not None:
-            problem = self._run([*whose, "-CAfile", str(self._roots)], encoded)
+            problem = self._ask([*whose, "-CAfile", str(self._roots)], encoded)
         if problem is None:
             by = _GIVEN if self._given else "den Zertifikaten in diesem Paket"
             self._findings.holds(where, f"{name} gültig nach {by}")
             return
-        broken = self._run(plain, encoded)
+        broken = self._ask(plain, encoded)
         if broken is not None:
             self._findings.breaks(where, f"{name}: die Unterschrift gilt nicht ({broken})")
         elif self._given and _EXPIRED not in problem:
@@ -86,6 +88,12 @@ class OpenSsl:
     @staticmethod
     def _moment(at: dt.datetime | None) -> list[str]:
         return [] if at is None else ["-attime", str(int(at.timestamp()))]
+
+    def _ask(self, command: list[str], encoded: bytes) -> str | None:
+        question = (encoded, tuple(command))
+        if question not in self._answers:
+            self._answers[question] = self._run(command, encoded)
+        return self._answers[question]
 
     def _run(self, command: list[str], encoded: bytes) -> str | None:
         """Run the program; return why it refuses, None where it does not."""

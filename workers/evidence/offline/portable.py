@@ -21,6 +21,8 @@ from workers.evidence.offline.containers import (
 _RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s*\]")
 _GAP = re.compile(rb"<[0-9A-Fa-f]+>")
 _LENGTH = re.compile(rb"/Length\s+(\d+)(?!\s+\d+\s+R)")
+_VALUE = re.compile(rb"/V\s+(\d{1,10})\s+(\d{1,5})\s+R")
+_NEAR = 4096
 _ATTACHED = re.compile(rb"/Type\s*/EmbeddedFile\b")
 _PIECE = 1 << 20
 _LARGEST = 64 << 20  #: no note is longer
@@ -66,15 +68,32 @@ class Signature:
         return self.container.kind == OID_TOKEN
 
 
-def signatures(content: Readable) -> Iterator[Signature | str]:
-    """Yield every signature that fits its bytes; where one does not, German text says so."""
-    for found in _RANGE.finditer(content):  # type: ignore[call-overload] # any buffer will do
+def seal_at(content: Readable, document: str) -> int | None:
+    """Return where the seal of a document stands, by the name of its field; None if nowhere."""
+    name = re.escape(document).replace("\\-", "(?:-|\\\\055)")
+    named = re.compile(
+        rb"/T\s*\((?:Siegel|Installationssignatur)(?:-|\\055)" + name.encode() + rb"\)"
+    )
+    for field in named.finditer(content):  # type: ignore[call-overload] # any buffer will do
+        begin = content.rfind(b" obj", max(0, field.start() - _NEAR), field.start())
+        end = content.find(b"endobj", field.end(), min(field.end() + _NEAR, len(content)))
+        value = _VALUE.search(content[max(begin, 0) : max(end, field.end())])
+        if value is not None:
+            head = re.compile(rb"(?<!\d)" + b" ".join(value.groups()) + rb" obj\b")
+            places = [one.start() for one in head.finditer(content)]  # type: ignore[call-overload] # as above
+            return places[-1] if places else None
+    return None
+
+
+def signatures(content: Readable) -> Iterator[tuple[int, Signature | str]]:
+    """Yield position and signature of every one that fits its bytes; German text if it does not."""
+    for found in _RANGE.finditer(content):  # type: ignore[call-overload] # as above
         start, before, after, rest = (int(number) for number in found.groups())
         place = f"Bytes {start}-{before} und {after}-{after + rest}"
         try:
-            yield _signature(content, start, before, after, rest)
+            yield found.start(), _signature(content, start, before, after, rest)
         except Unreadable as error:
-            yield f"Signatur über {place}: {error}"
+            yield found.start(), f"Signatur über {place}: {error}"
 
 
 def _signature(content: Readable, start: int, before: int, after: int, rest: int) -> Signature:
@@ -133,8 +152,8 @@ def attached_files(content: Readable) -> Iterator[bytes | None]:
     """Yield the bytes of every attached file; None for one that cannot be unpacked here."""
     for found in _ATTACHED.finditer(content):  # type: ignore[call-overload] # as above
         at = found.start()
-        begin = content.rfind(b" obj", max(0, at - 4096), at)
-        opened = content.find(b"stream", at, min(at + 4096, len(content)))
+        begin = content.rfind(b" obj", max(0, at - _NEAR), at)
+        opened = content.find(b"stream", at, min(at + _NEAR, len(content)))
         if begin < 0 or opened < 0:
             yield None
             continue
