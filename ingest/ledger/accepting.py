@@ -179,8 +179,8 @@ def _awaiting_release(arrival: Arrival) -> Arrival:
         "Zustimmung der zuständigen Person einholen und mit »release« freigeben oder "
         "zurückweisen."
     )
-    code, known = arrival.held or (RELEASE_NEEDED, "")
-    return replace(arrival, held=(code, f"{known} {text}".strip()))
+    known = "" if arrival.held is None else f"{arrival.held[1]} "
+    return replace(arrival, held=(RELEASE_NEEDED, known + text))
 
 
 def _batch_row(arrival: Arrival, moment: dt.datetime) -> Facts:

@@ -115,7 +115,8 @@ def retry(connection: sa.Connection, unit_id: str, by: str = NOT_RECORDED) -> No
 
     Raises:
         UsageError: The unit is unknown, or waits for nothing that a person could hasten, or
-            `by` is neither an operator code nor "not recorded"; nothing changed.
+            for a person's release, or `by` is neither an operator code nor "not recorded";
+            nothing changed.
     """
     if by != NOT_RECORDED:
         require_code(by, unit_id)
@@ -123,6 +124,9 @@ def retry(connection: sa.Connection, unit_id: str, by: str = NOT_RECORDED) -> No
     allowed = {Standing.DEFERRED, Standing.HELD, Standing.WAITING}
     for row in _chosen(connection, unit_id, allowed, "wiederholt")[1]:
         _refuse_judged(row, "wiederholt")
+        if row.reason_code == accepting.RELEASE_NEEDED:
+            text = f"{unit_id} wartet auf die Freigabe durch eine Person: bitte »release«."
+            raise UsageError(f"{unit_id} needs a release", operator_text=text)
         _let_go_on(connection, row, moment)
         said = {"step": row.step, "unit": row.unit_id, "from": row.standing}
         _, chain = openwork.owner(row)

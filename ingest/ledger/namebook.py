@@ -102,6 +102,7 @@ def open_namebook(url: str) -> Namebook:
     engine = engines.open_engine(url)
     try:
         with engines.writing(engine) as connection:
+            engines.hold(connection, "store of names")
             metadata.create_all(connection)
     except LedgerUnavailable:
         engine.dispose()

@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from typing import Final
 
 from ingest.document import Facts
-from profiles.protection import highest
+from profiles.protection import NEEDS, highest
 
 #: Of the need for protection, as a profile and the column `batch.protection` name them.
 ASPECTS: Final = ("integrity", "confidentiality", "availability")
 
 
 def of_profile(content: Facts) -> Facts | None:
-    """Return what a profile asks for in each aspect, None where it says nothing."""
+    """Return what a profile asks for in each aspect, None where it has no need for protection."""
     said: Facts | None = content.get("protection")
-    return None if said is None else {aspect: said[aspect] for aspect in ASPECTS}
+    return None if said is None else {aspect: said.get(aspect, NEEDS[0]) for aspect in ASPECTS}
 
 
 def maximum(needs: Iterable[Facts | None]) -> Facts | None:

@@ -131,6 +131,9 @@ def _watched(letter: Path, ledger: Ledger, settings: Any) -> FolderChannel:
     assert shown.reason_code == "profile_not_released"
     assert "freigegeben" in shown.operator_text
     assert list(watch.inbox.rglob(letter.name))
+    # Refused before it is read: a whole stack would be copied at every look.
+    sha256 = hashlib.sha256(letter.read_bytes()).hexdigest()
+    assert sha256 not in set(open_store(settings).digests("default"))
     return watch
 
 
