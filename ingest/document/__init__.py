@@ -6,7 +6,7 @@ This package imports nothing else of the project; everything else imports it.
 from __future__ import annotations
 
 from ingest.document.kinds import PageRole, Priority, RenditionKind, Sides, SourceKind
-from ingest.document.omission import PUT_BACK, RESCANNED, left_out
+from ingest.document.omission import PUT_BACK, RESCANNED, left_out, replaced
 from ingest.document.plan import PLAN, Queue, Step, StepPlan, UnitKind
 from ingest.document.records import (
     Batch,
@@ -85,4 +85,5 @@ __all__ = [
     "is_operator_code",
     "left_out",
     "new_id",
+    "replaced",
 ]

@@ -238,7 +238,8 @@ class _Erasure:
         pages = self._run(sa.select(_page.c.number, _page.c.source).where(of_batch)).all()
         kept = {row.source for row in rest}
         kept |= {page.source for page in pages if page.number not in numbers}
-        gone = {row.source for row in documents} - kept
+        gone = {page.source for page in pages if page.number in numbers}
+        gone = (gone | {row.source for row in documents}) - kept
         digests: set[str] = set()
         for number in sorted(numbers):
             digests |= self._pages_gone(sa.and_(of_batch, _page.c.number == number))
