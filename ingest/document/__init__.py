@@ -6,7 +6,7 @@ This package imports nothing else of the project; everything else imports it.
 from __future__ import annotations
 
 from ingest.document.kinds import PageRole, Priority, RenditionKind, Sides, SourceKind
-from ingest.document.omission import PUT_BACK, RESCANNED, left_out
+from ingest.document.omission import PUT_BACK, RESCANNED, left_out, replaced
 from ingest.document.plan import PLAN, Queue, Step, StepPlan, UnitKind
 from ingest.document.records import (
     Batch,
@@ -90,6 +90,7 @@ __all__ = [
     "left_out",
     "new_id",
     "reasons_to_look",
+    "replaced",
     "report_sha256",
     "signatures",
 ]

@@ -12,6 +12,12 @@ PUT_BACK: Final = "put_back"
 RESCANNED: Final = "rescanned"
 
 
+def replaced(facts: Facts) -> list[int]:
+    """Return which pages of a batch were scanned again; no document has them any more."""
+    found: list[int] = facts.get(RESCANNED, {}).get("replaced", [])
+    return found
+
+
 def left_out(facts: Facts) -> list[Facts]:
     """Return what the documents of a batch leave out now, each `{"page", "kind", …}`.
 

@@ -37,6 +37,7 @@ class Source:
         facts: What inspection found (signed, encrypted, attachments, javascript, xfa, repaired).
         enclosure_of: Ordinal of the source inside which it lay; None for what arrived.
         opened_sha256: Blob of the copy that a person opened with a password, None without.
+        rescan_of: Ordinal of the source whose pages this one replaces; None for what arrived.
     """
 
     ordinal: int
@@ -49,6 +50,7 @@ class Source:
     facts: Facts = field(default_factory=dict)
     enclosure_of: int | None = None
     opened_sha256: str | None = None
+    rescan_of: int | None = None
 
     @property
     def content_sha256(self) -> str:

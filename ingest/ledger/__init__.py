@@ -25,6 +25,7 @@ from ingest.ledger import (
     inboxes,
     outgoing,
     recording,
+    rescanning,
     reviewing,
     revising,
     setbacks,
@@ -35,6 +36,7 @@ from ingest.ledger.clerks import Decision
 from ingest.ledger.judgement import Judged, Look
 from ingest.ledger.migrating import KeepName, migrate
 from ingest.ledger.moves import IllegalMove
+from ingest.ledger.rescanning import Rescan, Rescanned
 from ingest.ledger.revising import Revised
 from ingest.ledger.terms import (
     Arrival,
@@ -60,6 +62,8 @@ __all__ = [
     "Opened",
     "Present",
     "Receipt",
+    "Rescan",
+    "Rescanned",
     "Revised",
     "Shift",
     "Swept",
@@ -279,6 +283,16 @@ class Ledger:
             return revising.put_back(
                 connection, unit_id, page, by=by, reason=reason, document=document
             )
+
+    def rescan(self, wishes: Mapping[str, Rescan]) -> list[Rescanned]:
+        """Replace pages of documents, by id, by what was scanned again; all or nothing.
+
+        Raises:
+            UsageError: One of them cannot be replaced so; nothing changed.
+            ToolFailed: The store does not hold a file; nothing changed.
+        """
+        with self.writing() as connection:
+            return [rescanning.rescan(connection, id_, new) for id_, new in wishes.items()]
 
     def reviewed(self, document_id: str, by: str, reason: str) -> None:
         """Note that a person looked at a document that checking wanted to be looked at.

@@ -98,6 +98,7 @@ def source_of(row: sa.Row[tuple[object, ...]]) -> Source:
         facts=values["facts"],
         enclosure_of=values["enclosure_of"],
         opened_sha256=values["opened_sha256"],
+        rescan_of=values["rescan_of"],
     )
 
 
@@ -270,6 +271,7 @@ def source_rows(tenant: str, batch_id: str, sources: Iterable[Source]) -> list[F
             "facts": source.facts,
             "enclosure_of": source.enclosure_of,
             "opened_sha256": source.opened_sha256,
+            "rescan_of": source.rescan_of,
         }
         for source in sources
     ]

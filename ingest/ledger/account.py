@@ -18,9 +18,18 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from ingest.document import ENDS, OUTGOING, BatchStage, Stage, Standing, UnitKind, left_out
+from ingest.document import (
+    ENDS,
+    OUTGOING,
+    BatchStage,
+    Stage,
+    Standing,
+    UnitKind,
+    left_out,
+    replaced,
+)
 from ingest.ledger import schema
-from ingest.ledger.reading import describe
+from ingest.ledger.reading import describe, has_arrived
 
 Row = sa.Row[Any]
 _batch, _source, _document, _page = (
@@ -64,7 +73,7 @@ class DayAccount:
         pages_open: In documents that are on their way or wait for somebody.
         pages_ended: In documents that were rejected, or superseded without successor.
         pages_erased: In documents that were erased, delivered before or not.
-        pages_omitted: Separator sheets and blank pages, left out and recorded.
+        pages_omitted: Separator sheets, blank pages and pages scanned again, all recorded.
         pages_uncut: In batches without documents: on their way, held, rejected, erased.
         open: Every batch and document that is not at its end.
         misplaced: What makes the difference: names of files and pages with no place, or two.
@@ -212,7 +221,7 @@ def _count_batch(account: DayAccount, batch: Row, sources: list[Row], known: _Kn
     account.batches += 1
     account.batches_held += batch.standing == Standing.HELD
     account.batches_rejected += batch.standing == Standing.REJECTED
-    arrived = [source for source in sources if source.enclosure_of is None]
+    arrived = [source for source in sources if has_arrived(source)]
     account.files += known.files.get(batch.id, len(arrived))
     account.pages += sum(source.pages or 0 for source in sources)
     pages = sum(source.pages or 0 for source in arrived)
@@ -248,7 +257,7 @@ def _place(
     for document in current:
         places.update(document.pages)
         _count_document(account, document, known)
-    omitted = [entry["page"] for entry in left_out(batch.facts)]
+    omitted = [entry["page"] for entry in left_out(batch.facts)] + replaced(batch.facts)
     places.update(omitted)
     account.pages_omitted += len(omitted)
     first = 1
@@ -265,6 +274,8 @@ def _place(
         ]
         if not own and (len(numbers) == 0 or wrong):
             account.misplaced.append(f"{batch.id}: Datei {source.name}")
+        elif source.rescan_of is not None:
+            made_of.setdefault(_arrived_in(sources, source), []).extend(own)
         elif source.enclosure_of is None:
             made_of[source.ordinal] = own
         else:
@@ -274,9 +285,9 @@ def _place(
 
 
 def _arrived_in(sources: list[Row], source: Row) -> int:
-    """Return the ordinal of the file that arrived with `source` somewhere inside."""
-    while source.enclosure_of is not None:
-        source = sources[source.enclosure_of - 1]
+    """Return the ordinal of the file that arrived with `source` inside, or scanned first."""
+    while not has_arrived(source):
+        source = sources[(source.enclosure_of or source.rescan_of) - 1]
     return int(source.ordinal)
 
 

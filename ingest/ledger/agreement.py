@@ -18,10 +18,11 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import ENDS, BatchStage, Facts, Stage, Standing, Step, UnitKind
-from ingest.ledger import chains, cutting, judged, quality, reviewing, schema
+from ingest.ledger import chains, cutting, judged, quality, rescanned, reviewing, schema
 from ingest.ledger.columns import clean_text
 from ingest.ledger.installation import INSTALLATION
 from ingest.ledger.integrity import AnchoredRoots, Break, chains_of, events_of, verify_chain
+from ingest.ledger.reading import has_arrived
 from ingest.ledger.surroundings import SeenPage, Surroundings
 from ingest.ledger.testimony import Testimony, hear
 
@@ -221,7 +222,7 @@ def _protected(row: Row, heard: Testimony) -> Iterator[str]:
 
 
 def _received(row: Row, heard: Testimony, sources: list[Row]) -> Iterator[str]:
-    sources = [source for source in sources if source.enclosure_of is None]
+    sources = [source for source in sources if has_arrived(source)]
     said = {**heard.said["received"]}
     # A date of receipt that was asked of a person is said by a later event.
     later = heard.said.get("inspected", {})
@@ -249,15 +250,18 @@ def _inspected(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str
     pages = around.pages.get(row.id, {})
     if said is None or row.erased_at is not None:
         return
-    if len(pages) != said["pages"] or list(pages) != list(range(1, len(pages) + 1)):
-        yield f"Seiten: {len(pages)} Einträge, Kette {said['pages']}"
-    yield from _pages(row, said, around)
+    later = {each["page"] for rescan in heard.rescans.values() for each in rescan["found"]}
+    first = {number: page for number, page in pages.items() if number not in later}
+    if len(first) != said["pages"] or list(pages) != list(range(1, len(pages) + 1)):
+        yield f"Seiten: {len(first)} Einträge, Kette {said['pages']}"
+    yield from _pages(row, said, first, around)
+    yield from rescanned.of_batch(around.sources.get(row.id, []), pages, heard.rescans)
     for source in around.sources.get(row.id, []):
         told = said.get("sources_sha256", {}).get(str(source.ordinal))
         if told is not None and source.sha256 and told != chains.source_digest(source):
             yield f"Datei {source.ordinal}: Angaben sind nicht die der Prüfung"
     yield from _enclosures(row, said, around)
-    yield from _page_facts("examination", pages, heard)
+    yield from _page_facts("examination", first, heard)
 
 
 def _enclosures(row: Row, said: Facts, around: Surroundings) -> Iterator[str]:
@@ -274,8 +278,9 @@ def _enclosures(row: Row, said: Facts, around: Surroundings) -> Iterator[str]:
             yield f"Anlage {source.ordinal}: Eintrag ist nicht der herausgelöste"
 
 
-def _pages(row: Row, said: Facts, around: Surroundings) -> Iterator[str]:
-    pages = around.pages.get(row.id, {})
+def _pages(
+    row: Row, said: Facts, pages: dict[int, SeenPage], around: Surroundings
+) -> Iterator[str]:
     gone = {n for d in around.cut.get(row.id, []) if d.erased_at is not None for n in d.pages}
     for number, page in pages.items():
         if page.blank and number not in gone:
@@ -333,6 +338,8 @@ def _made(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]:
     if row.superseded_by is not None:  # what was recognised afterwards, its successor says
         own = {n: page for n, page in own.items() if (n, "recognition") in heard.page_facts}
     yield from _page_facts("recognition", own, heard)
+    again = {n: page for n, page in own.items() if (n, "examination") in heard.page_facts}
+    yield from _page_facts("examination", again, heard)
     words = {(n, kind, sha) for n, kind, sha in heard.renditions if kind == "words"}
     if words != {(n, "words", page.words) for n, page in own.items() if page.words}:
         yield "Erkannter Text ist nicht der des Ereignisses"

@@ -241,7 +241,8 @@ class _Erasure:
         pages = self._run(sa.select(_page.c.number, _page.c.source).where(of_batch)).all()
         kept = {row.source for row in rest}
         kept |= {page.source for page in pages if page.number not in numbers}
-        gone = {row.source for row in documents} - kept
+        gone = {page.source for page in pages if page.number in numbers}
+        gone = (gone | {row.source for row in documents}) - kept
         digests: set[str] = set()
         order = sorted(page.number for page in pages)
         self._salts_gone(witness.CAPTURE, {order.index(number) for number in numbers})

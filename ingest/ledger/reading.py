@@ -191,6 +191,17 @@ class _Surroundings:
                 for source in self._sources[row.id]
                 if source.enclosure_of is not None
             ],
+            "rescans": [
+                {
+                    "name": source.name,
+                    "sha256": source.sha256 or None,
+                    "pages": source.pages,
+                    "source": source.ordinal,
+                    "rescan_of": source.rescan_of,
+                }
+                for source in self._sources[row.id]
+                if source.rescan_of is not None
+            ],
             "omitted": left_out(row.facts),
             "outputs": {},
         }
@@ -244,7 +255,7 @@ class _Surroundings:
         return {"source_pages": [], "enclosure_pages": own, **found}
 
     def _arrived_at(self, batch_id: str) -> list[Row]:
-        return [source for source in self._sources[batch_id] if source.enclosure_of is None]
+        return [source for source in self._sources[batch_id] if has_arrived(source)]
 
     def _arrived(self, batch_id: str) -> str | None:
         sources = self._arrived_at(batch_id)
@@ -334,6 +345,11 @@ def unaccepted_record(**known: str | None) -> Facts:
         "outputs": {},
         **known,
     }
+
+
+def has_arrived(source: Row) -> bool:
+    """Tell whether a source came with the arrival: not inside another one, and not later."""
+    return source.enclosure_of is None and source.rescan_of is None
 
 
 def moment(value: dt.datetime | None) -> str | None:

@@ -304,8 +304,12 @@ def _page_step(connection: sa.Connection, row: Row, outcome: Outcome, moment: dt
         if made.kind is RenditionKind.WORDS:
             changed["words_sha256"] = made.sha256
     connection.execute(_PAGE_DONE, {"unit": row.unit_id, **changed})
-    openwork.finish(connection, row)
-    openwork.child_done(connection, row, moment)
+    if row.step == Step.EXAMINATION and row.document_id is not None:
+        # scanned again for a document that is cut already
+        openwork.change(connection, row, Standing.READY, **_next(row, Step.RECOGNITION, moment))
+    else:
+        openwork.finish(connection, row)
+        openwork.child_done(connection, row, moment)
     _, chain = openwork.owner(row)
     kind = "page_examined" if row.step == Step.EXAMINATION else "page_recognised"
     said = {**_account(row, outcome), "page": found.number}

@@ -50,6 +50,8 @@ _batch, _document, _page, _claim = schema.batch, schema.document, schema.page, s
 SUPERSEDED: Final = "superseded"
 #: The event of the batch that names the new revision.
 PAGE_PUT_BACK: Final = "page_put_back"
+#: The event of the batch that names what was scanned again, see `ingest.ledger.rescanning`.
+PAGES_RESCANNED: Final = "pages_rescanned"
 _PIECE: Final = 500
 
 _LOCKED_BATCH = sa.select(_batch).where(_batch.c.id == sa.bindparam("unit")).with_for_update()
@@ -113,10 +115,11 @@ def put_back(
     hold(connection, f"revisions of {unit.batch_id}")  # of two persons the second sees the first
     sampled = quality.enter(connection, unit.batch_id)
     old, batch, work, children = _locked(connection, unit.batch_id, page, wanted)
-    _refuse_danger(old, [*children, *([work] if work is not None else [])])
+    refuse_danger(old, [*children, *([work] if work is not None else [])])
     revision = _revision(connection, batch, old, page, by, reason)
     kept = work.released if work is not None else takeover.released(connection, batch.id, old.id)
-    _write(connection, revision, kept)
+    write(connection, revision, kept)
+    _take_in(connection, revision)
     takeover.work(connection, revision, work, children, kept)
     _tell(connection, revision)
     if sampled:
@@ -175,7 +178,8 @@ def _entry(batch: Row, documents: Sequence[Row], page: int) -> Facts:
     raise UsageError(f"page {page} of {batch.id} is not omitted", operator_text=text)
 
 
-def _refuse_danger(old: Row, work: Sequence[Row]) -> None:
+def refuse_danger(old: Row, work: Sequence[Row]) -> None:
+    """Refuse to replace what the security officer has to decide about first."""
     if any(row.standing == Standing.QUARANTINED for row in (old, *work)):
         text = (
             f"Dokument {old.id} ist in Quarantäne. Zuerst entscheidet die oder der "
@@ -209,6 +213,7 @@ def _revision(
         batch=batch,
         old=old,
         entry=entry,
+        source=old.source,
         pages=targets.placed(old.pages, page, entry),
         facts={Step.SEPARATION: {**hints, PUT_BACK: history}},
     )
@@ -222,14 +227,14 @@ def _is_electronic(connection: sa.Connection, batch_id: str, *ordinals: int) -> 
     return any(source.facts.get("electronic") for source in sources)
 
 
-def _write(connection: sa.Connection, revision: Revision, kept: Facts) -> None:
+def write(connection: sa.Connection, revision: Revision, kept: Facts) -> None:
     """Write the revision, and that it takes the place of the old one."""
-    old, batch, page = revision.old, revision.batch, revision.entry["page"]
-    same = ("tenant", "batch_id", "consignment_id", "ordinal", "source")
+    old = revision.old
+    same = ("tenant", "batch_id", "consignment_id", "ordinal")
     row: Facts = {name: getattr(old, name) for name in (*same, "profile", "profile_sha256")}
     row |= {"id": revision.id, "revision": revision.number, "supersedes": old.id}
     row |= {"stage": Stage.CAPTURED, "standing": Standing.WAITING, "review_open": 0}
-    row |= {"pages": revision.pages, "facts": revision.facts}
+    row |= {"source": revision.source, "pages": revision.pages, "facts": revision.facts}
     row |= {"captured_at": revision.at, "changed_at": revision.at}
     connection.execute(sa.insert(_document), row)
     openwork.show(
@@ -243,6 +248,19 @@ def _write(connection: sa.Connection, revision: Revision, kept: Facts) -> None:
         reason=f"Ersetzt durch Fassung {revision.number}, Dokument {revision.id}.",
         review_open=0,
     )
+    chains.begin(
+        connection,
+        revision.id,
+        tenant=old.tenant,
+        unit_kind=UnitKind.DOCUMENT,
+        at=revision.at,
+        entries=[chains.Entry("captured", _captured(connection, revision, kept), revision.by)],
+    )
+
+
+def _take_in(connection: sa.Connection, revision: Revision) -> None:
+    """Let the page be content, and the batch say that it is no longer left out."""
+    batch, page = revision.batch, revision.entry["page"]
     connection.execute(
         sa.update(_page)
         .where(
@@ -255,26 +273,18 @@ def _write(connection: sa.Connection, revision: Revision, kept: Facts) -> None:
     back = sorted({page, *batch.facts.get(PUT_BACK, {}).get("pages", ())})
     facts = {**batch.facts, PUT_BACK: {"pages": back}}
     openwork.show(connection, UnitKind.BATCH, batch.id, revision.at, facts=facts)
-    chains.begin(
-        connection,
-        revision.id,
-        tenant=old.tenant,
-        unit_kind=UnitKind.DOCUMENT,
-        at=revision.at,
-        entries=[chains.Entry("captured", _captured(connection, revision, kept), revision.by)],
-    )
 
 
 def _captured(connection: sa.Connection, revision: Revision, kept: Facts) -> Facts:
     """Return what the first event of the revision says, what it takes over included."""
     old = revision.old
-    at = {"of_batch": revision.batch.id, "at_ordinal": old.source}
+    at = {"of_batch": revision.batch.id, "at_ordinal": revision.source}
     source = connection.execute(_SOURCE, at).one()
     pages = takeover.pages_of(connection, revision.batch.id, revision.pages)
     said: Facts = {
         "batch": revision.batch.id,
         "pages": revision.pages,
-        "source": old.source,
+        "source": revision.source,
         "source_sha256": source.sha256,
         "facts_sha256": chains.facts_digest(revision.facts[Step.SEPARATION]),
         "supersedes": old.id,

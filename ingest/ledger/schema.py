@@ -135,6 +135,7 @@ batch_source = sa.Table(
     _facts(),
     sa.Column("enclosure_of", sa.Integer),  #: ordinal of the source it lay in
     sa.Column("opened_sha256", sa.Text),  #: the copy that was opened with a password
+    sa.Column("rescan_of", sa.Integer),  #: ordinal of the source whose pages it replaces
     sqlite_with_rowid=False,
 )
 sa.Index(None, batch_source.c.tenant, batch_source.c.sha256)

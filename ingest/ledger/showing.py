@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ingest.document import Facts, RenditionKind, SourceKind, Step, UnitKind
 from ingest.errors import UsageError
 from ingest.ledger import schema, witnessed
-from ingest.ledger.reading import describe, moment
+from ingest.ledger.reading import describe, has_arrived, moment
 
 Row = sa.Row[Any]
 What = Literal["pdf", "composed", "original", "note", "text", "manifest"]
@@ -170,13 +170,14 @@ def _files(record: Facts, sources: list[Row]) -> Facts:
         }
         for row in sources
     }
-    arrived = [row.ordinal for row in sources if row.enclosure_of is None]
+    arrived = [row.ordinal for row in sources if has_arrived(row)]
     return {
         "sources": [
             shown | known[ordinal]
             for shown, ordinal in zip(record["sources"], arrived, strict=True)
         ],
         "enclosures": [shown | known[shown["source"]] for shown in record["enclosures"]],
+        "rescans": [shown | known[shown["source"]] for shown in record["rescans"]],
     }
 
 

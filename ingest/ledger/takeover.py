@@ -49,7 +49,8 @@ class Revision:
     reason: str
     batch: Row
     old: Row
-    entry: Facts  #: what was left out: page, kind
+    entry: Facts  #: what was left out: page, kind; empty where pages were scanned again
+    source: int  #: ordinal of the source that is its original
     pages: list[int]
     facts: Facts
 
@@ -94,7 +95,7 @@ def work(
     """Let recognition under way serve the revision, begin what is missing, end the rest."""
     begun = {child.unit_id for child in children}
     pages = pages_of(connection, revision.batch.id, revision.pages)
-    missing = [p.id for p in pages if Step.RECOGNITION not in p.facts and p.id not in begun]
+    missing = [p for p in pages if Step.RECOGNITION not in p.facts and p.id not in begun]
     same: Facts = {
         "tenant": revision.old.tenant,
         "batch_id": revision.batch.id,
@@ -117,9 +118,14 @@ def work(
         same["parent_id"] = parent
         connection.execute(
             sa.insert(_claim).inline(),
-            [accepting.work(UnitKind.PAGE, page, Step.RECOGNITION, **same) for page in missing],
+            [accepting.work(UnitKind.PAGE, p.id, _first_step(p), **same) for p in missing],
         )
     openwork.mirror_work(connection, parent, revision.at)
+
+
+def _first_step(page: Row) -> Step:
+    """Return where a page begins: one that was scanned again is examined first."""
+    return Step.RECOGNITION if Step.EXAMINATION in page.facts else Step.EXAMINATION
 
 
 def _priority(connection: sa.Connection, revision: Revision) -> int:

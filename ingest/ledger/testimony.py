@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ingest.document import BatchStage, Facts, Stage, UnitKind
 from ingest.ledger.integrity import ERASED, is_genuine
 from ingest.ledger.reviewing import REVIEWED
-from ingest.ledger.revising import PAGE_PUT_BACK, SUPERSEDED
+from ingest.ledger.revising import PAGE_PUT_BACK, PAGES_RESCANNED, SUPERSEDED
 
 Row = sa.Row[Any]
 
@@ -40,7 +40,8 @@ class Testimony:
         page_facts: The same for its pages, by number and step.
         renditions: Page number (None for the unit itself), kind and digest of each.
         superseded_by: The revision that took the document's place.
-        revisions: Documents that came of putting pages back into this batch.
+        revisions: Documents that came of putting pages back into this batch or scanning again.
+        rescans: What was said of each file that was scanned again, by ordinal of the source.
         quality: The events of quality assurance, in order.
         opened: Digest of the copy a person opened, by ordinal of the source.
     """
@@ -57,6 +58,7 @@ class Testimony:
     renditions: set[tuple[int | None, str, str]] = field(default_factory=set)
     superseded_by: str | None = None
     revisions: set[str] = field(default_factory=set)
+    rescans: dict[int, Facts] = field(default_factory=dict)
     opened: dict[int, str] = field(default_factory=dict)
     quality: list[Row] = field(default_factory=list)
 
@@ -88,10 +90,7 @@ def hear(unit_kind: str, events: Iterable[Row]) -> Testimony:
 def _payload(heard: Testimony, kind: str, said: Facts) -> None:
     if kind in _KEPT:
         heard.said[kind] = said
-    if kind == SUPERSEDED:
-        heard.superseded_by = said["document"]
-    if kind == PAGE_PUT_BACK:
-        heard.revisions.add(said["document"])
+    _revised(heard, kind, said)
     for known in said.get("recognised", ()):
         _taken_over(heard, known)
     page = said.get("page")
@@ -104,6 +103,15 @@ def _payload(heard: Testimony, kind: str, said: Facts) -> None:
     for name, sha256 in said.get("renditions", {}).items():
         heard.renditions.add((page, name, sha256))
     heard.opened |= {int(ordinal): sha for ordinal, sha in said.get("opened", {}).items()}
+
+
+def _revised(heard: Testimony, kind: str, said: Facts) -> None:
+    if kind == SUPERSEDED:
+        heard.superseded_by = said["document"]
+    if kind in (PAGE_PUT_BACK, PAGES_RESCANNED):
+        heard.revisions.add(said["document"])
+    if kind == PAGES_RESCANNED:
+        heard.rescans[said["source"]["ordinal"]] = said
 
 
 def _taken_over(heard: Testimony, known: Facts) -> None:

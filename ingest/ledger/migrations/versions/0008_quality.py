@@ -1,4 +1,4 @@
-"""Samples, verdicts and what was looked at.
+"""Samples, verdicts and what was looked at; sources that were scanned again.
 
 Batches that are separated already wait for no sample: none of their documents was of a class
 that replaces paper, because such a class could not be used before.
@@ -27,7 +27,8 @@ def _maybe(name: str, kind: Any = sa.Text) -> sa.Column[Any]:
 
 
 def upgrade() -> None:
-    """Make the three tables, empty."""
+    """Make the three tables, empty, and the column of sources that were scanned again."""
+    op.add_column("batch_source", sa.Column("rescan_of", sa.Integer))
     _batches()
     _documents()
     op.create_table(
@@ -110,7 +111,8 @@ def _documents() -> None:
 
 
 def downgrade() -> None:
-    """Drop them; what was drawn and judged stays in the events of batches and documents."""
+    """Drop them and the column; what was drawn and judged stays in the events."""
     op.drop_table("quality_view")
     op.drop_table("quality_document")
     op.drop_table("quality_batch")
+    op.drop_column("batch_source", "rescan_of")
