@@ -178,6 +178,11 @@ def has_role(connection: sa.Connection, tenant: str, code: str, role: Role) -> b
     return person is not None and role in _of_person(connection, tenant, str(person))
 
 
+def anybody_is(connection: sa.Connection, tenant: str, role: Role) -> bool:
+    """Tell whether anybody of a tenant has a role."""
+    return any(row.role == role for row in connection.execute(_ROLES, {"of_tenant": tenant}))
+
+
 def require_role(connection: sa.Connection, tenant: str, code: str, role: Role) -> str:
     """Refuse an act by whoever is not entrusted with it; return the person's opaque id.
 
