@@ -179,6 +179,25 @@ class EvidenceSettings(_Section):
     algorithm_ends: dict[str, dt.date] = Field(default_factory=_house_ends)
 
 
+class LogSettings(_Section):
+    """How many days entries of the log are kept that belong to no document.
+
+    Our own choice: data protection asks for short, the proof of proper operation for long
+    times. What concerns a document is kept and erased with it.
+    """
+
+    configuration_days: int = Field(3650, ge=1)
+    use_days: int = Field(90, ge=1)
+    errors_days: int = Field(180, ge=1)
+
+    def kept(self) -> dict[str, dt.timedelta]:
+        """Return how long each family is kept."""
+        return {
+            name.removesuffix("_days"): dt.timedelta(days=days)
+            for name, days in self.model_dump().items()
+        }
+
+
 class HouseSettings(_Section):
     """Who runs the installation, for notes and texts."""
 
@@ -222,6 +241,7 @@ class Settings(BaseSettings):
     sealing: SealingSettings = SealingSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     validation: ValidationSettings = ValidationSettings()
+    log: LogSettings = LogSettings()
 
     @field_validator("tenants")
     @classmethod

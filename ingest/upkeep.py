@@ -9,10 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 
 import structlog
 from typing_extensions import override
@@ -23,6 +24,7 @@ from ingest.ledger import Ledger
 from ingest.ledger.anchors import publish
 from ingest.ledger.engine import be_patient, hold
 from ingest.ledger.integrity import anchor, to_anchor
+from ingest.ledger.logbook import Family, expire
 from ingest.ledger.reading import has_batches, unknown
 from ingest.store.port import Store
 
@@ -68,9 +70,19 @@ class Upkeep:
         store: Store,
         tenants: Collection[str],
         anchors: Path | None = None,
+        kept: Mapping[Family, dt.timedelta] = MappingProxyType({}),
     ) -> None:
-        """Name what is kept up, and the folder for anchors; None writes none."""
+        """Name what is kept up.
+
+        Args:
+            ledger: Of all tenants.
+            store: Of all tenants.
+            tenants: Whose.
+            anchors: Folder for anchors; None writes none.
+            kept: How long the log is kept, by family; without any nothing expires.
+        """
         self._anchors = anchors
+        self._kept = kept
         self._ledger = ledger
         self._store = store
         self._tenants = tenants
@@ -86,6 +98,7 @@ class Upkeep:
             today = clock.now().date()
             try:
                 self.anchor(today)
+                self.expire()
                 if time.monotonic() >= allowed_at:
                     self.sweep(today)
             except (LedgerUnavailable, StoreUnavailable, DigestMismatch) as error:
@@ -120,6 +133,18 @@ class Upkeep:
             if self._anchors is not None:
                 with self._ledger.reading() as connection:
                     publish(connection, self._anchors, tenant)
+
+    def expire(self) -> None:
+        """Take away what of the log is older than it is kept.
+
+        Raises:
+            LedgerUnavailable: Of some tenants nothing was taken away.
+        """
+        for tenant in self._tenants:
+            with self._ledger.writing() as connection:
+                gone = expire(connection, tenant, self._kept)
+            if gone:
+                log.info("log_expired", tenant=tenant, **{str(key): n for key, n in gone.items()})
 
     def sweep(self, today: dt.date) -> int:
         """Remove old blobs that the ledger does not name, once a day; return how many.

@@ -21,6 +21,7 @@ from ingest.cli.bundling import evidence
 from ingest.cli.deciding import erase, put_back, reject, release, retry, reviewed, shift
 from ingest.cli.evidencing import preserve
 from ingest.cli.keeping import backup, restore
+from ingest.cli.logs import log_
 from ingest.cli.outgoing import seal_outgoing
 from ingest.cli.printing import sheets
 from ingest.cli.procedures import procedure
@@ -91,6 +92,7 @@ for _command in (
     check,
     backup,
     restore,
+    log_,
 ):
     cli.add_command(_command)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import sys
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 import click
 import structlog
 
+from ingest.cli import usage
 from ingest.document import DEFAULT_TENANT
 from ingest.errors import UsageError
 from ingest.settings import Settings, load
@@ -119,8 +121,13 @@ def print_json(record: dict[str, Any]) -> None:
 
 
 def with_app(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Hand the `App` to a command as its first argument."""
-    return click.pass_obj(function)
+    """Hand the `App` to a command as its first argument, and note its use."""
+
+    @functools.wraps(function)
+    def performed(app: App, *arguments: Any, **options: Any) -> Any:
+        return usage.noted(app, lambda: function(app, *arguments, **options))
+
+    return click.pass_obj(performed)
 
 
 class _Forgiving:

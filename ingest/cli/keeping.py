@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ingest.cli.app import App, with_app
+from ingest.cli.options import operator_option
 from ingest.document import NOT_RECORDED
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def backup(app: App, folder: Path) -> int:
 @click.argument(
     "folder", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="ORDNER"
 )
-@click.option("--operator", help="Kürzel dessen, der wiederherstellt.")
+@operator_option()
 @click.option(
     "--anchors",
     type=click.Path(path_type=Path, exists=True, file_okay=False),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ingest.cli import usage
 from ingest.cli.app import App, configure_logs, with_app
 from ingest.cli.proving import require_ready
 from ingest.cli.stopping import stopping
@@ -34,6 +35,7 @@ def run(app: App, *, samples: bool, until_idle: bool, as_json: bool) -> int:
         stop = stack.enter_context(stopping())
         _log_to_file(app, stack)
         require_ready(app, stop)
+        usage.begun(app)
         stack.enter_context(living_workers(app.settings.data, stop))
         executor = Executor(app.settings, app.ledger, standard_lanes(app.settings))
         executor.start()
@@ -57,6 +59,7 @@ def watch(app: App) -> int:
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
         require_ready(app, stop, sealing=False)
+        usage.begun(app)
         hints = _hints(app)
         _start_channels(app, stop, hints or (lambda _queue: None), stack)
         _start_upkeep(app, stop)
@@ -87,6 +90,7 @@ def work(app: App, queues: tuple[str, ...], processes: int | None) -> int:
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
         require_ready(app, stop, sealing=Queue.SEALING in wanted)
+        usage.begun(app)
         stack.enter_context(living_workers(settings.data, stop))
         lanes = standard_lanes(settings, wanted)
         hints = _hints(app)
@@ -134,10 +138,12 @@ def _start_channels(
 
 
 def _start_upkeep(app: App, stop: threading.Event) -> None:
+    from ingest.ledger.logbook import Family
     from ingest.upkeep import Upkeep
 
     tenants, anchors = tuple(app.settings.tenants), app.settings.anchors
-    upkeep = Upkeep(app.ledger, app.store, tenants, anchors)
+    kept = {Family(name): age for name, age in app.settings.log.kept().items()}
+    upkeep = Upkeep(app.ledger, app.store, tenants, anchors, kept)
     threading.Thread(target=upkeep.run, args=(stop,), name="upkeep", daemon=True).start()
 
 

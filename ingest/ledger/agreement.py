@@ -21,7 +21,7 @@ from ingest.document import ENDS, BatchStage, Facts, Stage, Standing, Step, Unit
 from ingest.ledger import chains, cutting, judged, quality, rescanned, reviewing, schema
 from ingest.ledger.columns import clean_text
 from ingest.ledger.installation import INSTALLATION
-from ingest.ledger.integrity import AnchoredRoots, Break, chains_of, events_of, verify_chain
+from ingest.ledger.integrity import LOG, AnchoredRoots, Break, chains_of, events_of, verify_chain
 from ingest.ledger.reading import has_arrived
 from ingest.ledger.surroundings import SeenPage, Surroundings
 from ingest.ledger.testimony import Testimony, hear
@@ -135,7 +135,7 @@ def _readable(chain: Row, events: list[Row], around: Surroundings) -> Iterator[s
 
 def _compared(chain: Row, events: list[Row], around: Surroundings) -> Iterator[str]:
     if chain.unit_kind not in _UNITS:
-        if chain.unit_kind != INSTALLATION:
+        if chain.unit_kind not in {INSTALLATION, LOG}:
             yield f"Art der Kette: {chain.unit_kind} gibt es nicht"
         return
     heard = hear(chain.unit_kind, events)

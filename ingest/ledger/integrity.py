@@ -37,6 +37,9 @@ ROOTS_RECOMPUTED: Final = 31
 _FETCH: Final = 1000
 #: The event that says that payloads before it were taken away.
 ERASED: Final = "erased"
+#: Chains of the log, and the event there that says up to which entry payloads have expired.
+LOG: Final[Any] = "log"
+EXPIRED: Final = "expired"
 #: The event of the installation that names the root of a day.
 ANCHORED: Final = "anchored"
 
@@ -133,14 +136,22 @@ def verify_chain(chain: Row, events: Iterable[Row]) -> Iterator[Break]:
             yield Break(chain.id, row.seq, reason)
         if row.salt is None:
             missing.append(row.seq)
-        if row.kind == ERASED:
-            last_erasure = row.seq
+        last_erasure = max(last_erasure, _emptied(row))
         previous, expected = row.digest, row.seq + 1
     if (chain.length, chain.head) != (expected - 1, previous):
         yield Break(chain.id, expected - 1, "the chain's head names another last event")
     for seq in missing:
         if seq > last_erasure:
             yield Break(chain.id, seq, "the payload is gone and no erasure is recorded")
+
+
+def _emptied(row: Row) -> int:
+    """Return up to which event payloads may be missing because of this one."""
+    if row.kind == ERASED:
+        return int(row.seq)
+    if row.kind == EXPIRED and row.salt is not None and is_genuine(row):
+        return int(row.payload["up_to"])
+    return 0
 
 
 def _moved(row: Row, tenant: str) -> str | None:
@@ -176,10 +187,11 @@ def is_genuine(event: Row) -> bool:
 
 
 def told(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> Iterator[Row]:
-    """Yield chain, time and payload of chosen events whose payload is there and genuine."""
+    """Yield chosen events whose payload is there and genuine, with it."""
     own = sa.and_(_payload.c.chain == _event.c.chain, _payload.c.seq == _event.c.seq)
-    columns = [_event.c.chain, _event.c.at, _event.c.payload_digest, _payload.c.salt, _KEPT]
-    query: sa.Select[Any] = sa.select(*columns).join(_payload, own).where(*where)
+    query: sa.Select[Any] = (
+        sa.select(_event, _payload.c.salt, _KEPT).join(_payload, own).where(*where)
+    )
     query = query.order_by(_event.c.chain, _event.c.seq)
     for row in connection.execute(query, execution_options={"yield_per": _FETCH}):
         if is_genuine(row):

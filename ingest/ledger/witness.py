@@ -153,22 +153,33 @@ def arrived(connection: sa.Connection, batch_id: str) -> list[str]:
     Sources come first, then what the station said of them. An erased one is empty, a
     manifest that was erased is missing at the end.
     """
-    source, made = schema.batch_source, schema.rendition
-    own = sa.select(source.c.sha256).where(
-        source.c.batch_id == batch_id, source.c.enclosure_of.is_(None)
-    )
-    said = sa.select(made.c.sha256).where(made.c.unit_id == batch_id, made.c.kind == "manifest")
-    return [
-        *connection.execute(own.order_by(source.c.ordinal)).scalars(),
-        *connection.execute(said.order_by(made.c.id)).scalars(),
-    ]
+    return digests(connection, RECEIPT, [batch_id]).get(batch_id, [])
 
 
 def imaged(connection: sa.Connection, batch_id: str) -> list[str]:
     """Return the digests of the images of a batch in the order of its pages; erased: empty."""
-    page = schema.page
-    query = sa.select(page.c.sha256).where(page.c.batch_id == batch_id)
-    return list(connection.execute(query.order_by(page.c.number)).scalars())
+    return digests(connection, CAPTURE, [batch_id]).get(batch_id, [])
+
+
+def digests(connection: sa.Connection, kind: str, batches: Collection[str]) -> dict[str, list[str]]:
+    """Return what `arrived` or `imaged` does of several batches, by their ids."""
+    source, made, page = schema.batch_source, schema.rendition, schema.page
+    if kind == CAPTURE:
+        images = sa.select(page.c.batch_id, page.c.sha256).where(page.c.batch_id.in_(batches))
+        queries = [images.order_by(page.c.batch_id, page.c.number)]
+    else:
+        own = sa.select(source.c.batch_id, source.c.sha256).where(
+            source.c.batch_id.in_(batches), source.c.enclosure_of.is_(None)
+        )
+        said = sa.select(made.c.unit_id, made.c.sha256).where(
+            made.c.unit_id.in_(batches), made.c.kind == "manifest"
+        )
+        queries = [own.order_by(source.c.batch_id, source.c.ordinal), said.order_by(made.c.id)]
+    found: dict[str, list[str]] = {}
+    for query in queries:
+        for batch, sha256 in connection.execute(query):
+            found.setdefault(batch, []).append(sha256)
+    return found
 
 
 def places_of_sources(

@@ -61,6 +61,10 @@ def _of_piece(
     units = sorted({row.unit for row in piece if row.kind != HEADS})
     said = _said(connection, units) | _said_of_days(connection, tenant, piece)
     under = _leaves(connection, {(row.batch_id, row.branch) for row in piece if row.batch_id})
+    found = {
+        kind: witness.digests(connection, kind, [row.unit for row in piece if row.kind == kind])
+        for kind in NAMED
+    }
     for row in piece:
         if row.kind not in _WHAT:
             yield f"Wurzel {row.unit}", f"die Art {row.kind} gibt es nicht"
@@ -68,9 +72,7 @@ def _of_piece(
         for reason in _of_root(row, said, under):
             yield f"{_WHAT[row.kind]} {row.unit}", reason
         if row.kind != HEADS:
-            arrived = row.kind == RECEIPT
-            found = (witness.arrived if arrived else witness.imaged)(connection, row.unit)
-            for reason in _of_leaves(row, found):
+            for reason in _of_leaves(row, found[row.kind].get(row.unit, [])):
                 yield f"{_WHAT[row.kind]} {row.unit}", reason
 
 

@@ -99,18 +99,26 @@ def stamped_at(connection: sa.Connection, tenant: str) -> dt.datetime | None:
 
 
 def account(connection: sa.Connection, tenant: str) -> Facts:
-    """Count what waits for a timestamp and since when, and what has one."""
+    """Count what waits for a timestamp and since when, and say when the last one came.
+
+    `ahead_seconds` is by how much the database's clock was ahead of the authority's then, the
+    way of the answer included.
+    """
     oldest = sa.type_coerce(sa.func.min(_root.c.known_at), Moment)
     query = sa.select(sa.func.count(), oldest).where(
         _root.c.tenant == tenant, _root.c.batch_id.is_(None)
     )
     counted: Any = connection.execute(query).one()
     waits, since = counted
-    last = stamped_at(connection, tenant)
+    of_roots = sa.and_(_stamp.c.tenant == tenant, _stamp.c.over == evidence.ROOTS)
+    newest = sa.select(_stamp).where(of_roots).order_by(_stamp.c.id.desc()).limit(1)
+    last = connection.execute(newest).first()
+    ahead = None if last is None else (last.recorded_at - last.stamped_at).total_seconds()
     return {
         "waiting": waits,
         "waiting_since": None if since is None else since.isoformat(),
-        "stamped_at": None if last is None else last.isoformat(),
+        "stamped_at": None if last is None else last.recorded_at.isoformat(),
+        "ahead_seconds": ahead,
     }
 
 
@@ -193,6 +201,8 @@ def _digests(connection: sa.Connection, kind: str, unit: str) -> list[str]:
 def catch_up(connection: sa.Connection, tenant: str, most: int = 500) -> int:
     """Make roots for batches that came before there were any; return for how many.
 
+    Days that were anchored before are to be witnessed from now on as well.
+
     Args:
         connection: In a writing transaction.
         tenant: Whose batches.
@@ -209,6 +219,9 @@ def catch_up(connection: sa.Connection, tenant: str, most: int = 500) -> int:
     )
     for id_ in ids:
         _catch_up(connection, tenant, id_)
+    day = schema.merkle_root
+    for row in connection.execute(sa.select(day).where(day.c.tenant == tenant)).all():
+        witness.keep_heads(connection, tenant, row.day, row.root, row.anchored_at)
     return len(ids)
 
 

@@ -65,6 +65,11 @@ def test_what_was_erased_leaves_the_backup_with_the_next_one(house: House) -> No
     first = str(house.documents()[0]["id"])
     erased = house.say("erase", first, "--operator", "op1", "--reason", "Irrtum", "--yes")
     assert erased.returncode == 0, erased.stderr
+    said = house.say("log", "--family", "use", "--operator", "op9", "--json").stdout.splitlines()
+    entries = [json.loads(line) for line in said]
+    assert ("op1", first, "erase") in {
+        (one["by"], one["unit"], one["said"]["command"]) for one in entries
+    }
     done = house.say("backup", str(house.backup))
     assert done.returncode == 0, done.stderr
     after = {path.name for path in (house.backup / "store").rglob("*") if path.is_file()}

@@ -15,7 +15,7 @@ from ingest.ledger import Ledger, backup, open_ledger, people, pseudonyms, schem
 from ingest.ledger.installation import chain_of
 from ingest.ledger.namebook import Namebook, Named, open_namebook
 from ingest.ledger.pseudonyms import Request
-from tests.plugins.ledgers import arrival, broken, downgrade_to, events, everything, rows
+from tests.plugins.ledgers import arrival, broken, downgrade, events, everything, rows
 from tests.plugins.releases import TENANT, staffed
 
 ERIKA = Named(name="Erika Mustermann", reference="Personalstelle, Zimmer 12")
@@ -147,7 +147,7 @@ def test_names_in_an_old_ledger_move_to_the_store_of_names(
 ) -> None:
     with ledger.reading() as connection:
         person = people.person_of(connection, TENANT, "LTG")
-    downgrade_to(ledger, "0006")
+    downgrade(ledger, "0006")
     old = sa.text("INSERT INTO operator_name (tenant, code, name) VALUES ('default', :c, :n)")
     with ledger.writing() as connection:
         for code, name in (("LTG", "Lea Leitung"), ("ALT", "Otto Ehemals")):

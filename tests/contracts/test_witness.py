@@ -11,7 +11,15 @@ import sqlalchemy as sa
 
 from ingest.document import Source, Step
 from ingest.hashtree import BRANCH, Tree
-from ingest.ledger import Ledger, evidence, integrity, schema, witness, witnessed
+from ingest.ledger import (
+    Ledger,
+    evidence,
+    integrity,
+    open_ledger,
+    schema,
+    witness,
+    witnessed,
+)
 from ingest.ledger.agreement import Examination
 from ingest.ledger.erasure import erase
 from ingest.ledger.evidence import joined
@@ -25,6 +33,7 @@ from tests.plugins.ledgers import (
     claim_at,
     deliver,
     digest,
+    downgrade,
     everything,
     outcome,
     rows,
@@ -211,6 +220,25 @@ def test_what_arrived_before_there_were_roots_gets_them_and_history_says_so(
     assert attest(ledger, authority)
     with ledger.reading() as connection:
         assert list(faults(connection, "default")) == []
+
+
+def test_a_ledger_with_rows_is_upgraded(ledger_url: str, authority: Authority) -> None:
+    ledger = open_ledger(ledger_url)
+    batch = arrived(ledger)
+    deliver(ledger, CUT)
+    with ledger.writing() as connection:
+        integrity.anchor(connection, "default", dt.date(2026, 11, 22))
+    downgrade(ledger, "0006")
+    ledger.close()
+    upgraded = open_ledger(ledger_url)
+    assert rows(upgraded, _root) == []
+    with upgraded.writing() as connection:
+        assert witnessed.catch_up(connection, "default") == 1
+    assert attest(upgraded, authority)
+    units = {row.unit for row in rows(upgraded, _root) if row.batch_id}
+    assert units == {batch, "default/2026-11-22"}
+    assert found(upgraded) == []
+    upgraded.close()
 
 
 def test_a_day_is_proven_from_its_chains_to_the_timestamp(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import io
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +14,14 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 from typing_extensions import override
 
-from ingest.errors import AuthorityUnavailable
+from ingest.context import StepContext
+from ingest.document import Assignment, Outcome, Step
+from ingest.errors import AuthorityUnavailable, DigestMismatch
 from ingest.ledger import Ledger, integrity, open_ledger, schema, witness, witnessed
 from ingest.ledger.witness_faults import faults
+from ingest.settings import Settings
+from ingest.store import FolderStore
+from tests.integration.test_pipeline import drain, make
 from tests.integration.test_preservation import configured, delivered
 from tests.plugins import ledgers
 from tests.plugins.authority import Authority
@@ -102,3 +109,35 @@ def test_without_the_authority_everything_waits_and_too_long_is_an_alarm(
     assert overdue(found, settings.evidence)
     document = ledgers.rows(ledger, schema.document)[0]
     assert document.stage == "delivered"
+
+
+def test_bytes_exchanged_between_capture_and_checking_are_found_and_named(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    store = FolderStore(tmp_path / "store")
+    kept = store.put("default", io.BytesIO(b"what the scanner saw"))
+    sent = dataclasses.replace(ledgers.source(), sha256=kept.sha256, size=kept.size)
+    batch = ledger.accept(ledgers.arrival(sent)).batch_id
+
+    def act(assignment: Assignment) -> Outcome:
+        context = StepContext(
+            store=store, tenant=assignment.tenant, workspace=tmp_path, settings=Settings()
+        )
+        if assignment.step is Step.COMPOSITION:
+            (blob,) = (one for one in (tmp_path / "store").rglob(kept.sha256) if one.is_file())
+            blob.chmod(0o600)
+            blob.write_bytes(b"what somebody wanted")
+        if assignment.step is Step.CHECKING:
+            context.path(assignment.batch.source(1).sha256)
+        return ledgers.outcome(assignment)
+
+    drain(make(ledger, act))
+    (document,) = ledgers.rows(ledger, schema.document)
+    assert (document.standing, document.reason_code) == ("quarantined", "digest_mismatch")
+    with ledger.reading() as connection:
+        assert witnessed.capture(connection, batch)["pages"] == 1
+    with (
+        pytest.raises(DigestMismatch, match=kept.sha256),
+        store.open("default", kept.sha256) as stream,
+    ):
+        stream.read()

@@ -239,13 +239,8 @@ def claim_everything(url: str) -> list[tuple[str, str]]:
     return claimed
 
 
-def downgrade(ledger: Ledger) -> None:
-    """Take a ledger back to the first schema, rows included."""
-    downgrade_to(ledger, "0001")
-
-
-def downgrade_to(ledger: Ledger, revision: str) -> None:
-    """Take a ledger back to an older schema, rows included."""
+def downgrade(ledger: Ledger, revision: str = "0001") -> None:
+    """Take a ledger back to an earlier schema, the first by default, rows included."""
     from alembic import command
     from alembic.config import Config
 
