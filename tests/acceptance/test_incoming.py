@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def test_a_file_changed_after_its_signature_reaches_desk_and_checker(
     _leaves_no_trace(installation, document)
 
 
-def _has_its_report(installation: Installation, document: dict[str, Any], original: str) -> None:
+def _has_its_report(installation: Installation, document: Mapping[str, Any], original: str) -> None:
     said = document["outputs"]["validation"]
     report = Path(said["path"]).read_bytes()
     assert hashlib.sha256(report).hexdigest() == said["sha256"]
@@ -57,7 +58,7 @@ def _has_its_report(installation: Installation, document: dict[str, Any], origin
     exported.unlink()
 
 
-def _leaves_no_trace(installation: Installation, document: dict[str, Any]) -> None:
+def _leaves_no_trace(installation: Installation, document: Mapping[str, Any]) -> None:
     told = ("--operator", "op17", "--reason", "Irrläufer", "--yes")
     assert installation.call("verify", document["id"]).returncode == 0
     assert installation.call("erase", document["id"], *told).returncode == 0
