@@ -26,6 +26,8 @@ def test_a_file_changed_after_its_signature_reaches_desk_and_checker(
         content = turned(signed_pdf(trust, "B-LT"))
         roots = trust.pem("root", "tsa-root")
     installation = install(sections={"validation": {"roots": str(roots)}})
+    checked = installation.call("check")
+    assert "ok      Vertrauensanker" in checked.stdout
     running = installation.start()
     installation.drop("antrag.pdf", content)
     (document,) = documents(installation.wait_settled(150))

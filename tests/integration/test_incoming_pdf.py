@@ -16,6 +16,7 @@ from xsdata.formats.dataclass.parsers import XmlParser
 
 from ingest import clock
 from ingest.document import Facts, Outcome, RenditionKind
+from ingest.errors import TrustUnknown
 from ingest.validation_settings import ValidationSettings
 from tests.plugins.signed import Scheme, signed_pdf, turned
 from tests.plugins.stacks import Stack
@@ -230,6 +231,9 @@ def test_a_list_that_does_not_count_leaves_the_status_unknown(
     assert qualified(stack) == "unknown"
     assert "ob qualifiziert, ist unbekannt" in told(stack)["text"]
     assert (told(stack)["anchors"]["trusted_lists"] == "current") == (fault == "not_listed")
+    if fault != "not_listed":
+        with pytest.raises(TrustUnknown, match="trusted lists"):
+            anchors.require_current(ValidationSettings(**roots, **lists), clock.now())
 
 
 def test_a_file_that_keeps_the_validator_busy_is_left_to_people(
