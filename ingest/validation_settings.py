@@ -27,9 +27,9 @@ class ValidationSettings(BaseModel):
     max_bytes: int = Field(128 * 1024**2, gt=0)  #: larger files are not validated here
 
     @property
-    def is_set_up(self) -> bool:
-        """Whether the house says whom it trusts; else nothing can turn out valid."""
-        return bool(self.roots or self.trusted_lists or self.service_url)
+    def has_anchors(self) -> bool:
+        """Whether the house says whom it trusts; else nothing can turn out valid here."""
+        return bool(self.roots or self.trusted_lists)
 
     @field_validator("roots", "trusted_list_signers")
     @classmethod

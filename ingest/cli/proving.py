@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import structlog
 
+from ingest import clock
 from ingest.cli.app import App, print_json, with_app
 from ingest.errors import Misconfigured, Outage, ScanstrasseError, ToolMissing, UnsafeFolders
 
@@ -68,10 +69,24 @@ def _owed(app: App) -> list[tuple[str, str | None]]:
 
 def findings(app: App, *, sealing: bool = True) -> list[tuple[str, str | None]]:
     """Return every check by name with its problem in German, or None where all is well."""
-    return [
+    found = [
         (name, None if error is None else error.operator_text)
         for name, error in _results(app, sealing=sealing)
     ]
+    if "settings" in app.__dict__ and app.settings.validation.has_anchors:
+        found.append(("Vertrauensanker", _untrusted(app)))
+    return found
+
+
+def _untrusted(app: App) -> str | None:
+    """Return what is wrong with roots and trusted lists; it stops no start, only judgements."""
+    from workers.trust.anchors import require_current
+
+    try:
+        require_current(app.settings.validation, clock.now())
+    except ScanstrasseError as error:
+        return error.operator_text
+    return None
 
 
 def missing_names(app: App) -> str | None:

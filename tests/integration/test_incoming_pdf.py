@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyhanko.generated.etsi import ts_11910202
 from xsdata.formats.dataclass.parsers import XmlParser
 
+from ingest import clock
 from ingest.document import Facts, Outcome, RenditionKind
+from ingest.errors import TrustUnknown
+from ingest.validation_settings import ValidationSettings
 from tests.plugins.signed import Scheme, signed_pdf, turned
 from tests.plugins.stacks import Stack
 from tests.plugins.trust import Trust, trusting
-from workers.inspection.signatures import engine
+from workers.inspection.signatures import engine, pdf
+from workers.trust import anchors
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +231,9 @@ def test_a_list_that_does_not_count_leaves_the_status_unknown(
     assert qualified(stack) == "unknown"
     assert "ob qualifiziert, ist unbekannt" in told(stack)["text"]
     assert (told(stack)["anchors"]["trusted_lists"] == "current") == (fault == "not_listed")
+    if fault != "not_listed":
+        with pytest.raises(TrustUnknown, match="trusted lists"):
+            anchors.require_current(ValidationSettings(**roots, **lists), clock.now())
 
 
 def test_a_file_that_keeps_the_validator_busy_is_left_to_people(
@@ -238,6 +248,39 @@ def test_a_file_that_keeps_the_validator_busy_is_left_to_people(
     stack = arrived(tmp_path, letters["B-B"])
     assert told(stack)["signatures"] == []
     assert told(stack)["text"].startswith("Signatur nicht maschinell geprüft (Abbruch")
+
+
+def test_the_last_attempt_does_without_what_may_have_ended_the_others(
+    tmp_path: Path, letters: dict[str, bytes]
+) -> None:
+    path = tmp_path / "antrag.pdf"
+    path.write_bytes(letters["B-B"])
+    stack = Stack(folder=tmp_path, paths=[path], attempt=4)
+    stack.inspect()
+    assert "nicht maschinell geprüft (beim Prüfen mehrfach abgebrochen)" in told(stack)["text"]
+
+
+@given(data=st.data())
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_no_change_to_signed_bytes_passes_and_none_ends_the_arrival(
+    tmp_path: Path, roots: dict[str, Any], letters: dict[str, bytes], data: st.DataObject
+) -> None:
+    content = bytearray(letters["B-LT"])
+    (signed, *_) = re.findall(rb"/ByteRange \[(\d+) (\d+) (\d+) (\d+)", bytes(content))
+    _, first, second, rest = map(int, signed)
+    place = data.draw(st.one_of(st.integers(0, first - 1), st.integers(second, second + rest - 1)))
+    content[place] ^= 1 << data.draw(st.integers(0, 7))
+    path = tmp_path / "geändert.pdf"
+    path.write_bytes(content)
+    policy = engine.Policy(
+        anchors=anchors.load(ValidationSettings(**roots), clock.now()), now=clock.now()
+    )
+    found = pdf.verdicts(path, policy)
+    assert all(one.indication != "TOTAL_PASSED" for one in found)
 
 
 def test_a_file_larger_than_the_house_allows_is_left_to_people(

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes
 from ingest import clock
 from ingest.document import OUTGOING, Assignment, Document, Facts, Outcome, RenditionKind
 from ingest.errors import Misconfigured, ToolFailed
-from workers.sealing.demanded import Demand
+from workers.sealing.demanded import require_demanded
 from workers.sealing.keys import InstallationKey, ensure_installation_key, load_key
 from workers.sealing.levels import Means, means, require_means, seal
 
@@ -64,18 +64,13 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         )
     configured = context.settings.sealing
     require_means(assignment.profile, configured)
-    key = _key(assignment, context)
-    demand = Demand(assignment.profile["sealing"], context.settings.validation)
-    demand.require(key)
-    with_what = means(assignment.profile["sealing"], configured, key)
-    stamper = with_what.stamper
-    if stamper is not None:
-        stamper.refuse = demand.stamps()
+    with_what = means(assignment.profile["sealing"], configured, _key(assignment, context))
+    qualified = require_demanded(assignment, context.settings.validation, with_what)
     target = context.workspace / "sealed.pdf"
     validated = _seal(document, context.path(noted.sha256), target, with_what)
     if isinstance(validated, str):
         return _unsealed(wanted, validated)
-    settings = {"level": with_what.level, "kind": key.kind}
+    settings = {"level": with_what.level, "kind": with_what.key.kind}
     sealed = context.rendition(
         RenditionKind.PDF,
         target,
@@ -84,18 +79,21 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         tool=_tool(),
         settings=settings,
     )
+    facts: Facts = {**settings, **_told(with_what), "validated": validated, **qualified}
+    return Outcome(renditions=(sealed,), facts=facts)
+
+
+def _told(with_what: Means) -> Facts:
+    certificate, stamper = with_what.key.certificate, with_what.stamper
     facts: Facts = {
-        **settings,
-        "certificate_sha256": key.certificate.fingerprint(hashes.SHA256()).hex(),
-        "subject": key.certificate.subject.rfc4514_string(),
-        "not_valid_after": key.certificate.not_valid_after_utc.isoformat(),
+        "certificate_sha256": certificate.fingerprint(hashes.SHA256()).hex(),
+        "subject": certificate.subject.rfc4514_string(),
+        "not_valid_after": certificate.not_valid_after_utc.isoformat(),
         "tsa": None if stamper is None else stamper.used,
-        "validated": validated,
-        **demand.facts,
     }
     if stamper is not None and stamper.passed_over:
         facts["tsa_passed_over"] = stamper.passed_over
-    return Outcome(renditions=(sealed,), facts=facts)
+    return facts
 
 
 def _outgoing(assignment: Assignment, context: StepContext, document: Document) -> Outcome:
@@ -104,6 +102,7 @@ def _outgoing(assignment: Assignment, context: StepContext, document: Document) 
     configured = context.settings.sealing
     require_means(assignment.profile, configured)
     with_what = means(assignment.profile["sealing"], configured, _key(assignment, context))
+    require_demanded(assignment, context.settings.validation, with_what)
     return leave(assignment, context, document, with_what, _tool())
 
 

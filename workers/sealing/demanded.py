@@ -13,13 +13,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from ingest import clock
-from ingest.document import Facts
+from ingest.document import Assignment, Facts
 from ingest.errors import AuthorityUnavailable, Misconfigured, TrustUnknown
 
 if TYPE_CHECKING:
     from cryptography import x509
 
     from ingest.validation_settings import ValidationSettings
+    from workers.sealing.levels import Means
     from workers.sealing.port import SigningKey
     from workers.trust.anchors import Anchors
 
@@ -27,6 +28,24 @@ _LISTS: Final = (
     "Das Dokument wartet und wird wieder versucht; bitte [validation] trusted_lists und die "
     "nächtliche Abholung prüfen."
 )
+
+
+def require_demanded(
+    assignment: Assignment, validation: ValidationSettings, with_what: Means
+) -> Facts:
+    """Refuse means that are not what the document's class demands; return what was found.
+
+    From here on the timestamp authorities of `with_what` are held against the demand as well.
+
+    Raises:
+        Misconfigured: See `Demand.require`.
+        TrustUnknown: See `Demand.require`.
+    """
+    demand = Demand(assignment.profile["sealing"], validation)
+    demand.require(with_what.key)
+    if with_what.stamper is not None:
+        with_what.stamper.refuse = demand.stamps()
+    return demand.facts
 
 
 class Demand:

@@ -24,7 +24,7 @@ from pyhanko_certvalidator.registry import SimpleTrustManager
 from typing_extensions import override
 
 from ingest.document import Facts
-from ingest.errors import Misconfigured
+from ingest.errors import Misconfigured, TrustUnknown
 
 if TYPE_CHECKING:
     from ingest.validation_settings import ValidationSettings
@@ -136,6 +136,22 @@ def _listed(registry: TSPRegistry) -> list[x509.Certificate]:
         for one in registry.known_certificate_authorities
         if isinstance(one, AuthorityWithCert)
     ]
+
+
+def require_current(settings: ValidationSettings, now: dt.datetime) -> None:
+    """Require that every trusted list counts at `now`; for whoever looks after the installation.
+
+    Raises:
+        Misconfigured: See `load`.
+        TrustUnknown: One does not; until then nobody is called qualified or not by it.
+    """
+    anchors = load(settings, now)
+    if anchors.problems:
+        text = (
+            f"{'; '.join(anchors.problems)}. Bis dahin bleibt offen, wer qualifiziert ist; bitte "
+            "die Abholung der Vertrauenslisten prüfen."
+        )
+        raise TrustUnknown(f"trusted lists {anchors.state}", operator_text=text)
 
 
 def _together(states: set[State]) -> State:

@@ -72,6 +72,7 @@ class Signatures:
         self._deadline = time.monotonic() + _SECONDS
         self._anchors: Anchors | None = None
         self._beside: dict[int, list[Facts]] = {}
+        self._digests: dict[tuple[str, str], bytes] = {}
         # As with enclosures: the last attempt does without what may have ended those before.
         last = context.settings.workers.attempts
         self._given_up = assignment.attempt >= last > 1
@@ -169,15 +170,23 @@ class Signatures:
 
     def _content_of(self, source: Source, container: Container) -> Source | None:
         """Find what a signature beside its content is about: by digest, else by its name."""
-        from workers.inspection.signatures.cms import digest_of
-
         others = [one.source for one in self._found if one.source.ordinal != source.ordinal]
         for algorithm, digest in container.imprints():
             for other in others:
-                if digest_of(self._context.path(other.sha256), algorithm) == digest:
+                if self._digest(other, algorithm) == digest:
                     return other
         stem = source.name.rpartition(".")[0]
         return next((one for one in others if one.name == stem), None)
+
+    def _digest(self, source: Source, algorithm: str) -> bytes:
+        from workers.inspection.signatures.cms import digest_of
+
+        if algorithm == "sha256":
+            return bytes.fromhex(source.sha256)
+        key = (source.sha256, algorithm)
+        if key not in self._digests:
+            self._digests[key] = digest_of(self._context.path(source.sha256), algorithm)
+        return self._digests[key]
 
     def _policy(self) -> Policy:
         from workers.inspection.signatures.engine import Policy
@@ -216,12 +225,15 @@ class Signatures:
 
         What stays open goes to a person only where the house has said whom it trusts (TR-03138,
         L 3): before, everything stays open and the list of looks would hold every signed file.
+        A service that the house asks may close what stays open here.
         """
         worst = None if answer is None else answer.worst
+        if any(one.is_suspect for one in found.verdicts):
+            return True
+        if worst is not None:
+            return worst != "TOTAL_PASSED"
         is_open = any(one.indication == "INDETERMINATE" for one in found.verdicts)
-        is_open |= worst == "INDETERMINATE"
-        suspect = any(one.is_suspect for one in found.verdicts) or worst == "TOTAL_FAILED"
-        return suspect or (is_open and self._settings.is_set_up)
+        return is_open and self._settings.has_anchors
 
     def _report(self, source: Source, found: Found, facts: Facts) -> str | None:
         if not found.verdicts:

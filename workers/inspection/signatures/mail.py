@@ -15,7 +15,7 @@ from typing import Final
 
 from workers.inspection.signatures.cms import Unchecked, of_bytes
 from workers.inspection.signatures.engine import Policy
-from workers.inspection.signatures.verdicts import Verdict, malformed
+from workers.inspection.signatures.verdicts import Verdict, malformed, short
 
 FORM: Final = "S/MIME"
 _SIGNATURES: Final = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
@@ -54,7 +54,7 @@ def _clear(message: Message, raw: bytes, workspace: Path, policy: Policy) -> lis
     signature = parts[1]
     if not isinstance(signature, Message) or signature.get_content_type() not in _SIGNATURES:
         kind = signature.get_content_type() if isinstance(signature, Message) else "?"
-        raise Unchecked(f"Signatur der Art „{kind}“")
+        raise Unchecked(f"Signatur der Art „{short(kind)}“")
     content = _first_part(raw, str(message.get_boundary() or ""))
     if content is None:
         return [malformed(FORM, "no boundary where the message says")]

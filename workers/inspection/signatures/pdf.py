@@ -132,9 +132,17 @@ async def _signature(signature: Any, policy: Policy, *, later: bool) -> Verdict:
         policy,
         level=level if form == "PAdES" else None,
         field=signature.field_name,
-        claimed_at=signature.self_reported_timestamp,
+        **_claimed(signature),
         report=of_pdf(signature, result),
     )
+
+
+def _claimed(signature: Any) -> Facts:
+    try:
+        return {"claimed_at": signature.self_reported_timestamp}
+    # The date in the signature's dictionary is whatever somebody wrote there.
+    except Exception:  # noqa: BLE001 - then nothing is claimed
+        return {}
 
 
 async def _timestamp(signature: Any, policy: Policy) -> Verdict:

@@ -38,10 +38,13 @@ def of_pdf(signature: Any, result: Any) -> str | None:
     if result.api_status is None:
         return None
     try:
-        return generate_report(signature, result)
-    # Its report writer stumbles over optional entries of the signature's dictionary.
+        made: str = generate_report(signature, result)
+        ElementTree.fromstring(made)
+    # Its report writer stumbles over optional entries of the signature's dictionary, and repeats
+    # characters that no XML may hold.
     except Exception:  # noqa: BLE001 - then the report has our part only
         return None
+    return made
 
 
 def rendered(verdicts: Sequence[Verdict], source_sha256: str, facts: Facts) -> bytes:

@@ -132,7 +132,7 @@ class Verdict:
             "subindication": self.subindication,
             "detail": short(self.detail),
             "intact": self.intact,
-            "field": self.field,
+            "field": None if self.field is None else short(self.field),
             "signer": self.signer,
             "certificate_sha256": self.certificate_sha256,
             "claimed_at": None if self.claimed_at is None else self.claimed_at.isoformat(),
