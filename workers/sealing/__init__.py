@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives import hashes
 
 from ingest import clock
 from ingest.document import Assignment, Document, Facts, Outcome, RenditionKind
-from ingest.errors import Misconfigured, ToolFailed
+from ingest.errors import CheckFailed, Misconfigured, ToolFailed
+from workers.sealing.gate import require_note
 from workers.sealing.keys import InstallationKey, ensure_installation_key, load_key
 from workers.sealing.levels import Means, means, require_means, seal
 
@@ -45,6 +46,8 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
             organisation's key is away.
         Misconfigured: The profile wants a timestamp or an organisation's seal and the
             installation has no authority or token, or the key cannot be used.
+        NoteIncomplete: A replacing scan has no whole transfer note of its own, see `gate`.
+        CheckFailed: A replacing scan came as a PDF that takes no seal.
         ToolFailed: Our own file could not be signed, or the fresh seal does not hold.
     """
     document = assignment.document
@@ -53,6 +56,9 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         raise ValueError(message)
     noted = document.renditions.get(RenditionKind.NOTED)
     wanted: str = assignment.profile["sealing"]["key"]
+    replacing = assignment.profile["treatment"] == "replacing" and require_note(
+        assignment, document, context
+    )
     if noted is None:
         return _unsealed(
             wanted, "keine PDF/A mit Scanvermerk vorhanden, das Original bleibt unverändert"
@@ -60,22 +66,28 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     configured = context.settings.sealing
     require_means(assignment.profile, configured)
     with_what = means(assignment.profile["sealing"], configured, _key(assignment, context))
-    key, stamper = with_what.key, with_what.stamper
     target = context.workspace / "sealed.pdf"
     refusal = _seal(document, context.path(noted.sha256), target, with_what)
     if refusal is not None:
+        if replacing:
+            raise _unsealable(document, refusal)
         return _unsealed(wanted, refusal)
-    settings = {"level": with_what.level, "kind": key.kind}
     sealed = context.rendition(
         RenditionKind.PDF,
         target,
         media_type="application/pdf",
         parent=noted.sha256,
         tool=_tool(),
-        settings=settings,
+        settings={"level": with_what.level, "kind": with_what.key.kind},
     )
+    return Outcome(renditions=(sealed,), facts=_facts(with_what))
+
+
+def _facts(with_what: Means) -> Facts:
+    key, stamper = with_what.key, with_what.stamper
     facts: Facts = {
-        **settings,
+        "level": with_what.level,
+        "kind": key.kind,
         "certificate_sha256": key.certificate.fingerprint(hashes.SHA256()).hex(),
         "subject": key.certificate.subject.rfc4514_string(),
         "not_valid_after": key.certificate.not_valid_after_utc.isoformat(),
@@ -83,7 +95,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     }
     if stamper is not None and stamper.passed_over:
         facts["tsa_passed_over"] = stamper.passed_over
-    return Outcome(renditions=(sealed,), facts=facts)
+    return facts
 
 
 def _seal(
@@ -109,6 +121,14 @@ def _seal(
         )
         raise ToolFailed(f"document {document.id}: {error}", operator_text=text) from error
     return None
+
+
+def _unsealable(document: Document, refusal: str) -> CheckFailed:
+    text = (
+        f"Dokument {document.id}: {refusal}. Ohne Sicherung wird kein Papier ersetzt. Bitte das "
+        "Papier neu scannen (als TIFF oder JPEG)."
+    )
+    return CheckFailed(f"document {document.id}: {refusal}", operator_text=text)
 
 
 def _unsealed(wanted: str, reason: str) -> Outcome:
