@@ -96,6 +96,11 @@ class Note:
             raise NoteBroken(f"Der Vermerk entspricht nicht seinem Schema: {faults[0]}")
 
     @property
+    def is_supplement(self) -> bool:
+        """Whether it is an Ergänzungsvermerk."""
+        return str(etree.QName(self._root).localname) == "Ergaenzungsvermerk"
+
+    @property
     def is_transfer(self) -> bool:
         """Whether it is a Transfervermerk, not a Scanvermerk or Ergänzungsvermerk."""
         return str(etree.QName(self._root).localname) == "Transfervermerk"

@@ -187,13 +187,17 @@ def _check_seal(app: App) -> None:
 @click.option(
     "--what",
     type=click.Choice(
-        ["pdf", "original", "note", "note-html", "text", "alto", "manifest", "evidence"]
+        [
+            *("pdf", "original", "note", "note-html", "text", "alto", "manifest", "evidence"),
+            *("supplement", "supplement_seal"),
+        ]
     ),
     default="pdf",
     show_default=True,
     help=(
         "Welche Ausgabe; note-html: Vermerk zum Lesen; alto: erkannte Wörter mit Ort; "
-        "evidence: Beweisnachweis nach RFC 4998."
+        "evidence: Beweisnachweis nach RFC 4998; supplement, supplement_seal: Ergänzungsvermerk "
+        "nach dem Ergebnis der Sachbearbeitung und sein Siegel."
     ),
 )
 @click.option(

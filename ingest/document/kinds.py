@@ -28,6 +28,8 @@ class RenditionKind(enum.StrEnum):
     PDF = "pdf"  #: document: the final, sealed PDF
     SEAL_REPORT = "seal_report"
     SIDECAR = "sidecar"  #: document: what was delivered beside the PDF, JSON
+    SUPPLEMENT = "supplement"  #: document: Ergänzungsvermerk after a clerk's result, XML
+    SUPPLEMENT_SEAL = "supplement_seal"  #: document: its detached seal, CMS
 
 
 class PageRole(enum.StrEnum):

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from ingest.document import Facts, RenditionKind, Standing, Step, UnitKind, left_out
 from ingest.ledger import links, reviewing, schema
+from ingest.ledger.confirming import delivered
 
 Row = sa.Row[Any]
 _batch, _source, _document = schema.batch, schema.batch_source, schema.document
@@ -26,7 +27,13 @@ _consignment = schema.consignment
 _PIECE: Final = 200
 _FETCH: Final = 500
 #: What of a document is shown as its outputs, besides the original.
-OUTPUTS: Final = (RenditionKind.PDF, RenditionKind.NOTE, RenditionKind.TEXT)
+OUTPUTS: Final = (
+    RenditionKind.PDF,
+    RenditionKind.NOTE,
+    RenditionKind.TEXT,
+    RenditionKind.SUPPLEMENT,
+    RenditionKind.SUPPLEMENT_SEAL,
+)
 
 
 def rows(connection: sa.Connection, tenant: str | None = None) -> Generator[Facts, None, None]:
@@ -258,7 +265,7 @@ def _outputs(row: Row, made: dict[str, Row], original: str) -> Facts:
     if original:
         found["original"] = original
     # where a later revision was delivered, the files of this one may have been withdrawn
-    places = {} if row.superseded_by else _delivered(row.facts.get(Step.DELIVERY, {}))
+    places = {} if row.superseded_by else _delivered(delivered(row.facts))
     return {
         kind: {"sha256": sha256} | ({"path": places[sha256]} if sha256 in places else {})
         for kind, sha256 in found.items()

@@ -328,5 +328,5 @@ def _document_step(
         facts=facts,
         **asked,
     )
-    entry = chains.Entry(str(plan.stage), _account(row, outcome))
+    entry = chains.Entry(plan.event or str(plan.stage), _account(row, outcome))
     chains.append(connection, row.unit_id, moment, entry)

@@ -15,7 +15,7 @@ from ingest.ledger import schema
 from ingest.ledger.reading import describe, moment
 
 Row = sa.Row[Any]
-What = Literal["pdf", "original", "note", "text", "manifest"]
+What = Literal["pdf", "original", "note", "text", "manifest", "supplement", "supplement_seal"]
 _batch, _source, _document, _page = (
     schema.batch,
     schema.batch_source,
@@ -31,6 +31,8 @@ _SUFFIXES: Final = {
     RenditionKind.PDF: ".pdf",
     RenditionKind.NOTE: ".xml",
     RenditionKind.TEXT: ".txt",
+    RenditionKind.SUPPLEMENT: ".ergaenzung.xml",
+    RenditionKind.SUPPLEMENT_SEAL: ".ergaenzung.p7s",
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import BatchStage, Facts, Stage, UnitKind
+from ingest.ledger.confirming import GIVEN, OWED
 from ingest.ledger.integrity import ERASED
 from ingest.ledger.reviewing import REVIEWED
 from ingest.ledger.revising import PAGE_PUT_BACK, SUPERSEDED
@@ -42,6 +43,7 @@ class Testimony:
         superseded_by: The revision that took the document's place.
         revisions: Documents that came of putting pages back into this batch.
         opened: Digest of the copy a person opened, by ordinal of the source.
+        confirming: A supplementary note is owed to the delivered document.
     """
 
     begun_at: dt.datetime | None = None
@@ -57,6 +59,7 @@ class Testimony:
     superseded_by: str | None = None
     revisions: set[str] = field(default_factory=set)
     opened: dict[int, str] = field(default_factory=dict)
+    confirming: bool = False
 
 
 _KEPT: Final = frozenset({"received", "inspected", "separated", "captured"})
@@ -73,6 +76,7 @@ def hear(unit_kind: str, events: Iterable[Row]) -> Testimony:
         heard.rejected |= event.kind == "rejected"
         # whoever looked before the last checking has not seen what that found
         heard.reviewed = event.kind == REVIEWED or (heard.reviewed and event.kind != Stage.CHECKED)
+        heard.confirming = event.kind == OWED or (heard.confirming and event.kind != GIVEN)
         if event.salt is None:
             heard.silent = True
         else:

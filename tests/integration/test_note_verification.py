@@ -35,7 +35,7 @@ def ready(desk: Desk) -> Assignment:
 
 def sealed(desk: Desk, assignment: Assignment, path: Path) -> Verification:
     """Seal whatever the document's noted file is, as no gate would, and verify it."""
-    key = sealing._key(assignment, desk.context())
+    key = sealing.key_of(assignment, desk.context())
     source = desk.context().path(of(assignment).renditions[RenditionKind.NOTED].sha256)
     sign(source, path, key, "Installationssignatur-x", None)
     ensure_installation_key(desk.settings.keys)

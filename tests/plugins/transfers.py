@@ -82,7 +82,8 @@ def sampled(**changes: Any) -> Facts:
 
 def by_clerk(**changes: Any) -> Facts:
     """Return the check that a clerk will make after delivery."""
-    return sampled(rule="by_clerk", state="pending", mode="clerk", sample=None, **changes)
+    rule = {"rule": "by_clerk", "state": "pending", "mode": "clerk", "sample": None}
+    return sampled(**{**rule, **changes})
 
 
 def replacing(desk: Desk, quality: Facts | None = None, **changes: Any) -> Assignment:

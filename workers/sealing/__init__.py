@@ -65,7 +65,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         )
     configured = context.settings.sealing
     require_means(assignment.profile, configured)
-    with_what = means(assignment.profile["sealing"], configured, _key(assignment, context))
+    with_what = means(assignment.profile["sealing"], configured, key_of(assignment, context))
     target = context.workspace / "sealed.pdf"
     refusal = _seal(document, context.path(noted.sha256), target, with_what)
     if refusal is not None:
@@ -77,7 +77,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         target,
         media_type="application/pdf",
         parent=noted.sha256,
-        tool=_tool(),
+        tool=tool(),
         settings={"level": with_what.level, "kind": with_what.key.kind},
     )
     return Outcome(renditions=(sealed,), facts=_facts(with_what))
@@ -141,7 +141,13 @@ def _loaded(path: Path, identity: tuple[int, int]) -> InstallationKey:
     return load_key(path)
 
 
-def _key(assignment: Assignment, context: StepContext) -> SigningKey:
+def key_of(assignment: Assignment, context: StepContext) -> SigningKey:
+    """Return the key that the document's class is sealed with.
+
+    Raises:
+        AuthorityUnavailable: The token with it is away.
+        Misconfigured: It cannot be used.
+    """
     settings = context.settings
     token = settings.sealing.token
     if assignment.profile["sealing"]["key"] == "organisation" and token is not None:
@@ -167,5 +173,6 @@ def _organisation_key(settings: TokenSettings, marks: Path) -> SigningKey:
 
 
 @functools.cache
-def _tool() -> str:
+def tool() -> str:
+    """Return what sealed, with its version."""
     return f"scanstrasse sealing/1, pyHanko {metadata.version('pyhanko')}"
