@@ -130,6 +130,18 @@ class ReceivedDateMissing(Unclear):
     code = "received_date_missing"
 
 
+class NoteIncomplete(Unclear):
+    """What a transfer note must say is not known, or the note is not whole; nothing is sealed."""
+
+    code = "note_incomplete"
+
+
+class NotConfirmed(Unclear):
+    """The check of scan against paper ended badly, for this document or for its batch's sample."""
+
+    code = "quality_refused"
+
+
 class SeparatorUnreadable(Unclear):
     """A page looks like a separator sheet but does not decode."""
 

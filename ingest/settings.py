@@ -199,9 +199,16 @@ class LogSettings(_Section):
 
 
 class HouseSettings(_Section):
-    """Who runs the installation, for notes and texts."""
+    """Who runs the installation, for notes and texts.
+
+    A transfer note needs organisation, place and unit; `client` is on whose behalf is scanned,
+    where that is another organisation.
+    """
 
     organisation: str = "nicht erfasst"
+    place: str = "nicht erfasst"
+    unit: str = "nicht erfasst"
+    client: str = "nicht erfasst"
     zone: str = "Europe/Berlin"
 
     @field_validator("zone")

@@ -225,9 +225,15 @@ class CheckingRules(Section):
 
 
 class NoteRules(Section):
-    """How the Scanvermerk is headed."""
+    """How the note is headed and where it lies.
+
+    Attributes:
+        container: `pdfa3` puts it inside the sealed PDF/A-3b; `pdfa2` makes a PDF/A-2b without
+            attachments and lays the note beside it, for houses and archives that want that.
+    """
 
     title: Text = "Scanvermerk"
+    container: Literal["pdfa3", "pdfa2"] = "pdfa3"
 
 
 class RoutingRule(Section):

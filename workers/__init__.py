@@ -25,5 +25,8 @@ STEPS: Final = MappingProxyType(
         Step.SEALING: "workers.sealing:perform",
         Step.ROUTING: "workers.routing:perform",
         Step.DELIVERY: "workers.delivery:perform",
+        Step.CONFIRMING: "workers.note.supplement:perform",
+        Step.CONFIRMATION_SEALING: "workers.sealing.confirmation:perform",
+        Step.CONFIRMATION_DELIVERY: "workers.delivery.confirmation:perform",
     }
 )

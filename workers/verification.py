@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
-from xml.etree.ElementTree import Element, ParseError
 
 from ingest.document import Facts
+from workers.noteverifying import judge
 
 if TYPE_CHECKING:
     from asn1crypto.x509 import Certificate
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     _Trusted = dict[Kind, list[Certificate]]
 
 _CHUNK: Final = 1024 * 1024
-_NOTE: Final = "scanvermerk.xml"
-_MAX_NOTE: Final = 64 * 1024 * 1024
 _NEITHER: Final = "Weder Siegel noch Installationssignatur."
 _HELD: Final = MappingProxyType(
     {
@@ -37,7 +35,6 @@ _HELD: Final = MappingProxyType(
         "organisation": "Siegel unversehrt.",
     }
 )
-_NAMESPACE: Final = "{urn:scanstrasse:scanvermerk:1}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +104,7 @@ def verify_pdf(
     tsa_roots: Path | None = None,
     *,
     seal_roots: Path | None = None,
+    note: bytes | None = None,
 ) -> Verification:
     """Check seal, timestamp, later changes, PDF/A of the unsealed revision, note and sidecar.
 
@@ -120,6 +118,7 @@ def verify_pdf(
         tsa_roots: PEM file with the roots of the timestamp authority.
         seal_roots: PEM file with the root above the organisation's certificate; None takes
             `trust` for seals as well.
+        note: Of a PDF/A-2b, which has none inside; None looks for it beside the file.
 
     Raises:
         Misconfigured: A PEM file is unreadable or has no certificate.
@@ -135,15 +134,17 @@ def verify_pdf(
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     checks, unsealed, outgoing = _seal_checks(path, trusted, authorities)
-    note: Facts = {}
+    facts: Facts = {}
     if outgoing:
         checks.append(_OUTGOING)
     else:
         checks.append(_pdfa(path, unsealed))
-        note_check, note = _note(path)
-        checks.append(note_check)
+        judged = judge(path, unsealed, note)
+        checks.append(_required("note", passed=judged.passed, text=judged.text))
+        facts = judged.facts
     checks += _sidecar(path, digest)
-    return Verification(sha256=digest, size=path.stat().st_size, checks=tuple(checks), note=note)
+    size = path.stat().st_size
+    return Verification(sha256=digest, size=size, checks=tuple(checks), note=facts)
 
 
 def _anchors(certificates: list[Certificate]) -> list[Certificate]:
@@ -234,11 +235,24 @@ def _pdfa(path: Path, unsealed: int) -> Check:
         with path.open("rb") as whole:
             _copy(whole, revision, unsealed)
         revision.seek(0)
-        report = pdfa.validate_written(revision, "3b")
+        flavour = _flavour(revision)
+        revision.seek(0)
+        report = pdfa.validate_written(revision, flavour)
     if report.passed:
-        return _required("pdfa", passed=True, text="PDF/A-3b vor der Signatur gültig.")
+        return _required("pdfa", passed=True, text=f"PDF/A-{flavour} vor der Signatur gültig.")
     first = "; ".join(str(finding) for finding in report.findings[:3])
-    return _required("pdfa", passed=False, text=f"Keine gültige PDF/A-3b: {first}")
+    return _required("pdfa", passed=False, text=f"Keine gültige PDF/A-{flavour}: {first}")
+
+
+def _flavour(revision: BinaryIO) -> str:
+    """Return what the file claims to be, of the two that are made here."""
+    import pikepdf
+
+    try:
+        with pikepdf.open(revision) as pdf:
+            return "2b" if str(pdf.open_metadata().get("pdfaid:part")) == "2" else "3b"
+    except (pikepdf.PdfError, ValueError, RuntimeError, AttributeError, TypeError):
+        return "3b"
 
 
 def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
@@ -246,59 +260,6 @@ def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
     while missing > 0 and (block := source.read(min(missing, _CHUNK))):
         target.write(block)
         missing -= len(block)
-
-
-def _note(path: Path) -> tuple[Check, Facts]:
-    """Read the note and compare the document it names with the file's metadata."""
-    import pikepdf
-    from defusedxml.common import DefusedXmlException
-    from defusedxml.ElementTree import fromstring
-
-    try:
-        with pikepdf.open(path) as pdf:
-            if _NOTE not in pdf.attachments:
-                return _required("note", passed=False, text="Kein Scanvermerk in der Datei."), {}
-            content = pdf.attachments[_NOTE].get_file().read_bytes()
-            identifier = pdf.open_metadata().get("dc:identifier", "")
-        if len(content) > _MAX_NOTE:
-            return _required("note", passed=False, text="Der Scanvermerk ist zu groß."), {}
-        note = _read_note(fromstring(content))
-    # A damaged file can fail anywhere between its objects and the XML in it.
-    except (pikepdf.PdfError, ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        text = f"Der Scanvermerk ist nicht lesbar: {type(error).__name__}"
-        return _required("note", passed=False, text=text), {}
-    except (RuntimeError, AttributeError, TypeError) as error:
-        text = f"Der Scanvermerk ist nicht erreichbar: {type(error).__name__}"
-        return _required("note", passed=False, text=text), {}
-    if identifier != f"urn:uuid:{note['document']}":
-        text = "Der Scanvermerk gehört zu einem anderen Dokument als die Metadaten."
-        return _required("note", passed=False, text=text), note
-    text = f"Scanvermerk zu Dokument {note['document']}, {len(note['pages'])} Abbilder."
-    return _required("note", passed=True, text=text), note
-
-
-def _read_note(root: Element) -> Facts:
-    def text(path: str) -> str:
-        found = root.find("/".join(_NAMESPACE + part for part in path.split("/")))
-        if found is None or not found.text:
-            raise LookupError(path)
-        return found.text
-
-    digests = f"{_NAMESPACE}Pruefsummen/{_NAMESPACE}"
-    if root.tag != f"{_NAMESPACE}Scanvermerk":
-        raise LookupError(root.tag)
-    return {
-        "note": text("Vermerk/Kennung"),
-        "created_at": text("Vermerk/ErstelltAm"),
-        "treatment": text("Vermerk/Behandlung"),
-        "document": text("Scanprodukt/Kennung"),
-        "batch": text("Stapel/Kennung"),
-        "received_at": text("Eingang/Eingangsdatum"),
-        "sources": [element.text for element in root.findall(f"{digests}Quelle")],
-        "pages": [element.text for element in root.findall(f"{digests}Abbild")],
-        "composed": root.findtext(f"{digests}PdfVorVermerk"),
-        "text": root.findtext(f"{digests}Text"),
-    }
 
 
 def _sidecar(path: Path, digest: str) -> list[Check]:

@@ -20,13 +20,14 @@ from ingest.cli.assuring import qa
 from ingest.cli.bundling import evidence
 from ingest.cli.deciding import erase, put_back, reject, release, retry, reviewed, shift
 from ingest.cli.evidencing import preserve
+from ingest.cli.exporting import export
 from ingest.cli.keeping import backup, restore
 from ingest.cli.logs import log_
 from ingest.cli.outgoing import seal_outgoing
 from ingest.cli.printing import sheets
 from ingest.cli.procedures import procedure
 from ingest.cli.profiling import profile
-from ingest.cli.proving import check, export, verify
+from ingest.cli.proving import check, verify
 from ingest.cli.reading import list_, show, status
 from ingest.cli.receiving import receive
 from ingest.cli.reporting import report

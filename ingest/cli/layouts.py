@@ -1,4 +1,4 @@
-"""Layouts of recognised pages, made when somebody asks for them."""
+"""What is made only when somebody asks for it: layouts of pages, notes as people read them."""
 
 from __future__ import annotations
 
@@ -33,5 +33,22 @@ def write_alto(app: App, identifier: str, output: Path) -> None:
         for number, page in enumerate(pages, 1)
     )
     content = alto(laid)
+    with output.open("xb") as target:
+        target.write(content)
+
+
+def write_note(app: App, identifier: str, output: Path) -> None:
+    """Write the note of a document as a page of HTML to `output`, which must not exist.
+
+    Raises:
+        UsageError: There is no such document, or it has no note yet; nothing was written.
+    """
+    from ingest.ledger.showing import locate
+    from workers.note.reading import html
+
+    with app.ledger.reading() as connection:
+        found = locate(connection, identifier, "note")
+    with app.store.open(found.tenant, found.sha256) as stream:
+        content = html(stream.read())
     with output.open("xb") as target:
         target.write(content)

@@ -1,8 +1,7 @@
-"""`check`, `verify` and `export`: what the installation and its results can show."""
+"""`check` and `verify`: what the installation and its results can show."""
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -236,84 +235,6 @@ def _check_seal(app: App) -> None:
         child.call({}, _TOKEN_SECONDS, lambda: True)
     finally:
         child.close()
-
-
-@click.command()
-@click.argument("identifier", metavar="ID")
-@click.option(
-    "--what",
-    type=click.Choice(
-        [
-            "pdf",
-            "composed",
-            "original",
-            "note",
-            "text",
-            "alto",
-            "manifest",
-            "evidence",
-            "receipt-evidence",
-            "validation",
-        ]
-    ),
-    default="pdf",
-    show_default=True,
-    help=(
-        "Welche Ausgabe; composed: die PDF, die »qa verdict« beurteilt; alto: erkannte Wörter mit"
-        " Ort; evidence: Beweisnachweis nach RFC 4998; receipt-evidence: der des Eingangs;"
-        " validation: Prüfbericht über Signaturen des Originals (ETSI TS 119 102-2)."
-    ),
-)
-@click.option(
-    "--source",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Welche Datei eines Stapels (ab 1), mit --what original, receipt-evidence, validation.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Zieldatei; eine vorhandene wird nicht überschrieben.",
-)
-@with_app
-def export(app: App, identifier: str, what: str, source: int | None, output: Path) -> int:
-    """Schreibt eine Ausgabe eines Dokuments oder ein Original in eine Datei."""
-    if output.exists():
-        message = f"{output} gibt es schon; bitte einen anderen Namen angeben."
-        raise click.UsageError(message)
-    if what == "alto":
-        from ingest.cli.layouts import write_alto
-
-        write_alto(app, identifier, output)
-        click.echo(f"{output} geschrieben.")
-        return 0
-    if what == "evidence":
-        from ingest.cli.evidencing import write_record
-
-        write_record(app, identifier, output)
-        click.echo(f"{output} geschrieben.")
-        return 0
-    if what == "receipt-evidence":
-        from ingest.cli.attesting import write_receipt_record
-
-        write_receipt_record(app, identifier, source, output)
-        click.echo(f"{output} geschrieben.")
-        return 0
-    from ingest.ledger.reports import locate_report
-    from ingest.ledger.showing import locate
-
-    with app.ledger.reading() as connection:
-        if what == "validation":
-            found = locate_report(connection, identifier, source)
-        else:
-            found = locate(connection, identifier, what, source)  # type: ignore[arg-type]  # click.Choice
-    tenant, digest = found.tenant, found.sha256
-    with app.store.open(tenant, digest) as stream, output.open("xb") as target:
-        shutil.copyfileobj(stream, target)
-    click.echo(f"{output} geschrieben, SHA-256 {digest}.")
-    return 0
 
 
 @click.command()

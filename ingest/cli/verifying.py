@@ -16,6 +16,7 @@ from ingest.ledger.agreement import Examination
 from ingest.ledger.integrity import ERASED, Break
 from ingest.ledger.reading import referenced
 from ingest.ledger.showing import show
+from workers.noteverifying import contradictions
 from workers.sealing.keys import CERTIFICATE_FILE
 from workers.verification import Verification, verify_pdf
 
@@ -135,8 +136,18 @@ def _pdf_of(app: App, record: Facts, tenant: str, trust: Path | None) -> Iterato
         text = "noch keine gesicherte PDF vorhanden; das Original ist davon nicht berührt"
         yield _result("PDF", passed=False, required=False, text=text)
         return
+    note = (record.get("outputs") or {}).get("note")
+    beside = None
+    if note is not None:
+        with app.store.open(tenant, str(note["sha256"])) as stream:
+            beside = stream.read()
     with app.store.materialise(tenant, str(pdf["sha256"])) as path:
-        yield from _of_pdf(_verified(app, path, trust))
+        verification = _verified(app, path, trust, beside)
+    yield from _of_pdf(verification)
+    if verification.note:
+        wrong = " ".join(contradictions(verification.note, record))
+        text = wrong or "Vermerk und Ledger sagen dasselbe."
+        yield _result("note_in_ledger", passed=not wrong, text=text)
 
 
 def _own_certificate(app: App) -> Path | None:
@@ -145,11 +156,15 @@ def _own_certificate(app: App) -> Path | None:
     return path if path.is_file() else None
 
 
-def _verified(app: App, path: Path, trust: Path | None) -> Verification:
+def _verified(app: App, path: Path, trust: Path | None, note: bytes | None = None) -> Verification:
     sealing = app.settings.sealing
     issuers = sealing.token.issuers if sealing.token is not None else None
     return verify_pdf(
-        path, trust or _own_certificate(app), sealing.tsa_roots, seal_roots=trust or issuers
+        path,
+        trust or _own_certificate(app),
+        sealing.tsa_roots,
+        seal_roots=trust or issuers,
+        note=note,
     )
 
 

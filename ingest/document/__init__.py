@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ingest.document.kinds import PageRole, Priority, RenditionKind, Sides, SourceKind
 from ingest.document.omission import PUT_BACK, RESCANNED, left_out, replaced
-from ingest.document.plan import PLAN, Queue, Step, StepPlan, UnitKind
+from ingest.document.plan import CONFIRMATION, PLAN, Queue, Step, StepPlan, UnitKind
 from ingest.document.records import (
     Batch,
     Blob,
@@ -43,6 +43,7 @@ from ingest.document.work import (
 )
 
 __all__ = [
+    "CONFIRMATION",
     "DEFAULT_TENANT",
     "ENDS",
     "FORBIDDEN_PAIRS",

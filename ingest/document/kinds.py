@@ -29,6 +29,8 @@ class RenditionKind(enum.StrEnum):
     SEAL_REPORT = "seal_report"
     VALIDATION_REPORT = "validation_report"  #: batch: of a source's signatures, see its parent
     SIDECAR = "sidecar"  #: document: what was delivered beside the PDF, JSON
+    SUPPLEMENT = "supplement"  #: document: Ergänzungsvermerk after a clerk's result, XML
+    SUPPLEMENT_SEAL = "supplement_seal"  #: document: its detached seal, CMS
 
 
 class PageRole(enum.StrEnum):

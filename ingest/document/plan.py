@@ -31,6 +31,13 @@ class Step(enum.StrEnum):
     SEALING = "sealing"
     ROUTING = "routing"
     DELIVERY = "delivery"
+    CONFIRMING = "confirming"  #: document, delivered: a clerk's result becomes a supplementary note
+    CONFIRMATION_SEALING = "confirmation_sealing"
+    CONFIRMATION_DELIVERY = "confirmation_delivery"
+
+
+#: What is added to a delivered document; its own way is over.
+CONFIRMATION: Final = (Step.CONFIRMING, Step.CONFIRMATION_SEALING, Step.CONFIRMATION_DELIVERY)
 
 
 class Queue(enum.StrEnum):
@@ -50,12 +57,14 @@ class StepPlan:
         stage: The stage reached, None for steps of a page.
         following: The next step of the same unit, None at the end.
         seconds: Time budget of one attempt; the lease's heartbeat stops there.
+        event: What the document's event is called where it makes no new stage.
     """
 
     queue: Queue
     stage: BatchStage | Stage | None
     following: Step | None
     seconds: int
+    event: str | None = None
 
 
 _K, _T, _Q = UnitKind, Step, Queue
@@ -91,6 +100,27 @@ PLAN: Final = MappingProxyType(
         ),
         (_K.DOCUMENT, _T.DELIVERY): StepPlan(
             queue=_Q.DELIVERY, stage=Stage.DELIVERED, following=None, seconds=600
+        ),
+        (_K.DOCUMENT, _T.CONFIRMING): StepPlan(
+            queue=_Q.DELIVERY,
+            stage=Stage.DELIVERED,
+            following=_T.CONFIRMATION_SEALING,
+            seconds=60,
+            event="confirmation_noted",
+        ),
+        (_K.DOCUMENT, _T.CONFIRMATION_SEALING): StepPlan(
+            queue=_Q.SEALING,
+            stage=Stage.DELIVERED,
+            following=_T.CONFIRMATION_DELIVERY,
+            seconds=600,
+            event="confirmation_sealed",
+        ),
+        (_K.DOCUMENT, _T.CONFIRMATION_DELIVERY): StepPlan(
+            queue=_Q.DELIVERY,
+            stage=Stage.DELIVERED,
+            following=None,
+            seconds=600,
+            event="confirmation_delivered",
         ),
     }
 )

@@ -60,7 +60,8 @@ MOVES: Final = MappingProxyType(
         _S.WAITING: frozenset({_S.READY, _S.HELD, _S.SUPERSEDED}),
         _S.HELD: frozenset({_S.READY, _S.REJECTED, _S.SUPERSEDED}),
         _S.QUARANTINED: frozenset({_S.HELD, _S.SUPERSEDED}),
-        _S.DONE: frozenset({_S.SUPERSEDED}),
+        #: `ready` again only for what is added to a delivered document, see `Step.CONFIRMING`.
+        _S.DONE: frozenset({_S.READY, _S.SUPERSEDED}),
         _S.REJECTED: frozenset(),
         _S.SUPERSEDED: frozenset(),
     }

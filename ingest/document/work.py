@@ -20,6 +20,7 @@ RELEASE_KEYS: Final = MappingProxyType(
         "count": "accepted: Zählung stimmt so",
         "expected_sheets": "ZAHL: so viele Blätter sind es, nachgezählt",
         "department": "zuständige Stelle",
+        "device": "Gerät, mit dem gescannt wurde (ersetzendes Scannen)",
         "not_a_separator": "yes: die Seite ist kein Trennblatt",
         "password": "Kennwort des PDF; '-' fragt verdeckt danach und ist vorzuziehen",
         "profile": (
@@ -27,6 +28,7 @@ RELEASE_KEYS: Final = MappingProxyType(
             " Klasse des Trennblatts, die nur nach Freigabe bearbeitet wird"
         ),
         "received_at": "Eingangsdatum JJJJ-MM-TT",
+        "scanned_at": "Zeitpunkt des Scans JJJJ-MM-TTThh:mm (ersetzendes Scannen)",
         "sheet": "ignored: was auf Trennblättern nicht gilt, bleibt unbeachtet",
         "sides": "simplex oder duplex: so liegen die Seiten, in der Folge des Scans",
         "skip_unreadable": "yes: ohne die unlesbaren Seiten",

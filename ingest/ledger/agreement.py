@@ -158,14 +158,21 @@ def _state(row: Row, heard: Testimony, at_work: bool) -> Iterator[str]:
         yield "Der Eintrag ist als gelöscht gezeichnet, die Kette weiß davon nichts."
     if row.standing not in ENDS and not at_work:
         yield f"Stand {row.standing}: offen, aber ohne Arbeit; niemand führt es weiter"
-    if row.standing not in ENDS and row.stage in _FINAL:
-        yield f"Stand {row.standing}, aber die Kette ist am Ende"
-    if row.standing == Standing.DONE and row.stage not in _FINAL:
-        yield f"Stand erledigt, aber die Kette endet bei {row.stage}"
+    yield from _end(row, heard)
     if row.standing == Standing.REJECTED and not (heard.rejected or heard.erased):
         yield "Stand zurückgewiesen, aber niemand hat zurückgewiesen"
     if row.standing == Standing.SUPERSEDED and not (heard.erased or _superseded(row)):
         yield "Stand ersetzt, aber nichts hat es ersetzt"
+
+
+def _end(row: Row, heard: Testimony) -> Iterator[str]:
+    """Compare whether anything is left to do: a delivered document may owe a supplementary note."""
+    if row.standing not in ENDS and row.stage in _FINAL and not heard.confirming:
+        yield f"Stand {row.standing}, aber die Kette ist am Ende"
+    if row.standing == Standing.DONE and heard.confirming:
+        yield "Stand erledigt, aber ein Ergänzungsvermerk steht noch aus"
+    if row.standing == Standing.DONE and row.stage not in _FINAL:
+        yield f"Stand erledigt, aber die Kette endet bei {row.stage}"
 
 
 def _superseded(row: Row) -> bool:

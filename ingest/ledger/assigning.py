@@ -26,7 +26,7 @@ from ingest.document import (
     Superseded,
     UnitKind,
 )
-from ingest.ledger import links, reports, samples, schema, vouching, witnessed
+from ingest.ledger import confirming, links, reports, samples, schema, vouching, witnessed
 from ingest.ledger.accepting import idempotency_key, sources
 from ingest.ledger.terms import Claim, ClaimLost
 
@@ -241,7 +241,7 @@ def _superseded(connection: sa.Connection, row: Row) -> tuple[Superseded, ...]:
             id=old.id,
             revision=old.revision,
             delivery_key=idempotency_key(old.id, Step.DELIVERY),
-            delivery=old.facts.get(Step.DELIVERY, {}),
+            delivery=confirming.delivered(old.facts),
             digests=tuple(sorted(connection.execute(_MADE, {"unit": old.id}).scalars())),
         )
         for old in connection.execute(_EARLIER, values).all()

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import NOT_RECORDED, Facts, Role, Standing, UnitKind
+from ingest.document import CONFIRMATION, NOT_RECORDED, Facts, Role, Standing, UnitKind
 from ingest.errors import UsageError
 from ingest.ledger import accepting, chains, opening, openwork, people, quality, schema
 from ingest.ledger.columns import clean_text
@@ -144,6 +144,12 @@ def reject(connection: sa.Connection, unit_id: str, by: str, reason: str) -> Non
     moment = accepting.now(connection)
     sampled = quality.enter_of(connection, clean_text(unit_id))
     row, chosen = _chosen(connection, unit_id, {Standing.HELD}, "zurückgewiesen")
+    if row.step in CONFIRMATION:
+        text = (
+            f"Dokument {unit_id} ist zugestellt; offen ist nur sein Ergänzungsvermerk. Bitte die "
+            "Ursache beheben und mit „release“ oder „retry“ weiterführen."
+        )
+        raise UsageError(f"{unit_id} is delivered, not to be rejected", operator_text=text)
     if row.unit_kind == UnitKind.PAGE:
         text = (
             f"Seite {unit_id} kann nicht einzeln zurückgewiesen werden: bitte ihr Dokument oder "

@@ -10,6 +10,7 @@ is gone, and so do the evidence trees, for the reason that `ingest.ledger.eviden
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
@@ -107,7 +108,7 @@ def erase(
     _refuse_worked_on(connection, unit, family, locked)
     work = _Erasure(connection, batch, by, reason)
     if withdraw is not None:
-        work.withdrawn = {row.id: withdraw(_delivery(connection, row)) for row in chosen}
+        work.withdrawn = {row.id: _taken_back(connection, row, withdraw) for row in chosen}
     free = work.all_of(chosen) if whole else work.some_of(chosen, rest)
     if sampled and not whole:  # the others do not wait for what is gone
         quality.settle(connection, batch.id, accepting.now(connection))
@@ -192,7 +193,18 @@ def _refuse_worked_on(
         raise UsageError(f"{unit.id} is being worked on", operator_text=text)
 
 
-def _delivery(connection: sa.Connection, row: Row) -> Delivery:
+def _taken_back(connection: sa.Connection, row: Row, withdraw: Withdraw) -> Facts:
+    """Withdraw a document and what was delivered beside it later; return the sums."""
+    steps = [Step.DELIVERY]
+    if Step.CONFIRMING in row.facts:
+        steps.append(Step.CONFIRMATION_DELIVERY)
+    said: Counter[str] = Counter()
+    for step in steps:
+        said.update(withdraw(_delivery(connection, row, step)))
+    return dict(said)
+
+
+def _delivery(connection: sa.Connection, row: Row, step: Step) -> Delivery:
     of_source = sa.and_(_source.c.batch_id == row.batch_id, _source.c.ordinal == row.source)
     digests = sa.union(
         sa.select(_rendition.c.sha256).where(_rendition.c.unit_id == row.id),
@@ -201,9 +213,9 @@ def _delivery(connection: sa.Connection, row: Row) -> Delivery:
     )
     return Delivery(
         document=row.id,
-        key=accepting.idempotency_key(row.id, Step.DELIVERY),
-        facts=row.facts.get(Step.DELIVERY, {}),
-        digests=frozenset(connection.execute(digests, {"unit": row.id}).scalars()),
+        key=accepting.idempotency_key(row.id, step),
+        facts=row.facts.get(step, {}),
+        digests=frozenset(connection.execute(digests).scalars()),
     )
 
 

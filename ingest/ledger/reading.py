@@ -26,6 +26,7 @@ from ingest.document import (
     signatures,
 )
 from ingest.ledger import links, reviewing, schema
+from ingest.ledger.confirming import delivered
 
 Row = sa.Row[Any]
 _batch, _source, _document = schema.batch, schema.batch_source, schema.document
@@ -35,7 +36,13 @@ _consignment = schema.consignment
 _PIECE: Final = 200
 _FETCH: Final = 500
 #: What of a document is shown as its outputs, besides the original.
-OUTPUTS: Final = (RenditionKind.PDF, RenditionKind.NOTE, RenditionKind.TEXT)
+OUTPUTS: Final = (
+    RenditionKind.PDF,
+    RenditionKind.NOTE,
+    RenditionKind.TEXT,
+    RenditionKind.SUPPLEMENT,
+    RenditionKind.SUPPLEMENT_SEAL,
+)
 
 
 def rows(connection: sa.Connection, tenant: str | None = None) -> Generator[Facts, None, None]:
@@ -287,7 +294,7 @@ def _outputs(row: Row, made: dict[str, Row], source: Row) -> Facts:
     if report := report_sha256(source.facts):
         found["validation"] = report
     # where a later revision was delivered, the files of this one may have been withdrawn
-    places = {} if row.superseded_by else _delivered(row.facts.get(Step.DELIVERY, {}))
+    places = {} if row.superseded_by else _delivered(delivered(row.facts))
     return {
         kind: {"sha256": sha256} | ({"path": places[sha256]} if sha256 in places else {})
         for kind, sha256 in found.items()

@@ -333,7 +333,11 @@ def _document_step(
     checked = row.step == Step.CHECKING
     waits = sampled and checked and quality.is_member(connection, row.unit_id)
     reason = quality.reason(row.batch_id) if waits else {"reason_code": None, "reason": None}
-    entries = [chains.Entry(str(plan.stage), {**_account(row, outcome), **(outcome.leaves or {})})]
+    entries = [
+        chains.Entry(
+            plan.event or str(plan.stage), {**_account(row, outcome), **(outcome.leaves or {})}
+        )
+    ]
     stage = plan.stage
     if outcome.leaves is not None:
         stage = Stage.DELIVERED

@@ -15,7 +15,9 @@ from ingest.ledger import schema, witnessed
 from ingest.ledger.reading import describe, has_arrived, moment
 
 Row = sa.Row[Any]
-What = Literal["pdf", "composed", "original", "note", "text", "manifest"]
+What = Literal[
+    "pdf", "composed", "original", "note", "text", "manifest", "supplement", "supplement_seal"
+]
 _batch, _source, _document, _page = (
     schema.batch,
     schema.batch_source,
@@ -32,6 +34,8 @@ _SUFFIXES: Final = {
     RenditionKind.COMPOSED: ".pdf",
     RenditionKind.NOTE: ".xml",
     RenditionKind.TEXT: ".txt",
+    RenditionKind.SUPPLEMENT: ".ergaenzung.xml",
+    RenditionKind.SUPPLEMENT_SEAL: ".ergaenzung.p7s",
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import BatchStage, Facts, Stage, UnitKind
+from ingest.ledger.confirming import GIVEN, OWED
 from ingest.ledger.integrity import ERASED, is_genuine
 from ingest.ledger.reviewing import REVIEWED
 from ingest.ledger.revising import PAGE_PUT_BACK, PAGES_RESCANNED, SUPERSEDED
@@ -44,6 +45,7 @@ class Testimony:
         rescans: What was said of each file that was scanned again, by ordinal of the source.
         quality: The events of quality assurance, in order.
         opened: Digest of the copy a person opened, by ordinal of the source.
+        confirming: A supplementary note is owed to the delivered document.
     """
 
     begun_at: dt.datetime | None = None
@@ -61,6 +63,7 @@ class Testimony:
     rescans: dict[int, Facts] = field(default_factory=dict)
     opened: dict[int, str] = field(default_factory=dict)
     quality: list[Row] = field(default_factory=list)
+    confirming: bool = False
 
 
 _QUALITY: Final = "quality_"
@@ -80,6 +83,7 @@ def hear(unit_kind: str, events: Iterable[Row]) -> Testimony:
         heard.reviewed = event.kind == REVIEWED or (heard.reviewed and event.kind != Stage.CHECKED)
         if event.kind.startswith(_QUALITY):
             heard.quality.append(event)
+        heard.confirming = event.kind == OWED or (heard.confirming and event.kind != GIVEN)
         if event.salt is None or not is_genuine(event):
             heard.silent = True  # what was changed says nothing
         else:

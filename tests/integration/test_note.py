@@ -289,7 +289,7 @@ def test_steps_of_pages_say_when_the_last_page_was_done_and_by_which_version(
     assert said(tree, "//s:Schritt[@name='Seitenprüfung']/@werkzeug") == [
         f"scanstrasse {version} separation/3"
     ]
-    assert f"scanstrasse {version} note/1" in said(tree, "//s:Schritt[last()]/@werkzeug")[0]
+    assert f"scanstrasse {version} note/2" in said(tree, "//s:Schritt[last()]/@werkzeug")[0]
 
 
 def test_every_step_names_its_tool(desk: Desk, schema: Any) -> None:

@@ -96,7 +96,11 @@ class Desk:
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
-        house = {"organisation": "Stadt Musterhausen"}
+        house = {
+            "organisation": "Stadt Musterhausen",
+            "place": "Musterhausen",
+            "unit": "Scanstelle",
+        }
         self.settings = Settings(data=folder / "data", house=house, **settings)
         self.store = FolderStore(folder / "blobs")
 

@@ -75,13 +75,13 @@ def perform(
     try:
         receipt = journal.resume(assignment.idempotency_key)
         if receipt is None:
-            folder = _folder(outbox, document, system)
+            folder = folder_of(outbox, document, system)
             publication = _publication(assignment, document, context, folder)
             receipt = journal.publish(publication)
         # in this order: a consumer never finds the document missing
         replaced = [replace(outbox, earlier, system) for earlier in document.supersedes]
     except OSError as error:
-        raise _explained(outbox, error) from error
+        raise explained(outbox, error) from error
     described = Rendition(kind=RenditionKind.SIDECAR, **receipt["sidecar"])
     facts = {**receipt["facts"], "replaced": replaced} if replaced else receipt["facts"]
     return Outcome(renditions=(described,), facts=facts)
@@ -101,7 +101,12 @@ def stem_of(source_name: str, document_id: str, revision: int = 1) -> str:
     return f"{named}-{document_id}" if revision == 1 else f"{named}-fassung{revision}-{document_id}"
 
 
-def _folder(outbox: Path, document: Document, system: FileSystem) -> Path:
+def folder_of(outbox: Path, document: Document, system: FileSystem) -> Path:
+    """Return the folder of the document's department.
+
+    Raises:
+        UnsafeFolders: It cannot be one, or is none.
+    """
     department = document.facts["routing"]["department"]
     if not is_department(department):
         text = f"Abteilung '{department}' ist kein zulässiger Ordnername. Bitte Profil berichtigen."
@@ -219,7 +224,8 @@ def _extension(name: str) -> str:
     return f".{suffix}" if re.fullmatch(r"[a-z0-9]{1,8}", suffix) else ".bin"
 
 
-def _explained(outbox: Path, error: OSError) -> ScanstrasseError:
+def explained(outbox: Path, error: OSError) -> ScanstrasseError:
+    """Say who has to act where an outbox cannot be written."""
     message = f"delivery below {outbox}: {error}"
     where = error.filename or outbox
     if error.errno in _FOLDER_FAULTS:

@@ -64,7 +64,7 @@ def sidecar(
             "version": assignment.profile["version"],
             "sha256": assignment.profile_sha256,
         },
-        "treatment": "kopierend",
+        "treatment": note.get("treatment", "kopierend"),
         "department": routing["department"],
         "rule": routing["rule"],
         "routing_reason": routing["reason"],

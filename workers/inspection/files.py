@@ -23,6 +23,25 @@ _CENTIMETRE: Final = 3
 _COMPRESSION: Final = 259
 #: JBIG2 in TIFF (TIFF-FX); no decoder here tells whether letters share symbols.
 _TIFF_JBIG2: Final = 34715
+#: How an image is packed, by its TIFF tag (TIFF 6.0 and its supplements) or its kind of file.
+_PACKED: Final = MappingProxyType(
+    {
+        1: "keine",
+        2: "Fax G3",
+        3: "Fax G3",
+        4: "Fax G4",
+        5: "LZW",
+        6: "JPEG",
+        7: "JPEG",
+        8: "Deflate",
+        32773: "PackBits",
+        32946: "Deflate",
+        _TIFF_JBIG2: "JBIG2",
+        SourceKind.JPEG: "JPEG",
+        SourceKind.PNG: "Deflate",
+        SourceKind.GIF: "LZW",
+    }
+)
 _RATIONAL_BYTES: Final = 8
 _CALLED: Final = MappingProxyType(
     {
@@ -105,7 +124,10 @@ def image(source: Source, path: Path, limit: int) -> Inspected:
         source=source.ordinal,
         index=0,
         sha256=source.sha256,
-        facts=_raster_facts(width, height, dpi, source.kind),
+        facts={
+            **_raster_facts(width, height, dpi, source.kind),
+            "compression": _PACKED.get(source.kind),
+        },
     )
     return Inspected(_scanned(source, 1, findings), (page,))
 
@@ -122,6 +144,7 @@ def tiff_pages(source: Source, path: Path, limit: int) -> Inspected:
         check_size(frame.width, frame.height, index, limit)
         digest = source.sha256 if len(frames) == 1 else tiff.frame_digest(path, frame)
         facts = _raster_facts(frame.width, frame.height, _tiff_dpi(frame), source.kind)
+        facts["compression"] = _PACKED.get(_whole_number(frame, _COMPRESSION) or 1)
         pages.append(FoundPage(source=source.ordinal, index=index, sha256=digest, facts=facts))
     coded = any(_whole_number(frame, _COMPRESSION) == _TIFF_JBIG2 for frame in frames)
     taken = _scanned(source, len(pages), [])

@@ -1,91 +1,207 @@
-"""Note: the Scanvermerk is written and attached to the PDF, before anything is sealed.
+"""Note: what is known of the scan is written down and bound to the PDF before anything is sealed.
 
-The order is fixed: words, checks, note, seal. The note holds the digests of what came in
-and of the PDF before it, and the seal covers the note.
+A copying scan gets a Scanvermerk, a replacing one a Transfervermerk. The order is fixed: words,
+checks, quality assurance, note, seal. The note holds the digests of what came in and of the PDF
+before it. It lies inside the PDF (`container = "pdfa3"`), and the seal covers it; or beside it
+(`pdfa2`): then it holds the digest of the sealed PDF's content, and that PDF names the note.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import pikepdf
-
 from ingest import clock
 from ingest.context import StepContext
-from ingest.document import (
-    Assignment,
-    Batch,
-    Document,
-    Facts,
-    Outcome,
-    Page,
-    Rendition,
-    RenditionKind,
-    Step,
-    new_id,
-)
+from ingest.document import Assignment, Document, Facts, Outcome, Rendition, RenditionKind, new_id
 from ingest.errors import CheckFailed
-from ingest.product import PRODUCT
+from workers.note import scanvermerk as copying
 from workers.note.anomalies import anomalies, findings, unique
-from workers.note.attachment import NotConforming, XmpFields, attach
-from workers.note.scanvermerk import NoteContent, ProcessStep, is_electronic, receipt, scanvermerk
+from workers.note.attachment import Attachment, NotConforming, XmpFields, attach
+from workers.note.completeness import is_accepted, require_complete
+from workers.note.integrity import planned
+from workers.note.scanvermerk import NoteContent, Receipt, is_electronic, receipt
+from workers.note.statement import Statement, awaited, statement
+from workers.note.supplied import Known, known
+from workers.note.transfervermerk import Given, transfervermerk
+from workers.note.way import TOOL, steps
+from workers.noteproof import FILENAMES, NAMESPACE, SCANVERMERK_NAMESPACE
 
-TOOL: Final = f"{PRODUCT} note/1, pikepdf {pikepdf.__version__}"
 #: What we compose from pixels ourselves has to be valid; foreign constructs may defeat us.
 _OWN_RUNGS: Final = frozenset({"image", "rendered"})
-_NAMES: Final = {
-    Step.INSPECTION: "Eingangsprüfung",
-    Step.EXAMINATION: "Seitenprüfung",
-    Step.SEPARATION: "Trennung",
-    Step.RECOGNITION: "Texterkennung",
-    Step.COMPOSITION: "Aufbereitung zu PDF/A",
-    Step.CHECKING: "Prüfung",
-}
+_FLAVOURS: Final = {"pdfa3": "3b", "pdfa2": "2b"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Draft:
+    """A note that can be written as soon as it is known where it will lie.
+
+    Attributes:
+        write: Takes the digest of the PDF that is sealed, None where the note goes inside it.
+        statement: Of a transfer note; None of a Scanvermerk, which states no match.
+    """
+
+    name: str
+    namespace: str
+    content: NoteContent
+    known: Known
+    write: Callable[[NoteContent], bytes]
+    statement: Statement | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bound:
+    """A note and the PDF it belongs to, or why a foreign PDF could not take it."""
+
+    note: bytes
+    noted: Rendition | None
+    refusal: str | None = None
 
 
 def perform(assignment: Assignment, context: StepContext) -> Outcome:
-    """Write the note; where there is a PDF, return it with the note attached.
+    """Write the note; where there is a PDF, return it bound to the note.
+
+    The note of a replacing scan waits for the check that has to come before it.
 
     Raises:
-        CheckFailed: Our own scan is not valid PDF/A-3b with its note; nothing was recorded.
+        CheckFailed: Our own scan is not valid PDF/A with its note; nothing was recorded.
+        NoteIncomplete: What a transfer note must say is not known; the text lists all of it.
+        CountMismatch: Sheets, images or pages of a replacing scan do not agree.
+        NotConfirmed: The check of scan against paper ended badly.
     """
     document = assignment.document
     if document is None:
         message = f"step {assignment.step} needs a document"
         raise ValueError(message)
+    if is_replacing(assignment, document):
+        if (wait := awaited(assignment.quality)) is not None:
+            return Outcome(wait=wait)
+        draft = _transfer(assignment, document, context)
+    else:
+        draft = _copying(assignment, document, context)
     found = findings(assignment, document)
-    zone = ZoneInfo(context.settings.house.zone)
-    received = receipt(assignment, document, zone)
-    content = NoteContent(
-        note_id=new_id(),
-        created_at=clock.now(),
-        zone=zone,
-        organisation=context.settings.house.organisation,
-        steps=tuple(_steps(assignment, document)),
-        anomalies=tuple(unique([*anomalies(assignment, document), *found])),
-        receipt=received,
+    bound = _bound(assignment, document, context, draft)
+    if bound.refusal is not None:
+        found.append("Der Scanvermerk liegt neben der Datei: " + bound.refusal)
+    renditions = [_note_rendition(context, assignment, document, bound.note)]
+    if bound.noted is not None:
+        renditions.append(bound.noted)
+    return Outcome(renditions=tuple(renditions), facts=_facts(assignment, draft, bound, found))
+
+
+def is_replacing(assignment: Assignment, document: Document) -> bool:
+    """Tell whether the document is paper whose class replaces it; what was never paper is not."""
+    return assignment.profile["treatment"] == "replacing" and not is_electronic(
+        assignment, document
     )
-    note = scanvermerk(assignment, document, content)
-    noted, refusal = _attached(assignment, document, context, note)
-    if refusal is not None:
-        found.append("Der Scanvermerk liegt neben der Datei: " + refusal)
-    renditions = [_note_rendition(context, assignment, document, note)]
-    if noted is not None:
-        renditions.append(noted)
+
+
+def _facts(assignment: Assignment, draft: _Draft, bound: _Bound, found: list[str]) -> Facts:
+    content, zone = draft.content, draft.content.zone
+    received: Receipt | None = content.receipt
     facts: Facts = {
         "note_id": content.note_id,
         "created_at": content.created_at.isoformat(),
         "received_at": None if received is None else received.at.astimezone(zone).isoformat(),
         "received_at_source": None if received is None else received.source,
-        "attached": noted is not None,
-        "pdfa": "3b" if noted is not None else None,
+        "attached": bound.noted is not None and not _is_beside(assignment),
+        "pdfa": None if bound.noted is None else bound.noted.settings["pdfa"],
+        "treatment": "kopierend" if draft.statement is None else draft.statement.treatment,
         "anomalies": list(content.anomalies),
         "findings": found,
     }
-    return Outcome(renditions=tuple(renditions), facts=facts)
+    if draft.statement is not None:
+        facts["statement"] = draft.statement.facts()
+    return facts
+
+
+def _copying(assignment: Assignment, document: Document, context: StepContext) -> _Draft:
+    zone = ZoneInfo(context.settings.house.zone)
+    received = receipt(assignment, document, zone)
+    seen = [*anomalies(assignment, document), *findings(assignment, document)]
+    title = copying.TITLE
+    return _Draft(
+        name=title,
+        namespace=SCANVERMERK_NAMESPACE,
+        content=_content(assignment, document, context, title, seen, received),
+        known=Known(envelope=assignment.envelope, receipt=received, supplied=()),
+        write=lambda content: copying.scanvermerk(assignment, document, content),
+        statement=None,
+    )
+
+
+def _transfer(assignment: Assignment, document: Document, context: StepContext) -> _Draft:
+    house, sealing = context.settings.house, context.settings.sealing
+    told = known(assignment, document, ZoneInfo(house.zone))
+    require_complete(assignment, document, house, told)
+    said = statement(assignment)
+    seen = [*anomalies(assignment, document), *_noticed(assignment, told)]
+    title = "Transfervermerk"
+    content = _content(
+        assignment, document, context, title, [*seen, *findings(assignment, document)], told.receipt
+    )
+    given = Given(
+        assignment=assignment,
+        document=document,
+        content=content,
+        house=house,
+        known=told,
+        statement=said,
+        planned=planned(
+            assignment.profile["sealing"],
+            authorities=bool(sealing.authorities),
+            inside=not _is_beside(assignment),
+        ),
+        clock=clock.state(),
+        counts_accepted=is_accepted(assignment),
+    )
+    return _Draft(
+        name=title,
+        namespace=NAMESPACE,
+        content=content,
+        known=told,
+        write=lambda content: transfervermerk(replace(given, content=content)),
+        statement=said,
+    )
+
+
+def _noticed(assignment: Assignment, told: Known) -> list[str]:
+    """Return what a reader of a transfer note must know beyond the images themselves."""
+    noticed = []
+    if told.supplied:
+        noticed.append(f"Erst bei der Freigabe nachgetragen: {', '.join(told.supplied)}")
+    if is_accepted(assignment):
+        noticed.append("Zählung: eine Abweichung wurde von einer Person hingenommen")
+    noticed += [
+        f"Abbild {entry['page']}: nachgescannt ({entry['reason']})"
+        for entry in assignment.quality.get("rescanned") or ()
+    ]
+    if clock.state().synchronised is False:
+        noticed.append("Die Uhr des Systems war nicht mit einem Zeitdienst abgeglichen")
+    return noticed
+
+
+def _content(
+    assignment: Assignment,
+    document: Document,
+    context: StepContext,
+    title: str,
+    seen: list[str],
+    received: Receipt | None,
+) -> NoteContent:
+    house = context.settings.house
+    return NoteContent(
+        note_id=new_id(),
+        created_at=clock.now(),
+        zone=ZoneInfo(house.zone),
+        organisation=house.organisation,
+        steps=tuple(steps(assignment, document, title)),
+        anomalies=tuple(unique(seen)),
+        receipt=received,
+    )
 
 
 def _note_rendition(
@@ -99,46 +215,73 @@ def _note_rendition(
     )
 
 
-def _attached(
-    assignment: Assignment, document: Document, context: StepContext, note: bytes
-) -> tuple[Rendition | None, str | None]:
-    """Return the PDF with its note, or why a foreign PDF cannot carry it."""
+def _is_beside(assignment: Assignment) -> bool:
+    container: str = assignment.profile["note"].get("container", "pdfa3")
+    return container == "pdfa2"
+
+
+def _bound(
+    assignment: Assignment, document: Document, context: StepContext, draft: _Draft
+) -> _Bound:
+    """Return the note and its PDF, or why a foreign PDF cannot carry it."""
     composed = document.renditions.get(RenditionKind.COMPOSED)
     if composed is None:
-        return None, None
+        return _Bound(note=draft.write(draft.content), noted=None)
     facts = document.facts.get("composition", {})
     own = facts.get("rung", "image") in _OWN_RUNGS
     if not own and facts.get("pdfa") is None:
-        return None, "die fremde PDF ließ sich nicht in PDF/A-3b überführen"
-    target = context.workspace / "noted.pdf"
-    fields = _fields(assignment, document, context, own=own)
+        refusal = "die fremde PDF ließ sich nicht in PDF/A-3b überführen"
+        return _Bound(note=draft.write(draft.content), noted=None, refusal=refusal)
     try:
-        attach(context.path(composed.sha256), note, fields, target)
+        return _made(assignment, document, context, draft, composed)
     except NotConforming as error:
-        if not own:
-            return None, "die fremde PDF ist mit Vermerk keine gültige PDF/A-3b"
+        if not own and draft.statement is None:
+            refusal = "die fremde PDF ist mit Vermerk keine gültige PDF/A-3b"
+            return _Bound(note=draft.write(draft.content), noted=None, refusal=refusal)
         raise CheckFailed(
-            f"document {document.id} with its note is not PDF/A-3b: {error}",
+            f"document {document.id} with its note is not PDF/A: {error}",
             operator_text=(
-                f"Dokument {document.id}: Die erzeugte Datei ist mit Scanvermerk keine gültige "
-                "PDF/A-3b. Bitte das Papier neu scannen oder das Original weitergeben; die "
+                f"Dokument {document.id}: Die erzeugte Datei ist mit {draft.name} keine gültige "
+                "PDF/A. Bitte das Papier neu scannen oder das Original weitergeben; die "
                 "Einzelheiten stehen im Protokoll."
             ),
         ) from error
+
+
+def _made(
+    assignment: Assignment,
+    document: Document,
+    context: StepContext,
+    draft: _Draft,
+    composed: Rendition,
+) -> _Bound:
+    target = context.workspace / "noted.pdf"
+    flavour = _FLAVOURS["pdfa2" if _is_beside(assignment) else "pdfa3"]
+    fields = _fields(assignment, document, context, draft)
+    if _is_beside(assignment):
+        attach(context.path(composed.sha256), None, fields, target, flavour)
+        with target.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        note = draft.write(replace(draft.content, pdf_sha256=sha256))
+    else:
+        note = draft.write(draft.content)
+        inside = Attachment(content=note, filename=FILENAMES[draft.namespace], name=draft.name)
+        attach(context.path(composed.sha256), inside, fields, target, flavour)
     noted = context.rendition(
         RenditionKind.NOTED,
         target,
         media_type="application/pdf",
         parent=composed.sha256,
         tool=TOOL,
-        settings={"pdfa": "3b"},
+        settings={"pdfa": flavour},
     )
-    return noted, None
+    return _Bound(note=note, noted=noted)
 
 
 def _fields(
-    assignment: Assignment, document: Document, context: StepContext, *, own: bool
+    assignment: Assignment, document: Document, context: StepContext, draft: _Draft
 ) -> XmpFields:
+    own = document.facts.get("composition", {}).get("rung", "image") in _OWN_RUNGS
     source = assignment.batch.source(document.source)
     stem = source.name.rpartition(".")[0] or source.name
     paper = own and not is_electronic(assignment, document)
@@ -148,63 +291,7 @@ def _fields(
         source=f"urn:sha256:{source.sha256}",
         publisher=context.settings.house.organisation,
         creator_tool="Scanstraße",
-        created_at=assignment.batch.envelope.scanned_at if paper else None,
+        created_at=draft.known.envelope.scanned_at if paper else None,
         own_scan=own,
+        note=f"urn:uuid:{draft.content.note_id}" if _is_beside(assignment) else None,
     )
-
-
-def _steps(assignment: Assignment, document: Document) -> list[ProcessStep]:
-    """Return the steps that left a trace, with the time where one was recorded."""
-    batch, pages = assignment.batch, assignment.pages
-    steps = [ProcessStep(name="Registrierung", at=batch.registered_at, tool="scanstrasse intake/1")]
-    steps += _of_batch(batch, Step.INSPECTION)
-    steps += _of_pages(pages, Step.EXAMINATION, lambda facts: str(facts.get("detector") or ""))
-    steps += _of_batch(batch, Step.SEPARATION)
-    steps += _of_pages(pages, Step.RECOGNITION, _engine)
-    composed = document.renditions.get(RenditionKind.COMPOSED)
-    if composed is not None:
-        at = _at(document.facts.get("composition", {}))
-        steps.append(ProcessStep(name=_NAMES[Step.COMPOSITION], at=at, tool=composed.tool))
-    if "checking" in document.facts:
-        facts = document.facts["checking"]
-        detectors = sorted({str(c["detector"]) for c in facts.get("checks", []) if "detector" in c})
-        tool = ", ".join(detectors) or "scanstrasse checking/1"
-        steps.append(ProcessStep(name=_NAMES[Step.CHECKING], at=_at(facts), tool=tool))
-    steps.append(ProcessStep(name="Scanvermerk", at=clock.now(), tool=TOOL))
-    return steps
-
-
-def _of_batch(batch: Batch, step: Step) -> Iterator[ProcessStep]:
-    facts = batch.facts.get(step)
-    if facts:
-        tool = str(facts.get("detector") or f"scanstrasse {step}/1")
-        yield ProcessStep(name=_NAMES[step], at=_at(facts), tool=tool)
-
-
-def _of_pages(
-    pages: Iterable[Page], step: Step, named: Callable[[Facts], str]
-) -> Iterator[ProcessStep]:
-    """Yield a step of pages once for each tool that did it, with the time of the last page."""
-    times: dict[str, list[dt.datetime]] = {}
-    for page in pages:
-        if tool := named(page.facts.get(step, {})):
-            recorded = page.facts.get("recorded_at", {}).get(step)
-            times.setdefault(tool, [])
-            if recorded is not None:
-                times[tool].append(dt.datetime.fromisoformat(recorded))
-    for tool in sorted(times):
-        yield ProcessStep(name=_NAMES[step], at=max(times[tool], default=None), tool=tool)
-
-
-def _engine(recognition: Facts) -> str:
-    if recognition.get("native_text"):
-        return "vorhandener Text der Datei übernommen"
-    words = [str(recognition[key]) for key in ("engine", "model") if recognition.get(key)]
-    languages = recognition.get("languages") or []
-    named = "+".join(languages) if isinstance(languages, list) else str(languages)
-    return " ".join([*words, *([f"({named})"] if named and words else [])])
-
-
-def _at(facts: Facts) -> dt.datetime | None:
-    recorded = facts.get("recorded_at")
-    return None if recorded is None else dt.datetime.fromisoformat(recorded)

@@ -9,9 +9,7 @@ folder of the machine is in it, because the note travels with the file to citize
 from __future__ import annotations
 
 import datetime as dt
-import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Final
 from xml.etree import ElementTree as ET
 
@@ -21,11 +19,13 @@ from ingest.document import (
     PUT_BACK,
     Assignment,
     Document,
+    Page,
     RenditionKind,
 )
+from workers.note.elements import bare, child, clean, moment, written
+from workers.noteproof import SCANVERMERK_NAMESPACE
 
-NAMESPACE: Final = "urn:scanstrasse:scanvermerk:1"
-FILENAME: Final = "scanvermerk.xml"
+TITLE: Final = "Scanvermerk"
 _PAPER: Final = (
     "Kopierendes Scannen: Diese Datei ist eine elektronische Kopie. Eine bildliche und "
     "inhaltliche Übereinstimmung mit dem Papier wird nicht bestätigt. Das Papieroriginal bleibt "
@@ -36,11 +36,9 @@ _ELECTRONIC: Final = (
     "Maßgeblich bleibt das unverändert aufbewahrte Original; Signaturen und Siegel des Originals "
     "gelten nur dort. Eine bildliche und inhaltliche Übereinstimmung wird nicht bestätigt."
 )
-_OMITTED: Final = {"separator": "Trennblatt", "blank": "leere Seite", "unreadable": "nicht lesbar"}
+OMITTED: Final = {"separator": "Trennblatt", "blank": "leere Seite", "unreadable": "nicht lesbar"}
 _MODES: Final = {"1": "bitonal", "L": "Graustufen", "RGB": "Farbe"}
 _RESOLUTION: Final = {"file": "Datei", "default": "angenommen"}
-#: What XML 1.0 cannot carry at all.
-_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +69,8 @@ class NoteContent:
         steps: In the order they were done.
         anomalies: German sentences; empty writes "Keine" explicitly.
         receipt: Date of receipt and where it came from, None where not recorded.
+        pdf_sha256: Of the PDF that goes into the seal, where the note lies beside it; None where
+            the note is inside, since no file can hold its own digest.
     """
 
     note_id: str
@@ -80,11 +80,12 @@ class NoteContent:
     steps: tuple[ProcessStep, ...]
     anomalies: tuple[str, ...]
     receipt: Receipt | None
+    pdf_sha256: str | None = None
 
 
 def scanvermerk(assignment: Assignment, document: Document, content: NoteContent) -> bytes:
     """Return the note as UTF-8 XML, valid against `scanvermerk-1.xsd`."""
-    root = ET.Element("Scanvermerk", {"xmlns": NAMESPACE, "version": "1.0"})
+    root = ET.Element("Scanvermerk", {"xmlns": SCANVERMERK_NAMESPACE, "version": "1.0"})
     _heading(root, assignment, document, content)
     _capture(root, assignment, document, content)
     _receipt(root, assignment, content)
@@ -93,26 +94,24 @@ def scanvermerk(assignment: Assignment, document: Document, content: NoteContent
     _images(root, assignment)
     steps = ET.SubElement(root, "Prozessschritte")
     for step in content.steps:
-        moment = _moment(step.at, content.zone)
-        attributes = {"name": step.name, "zeitpunkt": moment, "werkzeug": _clean(step.tool)}
+        at = moment(step.at, content.zone)
+        attributes = {"name": step.name, "zeitpunkt": at, "werkzeug": clean(step.tool)}
         ET.SubElement(steps, "Schritt", attributes)
     anomalies = ET.SubElement(root, "Auffaelligkeiten")
     for anomaly in content.anomalies:
-        _text(anomalies, "Auffaelligkeit", anomaly)
+        child(anomalies, "Auffaelligkeit", anomaly)
     if not content.anomalies:
         ET.SubElement(anomalies, "Keine")
-    _digests(root, assignment, document)
-    ET.indent(root)
-    written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-    return written + b"\n"
+    _digests(root, assignment, document, content.pdf_sha256)
+    return written(root)
 
 
 def receipt(assignment: Assignment, document: Document, zone: dt.tzinfo) -> Receipt | None:
     """Return when the document was received: its separator sheet counts before its batch."""
     hints = document.facts.get("separation", {})
     if hints.get("received_at"):
-        moment = dt.datetime.fromisoformat(hints["received_at"])
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        said = dt.datetime.fromisoformat(hints["received_at"])
+        aware = said if said.tzinfo else said.replace(tzinfo=zone)
         return Receipt(at=aware, source=hints.get("received_at_source", "separator"))
     envelope = assignment.batch.envelope
     if envelope.received_at is None:
@@ -161,17 +160,24 @@ def _heading(
 ) -> None:
     electronic = is_electronic(assignment, document)
     note = ET.SubElement(root, "Vermerk")
-    _text(note, "Kennung", content.note_id)
-    _text(note, "ErstelltAm", _moment(content.created_at, content.zone))
-    _text(note, "Titel", assignment.profile["note"]["title"])
-    _text(note, "Behandlung", "kopierend")
-    _text(note, "Erklaerung", _ELECTRONIC if electronic else _PAPER)
+    child(note, "Kennung", content.note_id)
+    child(note, "ErstelltAm", moment(content.created_at, content.zone))
+    child(note, "Titel", _title(assignment))
+    child(note, "Behandlung", "kopierend")
+    child(note, "Erklaerung", _ELECTRONIC if electronic else _PAPER)
     product = ET.SubElement(root, "Scanprodukt")
-    _text(product, "Kennung", document.id)
-    _text(product, "Fassung", str(document.revision))
+    child(product, "Kennung", document.id)
+    child(product, "Fassung", str(document.revision))
     if document.supersedes:
-        _text(product, "Ersetzt", document.supersedes[0].id)
-    _text(product, "Herkunft", "elektronisch" if electronic else "Papier")
+        child(product, "Ersetzt", document.supersedes[0].id)
+    child(product, "Herkunft", "elektronisch" if electronic else "Papier")
+
+
+def _title(assignment: Assignment) -> str:
+    """Return the heading; what a replacing class calls its notes would promise too much here."""
+    if assignment.profile["treatment"] == "replacing":
+        return TITLE
+    return str(assignment.profile["note"]["title"])
 
 
 def _capture(
@@ -180,12 +186,12 @@ def _capture(
     envelope = assignment.envelope
     never_paper = is_electronic(assignment, document)
     capture = ET.SubElement(root, "Erfassung")
-    _text(capture, "Organisation", content.organisation)
-    _text(capture, "Bearbeiterkuerzel", envelope.operator)
-    _text(capture, "Geraet", envelope.device)
+    child(capture, "Organisation", content.organisation)
+    child(capture, "Bearbeiterkuerzel", envelope.operator)
+    child(capture, "Geraet", envelope.device)
     unknown = NOT_APPLICABLE if never_paper else NOT_RECORDED
-    _text(capture, "GescanntAm", _moment(envelope.scanned_at, content.zone, unknown))
-    _text(capture, "Aufbewahrungsort", envelope.storage_place)
+    child(capture, "GescanntAm", moment(envelope.scanned_at, content.zone, unknown))
+    child(capture, "Aufbewahrungsort", envelope.storage_place)
 
 
 def _receipt(root: ET.Element, assignment: Assignment, content: NoteContent) -> None:
@@ -193,26 +199,25 @@ def _receipt(root: ET.Element, assignment: Assignment, content: NoteContent) -> 
     unknown = NOT_APPLICABLE if existing else NOT_RECORDED
     known = content.receipt
     element = ET.SubElement(root, "Eingang")
-    moment = _moment(known.at if known else None, content.zone, unknown)
-    _text(element, "Eingangsdatum", moment)
-    _text(element, "EingangsdatumQuelle", known.source if known else unknown)
-    _text(element, "RegistriertAm", _moment(assignment.batch.registered_at, content.zone))
-    _text(element, "Kanal", assignment.batch.envelope.channel)
+    child(element, "Eingangsdatum", moment(known.at if known else None, content.zone, unknown))
+    child(element, "EingangsdatumQuelle", known.source if known else unknown)
+    child(element, "RegistriertAm", moment(assignment.batch.registered_at, content.zone))
+    child(element, "Kanal", assignment.batch.envelope.channel)
 
 
 def _position(root: ET.Element, assignment: Assignment, document: Document) -> None:
     numbers = [page.number for page in assignment.pages]
     total = sum(source.pages or 0 for source in assignment.batch.sources)
     batch = ET.SubElement(root, "Stapel")
-    _text(batch, "Kennung", assignment.batch.id)
-    _text(batch, "Dokument", str(document.ordinal))
-    _text(batch, "AbbildVon", str(min(numbers)) if numbers else NOT_APPLICABLE)
-    _text(batch, "AbbildBis", str(max(numbers)) if numbers else NOT_APPLICABLE)
-    _text(batch, "AbbilderGesamt", str(total) if total else NOT_RECORDED)
+    child(batch, "Kennung", assignment.batch.id)
+    child(batch, "Dokument", str(document.ordinal))
+    child(batch, "AbbildVon", str(min(numbers)) if numbers else NOT_APPLICABLE)
+    child(batch, "AbbildBis", str(max(numbers)) if numbers else NOT_APPLICABLE)
+    child(batch, "AbbilderGesamt", str(total) if total else NOT_RECORDED)
     procedure = ET.SubElement(root, "Verfahren")
-    _text(procedure, "Profil", assignment.profile["name"])
-    _text(procedure, "Version", assignment.profile["version"])
-    _text(procedure, "Sha256", assignment.profile_sha256)
+    child(procedure, "Profil", assignment.profile["name"])
+    child(procedure, "Version", assignment.profile["version"])
+    child(procedure, "Sha256", assignment.profile_sha256)
 
 
 def _counts(
@@ -220,18 +225,18 @@ def _counts(
 ) -> None:
     expected = assignment.batch.envelope.expected_sheets
     counts = ET.SubElement(root, "Zaehlung")
-    _text(counts, "ErwarteteBlaetter", None if expected is None else str(expected))
-    _text(counts, "Seiten", str(len(assignment.pages)))
+    child(counts, "ErwarteteBlaetter", None if expected is None else str(expected))
+    child(counts, "Seiten", str(len(assignment.pages)))
     for number, kind in omitted(assignment):
-        attributes = {"abbild": str(number), "grund": _OMITTED.get(kind, kind)}
+        attributes = {"abbild": str(number), "grund": OMITTED.get(kind, kind)}
         ET.SubElement(counts, "Weggelassen", attributes)
     for entry in document.facts.get("separation", {}).get(PUT_BACK, []):
         attributes = {
             "abbild": str(entry["page"]),
-            "art": _OMITTED.get(entry["kind"], str(entry["kind"])),
-            "kuerzel": _clean(entry["by"]),
-            "zeitpunkt": _moment(dt.datetime.fromisoformat(entry["at"]), content.zone),
-            "grund": _clean(entry["reason"]),
+            "art": OMITTED.get(entry["kind"], str(entry["kind"])),
+            "kuerzel": clean(entry["by"]),
+            "zeitpunkt": moment(dt.datetime.fromisoformat(entry["at"]), content.zone),
+            "grund": clean(entry["reason"]),
         }
         ET.SubElement(counts, "Wiederaufgenommen", attributes)
 
@@ -240,51 +245,41 @@ def _images(root: ET.Element, assignment: Assignment) -> None:
     """Say how each image was captured; a page that was never pixels has no resolution."""
     images = ET.SubElement(root, "Abbilder")
     for page in assignment.pages:
-        found = page.facts.get("examination", {})
-        inspected = page.facts.get("inspection", {})
-        drawn = inspected.get("media_type") == "application/pdf" and not inspected.get("dpi")
-        unknown = NOT_APPLICABLE if drawn else NOT_RECORDED
-        known = {} if drawn else found
-        across, down = known.get("dpi") or (None, None)
-        attributes = {
-            "nummer": str(page.number),
-            "breite": str(known.get("width") or unknown),
-            "hoehe": str(known.get("height") or unknown),
-            "aufloesung": f"{across:g}x{down:g}" if across and down else unknown,
-            "aufloesungQuelle": _RESOLUTION.get(str(known.get("dpi_source")), unknown),
-            "farbmodus": _MODES.get(str(known.get("mode")), unknown),
-        }
-        ET.SubElement(images, "Abbild", attributes)
+        ET.SubElement(images, "Abbild", image(page))
 
 
-def _digests(root: ET.Element, assignment: Assignment, document: Document) -> None:
+def image(page: Page) -> dict[str, str]:
+    """Return the attributes that describe one image as it was captured."""
+    found = page.facts.get("examination", {})
+    inspected = page.facts.get("inspection", {})
+    drawn = inspected.get("media_type") == "application/pdf" and not inspected.get("dpi")
+    unknown = NOT_APPLICABLE if drawn else NOT_RECORDED
+    known = {} if drawn else found
+    across, down = known.get("dpi") or (None, None)
+    return {
+        "nummer": str(page.number),
+        "breite": str(known.get("width") or unknown),
+        "hoehe": str(known.get("height") or unknown),
+        "aufloesung": f"{across:g}x{down:g}" if across and down else unknown,
+        "aufloesungQuelle": _RESOLUTION.get(str(known.get("dpi_source")), unknown),
+        "farbmodus": _MODES.get(str(known.get("mode")), unknown),
+    }
+
+
+def _digests(
+    root: ET.Element, assignment: Assignment, document: Document, pdf_sha256: str | None
+) -> None:
     ordinals = {page.source for page in assignment.pages} | {document.source}
     digests = ET.SubElement(root, "Pruefsummen", {"verfahren": "SHA-256"})
     for source in assignment.batch.sources:
         if source.ordinal in ordinals:
-            element = _text(digests, "Quelle", source.sha256)
-            element.set("name", _clean(_bare(source.name)))
+            element = child(digests, "Quelle", source.sha256)
+            element.set("name", clean(bare(source.name)))
     for page in assignment.pages:
-        _text(digests, "Abbild", page.sha256).set("nummer", str(page.number))
+        child(digests, "Abbild", page.sha256).set("nummer", str(page.number))
     for name, kind in (("PdfVorVermerk", RenditionKind.COMPOSED), ("Text", RenditionKind.TEXT)):
         rendition = document.renditions.get(kind)
         if rendition is not None:
-            _text(digests, name, rendition.sha256)
-
-
-def _text(parent: ET.Element, tag: str, text: str | None) -> ET.Element:
-    element = ET.SubElement(parent, tag)
-    element.text = _clean(text or "")
-    return element
-
-
-def _clean(text: str) -> str:
-    return _NOT_XML.sub("\ufffd", text).strip()[:2000] or NOT_RECORDED
-
-
-def _bare(name: str) -> str:
-    return PureWindowsPath(PurePosixPath(name).name).name
-
-
-def _moment(moment: dt.datetime | None, zone: dt.tzinfo, unknown: str = NOT_RECORDED) -> str:
-    return unknown if moment is None else moment.astimezone(zone).isoformat(timespec="seconds")
+            child(digests, name, rendition.sha256)
+    if pdf_sha256 is not None:
+        child(digests, "PdfVorSiegel", pdf_sha256)

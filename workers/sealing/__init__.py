@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives import hashes
 
 from ingest import clock
 from ingest.document import OUTGOING, Assignment, Document, Facts, Outcome, RenditionKind
-from ingest.errors import Misconfigured, ToolFailed
+from ingest.errors import CheckFailed, Misconfigured, ToolFailed
 from workers.sealing.demanded import require_demanded
+from workers.sealing.gate import require_note
 from workers.sealing.keys import InstallationKey, ensure_installation_key, load_key
 from workers.sealing.levels import Means, means, require_means, seal
 
@@ -48,6 +49,8 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
             installation has no authority or token, or the key cannot be used, or its
             certificate is not qualified where the class demands it.
         TrustUnknown: The class demands a qualified certificate, and no list says what it is.
+        NoteIncomplete: A replacing scan has no whole transfer note of its own, see `gate`.
+        CheckFailed: A replacing scan came as a PDF that takes no seal.
         ToolFailed: Our own file could not be signed, or the fresh seal does not hold.
     """
     document = assignment.document
@@ -58,37 +61,43 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         return _outgoing(assignment, context, document)
     noted = document.renditions.get(RenditionKind.NOTED)
     wanted: str = assignment.profile["sealing"]["key"]
+    replacing = assignment.profile["treatment"] == "replacing" and require_note(
+        assignment, document, context
+    )
     if noted is None:
         return _unsealed(
             wanted, "keine PDF/A mit Scanvermerk vorhanden, das Original bleibt unverändert"
         )
     configured = context.settings.sealing
     require_means(assignment.profile, configured)
-    with_what = means(assignment.profile["sealing"], configured, _key(assignment, context))
+    with_what = means(assignment.profile["sealing"], configured, key_of(assignment, context))
     qualified = require_demanded(assignment, context.settings.validation, with_what)
     target = context.workspace / "sealed.pdf"
     validated = _seal(document, context.path(noted.sha256), target, with_what)
     if isinstance(validated, str):
+        if replacing:
+            raise _unsealable(document, validated)
         return _unsealed(wanted, validated)
-    settings = {"level": with_what.level, "kind": with_what.key.kind}
     sealed = context.rendition(
         RenditionKind.PDF,
         target,
         media_type="application/pdf",
         parent=noted.sha256,
-        tool=_tool(),
-        settings=settings,
+        tool=tool(),
+        settings={"level": with_what.level, "kind": with_what.key.kind},
     )
-    facts: Facts = {**settings, **_told(with_what), "validated": validated, **qualified}
+    facts = {**_facts(with_what), "validated": validated, **qualified}
     return Outcome(renditions=(sealed,), facts=facts)
 
 
-def _told(with_what: Means) -> Facts:
-    certificate, stamper = with_what.key.certificate, with_what.stamper
+def _facts(with_what: Means) -> Facts:
+    key, stamper = with_what.key, with_what.stamper
     facts: Facts = {
-        "certificate_sha256": certificate.fingerprint(hashes.SHA256()).hex(),
-        "subject": certificate.subject.rfc4514_string(),
-        "not_valid_after": certificate.not_valid_after_utc.isoformat(),
+        "level": with_what.level,
+        "kind": key.kind,
+        "certificate_sha256": key.certificate.fingerprint(hashes.SHA256()).hex(),
+        "subject": key.certificate.subject.rfc4514_string(),
+        "not_valid_after": key.certificate.not_valid_after_utc.isoformat(),
         "tsa": None if stamper is None else stamper.used,
     }
     if stamper is not None and stamper.passed_over:
@@ -101,9 +110,9 @@ def _outgoing(assignment: Assignment, context: StepContext, document: Document) 
 
     configured = context.settings.sealing
     require_means(assignment.profile, configured)
-    with_what = means(assignment.profile["sealing"], configured, _key(assignment, context))
+    with_what = means(assignment.profile["sealing"], configured, key_of(assignment, context))
     require_demanded(assignment, context.settings.validation, with_what)
-    return leave(assignment, context, document, with_what, _tool())
+    return leave(assignment, context, document, with_what, tool())
 
 
 def _seal(
@@ -132,6 +141,14 @@ def _seal(
         raise ToolFailed(f"document {document.id}: {error}", operator_text=text) from error
 
 
+def _unsealable(document: Document, refusal: str) -> CheckFailed:
+    text = (
+        f"Dokument {document.id}: {refusal}. Ohne Sicherung wird kein Papier ersetzt. Bitte das "
+        "Papier neu scannen (als TIFF oder JPEG)."
+    )
+    return CheckFailed(f"document {document.id}: {refusal}", operator_text=text)
+
+
 def _unsealed(wanted: str, reason: str) -> Outcome:
     return Outcome(facts={"level": None, "kind": None, "wanted": wanted, "reason": reason})
 
@@ -142,7 +159,13 @@ def _loaded(path: Path, identity: tuple[int, int]) -> InstallationKey:
     return load_key(path)
 
 
-def _key(assignment: Assignment, context: StepContext) -> SigningKey:
+def key_of(assignment: Assignment, context: StepContext) -> SigningKey:
+    """Return the key that the document's class is sealed with.
+
+    Raises:
+        AuthorityUnavailable: The token with it is away.
+        Misconfigured: It cannot be used.
+    """
     settings = context.settings
     token = settings.sealing.token
     if assignment.profile["sealing"]["key"] == "organisation" and token is not None:
@@ -168,5 +191,6 @@ def _organisation_key(settings: TokenSettings, marks: Path) -> SigningKey:
 
 
 @functools.cache
-def _tool() -> str:
+def tool() -> str:
+    """Return what sealed, with its version."""
     return f"scanstrasse sealing/1, pyHanko {metadata.version('pyhanko')}"

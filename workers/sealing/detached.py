@@ -1,100 +1,73 @@
-"""A detached signature over any file (CMS, RFC 5652; CAdES-B-B by its attributes).
+"""A seal that lies beside what it seals: CAdES baseline B or T (ETSI EN 319 122-1), detached.
 
-For what is no PDF: the list of a bundle's files. It holds nothing that a reader could not look
-at: content type, digest, the moment as this installation says it, and which certificate.
+Whoever has both files needs no product of ours: `openssl cms -verify -binary -inform DER`.
 """
 
 from __future__ import annotations
 
-import datetime as dt
+import asyncio
 import hashlib
-from typing import TYPE_CHECKING, Any
 
-from asn1crypto import algos, cms, core, tsp
-from cryptography.hazmat.primitives.asymmetric import ec
+from pyhanko.sign.ades.api import CAdESSignedAttrSpec
+from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes
 
-from ingest.errors import Misconfigured
-from workers.sealing.keys import ensure_installation_key, load_key
-from workers.sealing.port import Kind, SigningKey
-from workers.sealing.signing import as_asn1
-
-if TYPE_CHECKING:
-    from ingest.settings import Settings
-
-_ALGORITHM = "sha256"
+from ingest import clock
+from ingest.errors import ScanstrasseError
+from profiles.sealing import Level
+from workers.sealing.levels import Means
+from workers.sealing.proof import SealBroken, verify_container
+from workers.sealing.signing import NotSignable, cms_signer
 
 
-def key_of(kind: Kind, settings: Settings) -> SigningKey:
-    """Return the installation's key, or the organisation's in its token.
+def seal_beside(content: bytes, means: Means) -> bytes:
+    """Return the detached seal of `content`, DER: with a timestamp where the level has one.
+
+    Levels above B-T are made of PDFs only; beside a file B-T is the highest.
 
     Raises:
-        Misconfigured: There is no token, or the key cannot be used.
-        AuthorityUnavailable: The token is away.
+        AuthorityUnavailable: The timestamp did not come or the key is away.
+        NotSignable: pyHanko could not make it.
     """
-    if kind == "installation":
-        return load_key(ensure_installation_key(settings.keys))
-    if settings.sealing.token is None:
-        text = (
-            "Für das Siegel der Organisation fehlt [sealing.token]. Bitte Token eintragen oder "
-            "--seal installation angeben."
+    attributes = PdfCMSSignedAttributes(
+        signing_time=clock.now(), cades_signed_attrs=CAdESSignedAttrSpec()
+    )
+    try:
+        made = asyncio.run(
+            cms_signer(means.key).async_sign_general_data(
+                content,
+                "sha256",
+                detached=True,
+                use_cades=True,
+                timestamper=means.stamper,
+                signed_attr_settings=attributes,
+            )
         )
-        raise Misconfigured("no token for the organisation's seal", operator_text=text)
-    from workers.sealing.custody import organisation_key
+    except (ScanstrasseError, OSError):
+        raise
+    # pyHanko raises whatever its ASN.1 library does.
+    except Exception as error:
+        raise NotSignable(f"{type(error).__name__}: {error}") from error
+    der: bytes = made.dump()
+    return der
 
-    return organisation_key(settings.sealing.token, settings.keys)
 
-
-def sign_detached(content: bytes, key: SigningKey, signed_at: dt.datetime) -> bytes:
-    """Return the signature of `content` as CMS ContentInfo, DER, certificates included.
+def prove_beside(content: bytes, seal: bytes, means: Means) -> Level:
+    """Check a fresh detached seal by the path that did not make it; return its level.
 
     Raises:
-        AuthorityUnavailable: The key cannot be reached now.
+        SealBroken: It must not be used.
     """
-    own = as_asn1(key.certificate)
-    attributes = cms.CMSAttributes(
-        [
-            _attribute("content_type", "data"),
-            _attribute("signing_time", cms.Time({"utc_time": core.UTCTime(signed_at)})),
-            _attribute("message_digest", hashlib.sha256(content).digest()),
-            _attribute(
-                "signing_certificate_v2",
-                tsp.SigningCertificateV2(
-                    {"certs": [tsp.ESSCertIDv2({"cert_hash": hashlib.sha256(own.dump()).digest()})]}
-                ),
-            ),
-        ]
-    )
-    # RFC 5652, section 5.4: signed is the encoding as SET, written is the implicit tag.
-    signature = key.sign(attributes.dump())
-    elliptic = isinstance(key.certificate.public_key(), ec.EllipticCurvePublicKey)
-    signer: dict[str, Any] = {
-        "version": "v1",
-        "sid": cms.SignerIdentifier(
-            {
-                "issuer_and_serial_number": cms.IssuerAndSerialNumber(
-                    {"issuer": own.issuer, "serial_number": own.serial_number}
-                )
-            }
-        ),
-        "digest_algorithm": algos.DigestAlgorithm({"algorithm": _ALGORITHM}),
-        "signed_attrs": attributes,
-        "signature_algorithm": algos.SignedDigestAlgorithm(
-            {"algorithm": "sha256_ecdsa" if elliptic else "sha256_rsa"}
-        ),
-        "signature": signature,
-    }
-    signed = cms.SignedData(
-        {
-            "version": "v1",
-            "digest_algorithms": [algos.DigestAlgorithm({"algorithm": _ALGORITHM})],
-            "encap_content_info": {"content_type": "data"},
-            "certificates": [own, *(as_asn1(issuer) for issuer in key.issuers)],
-            "signer_infos": [cms.SignerInfo(signer)],
-        }
-    )
-    encoded: bytes = cms.ContentInfo({"content_type": "signed_data", "content": signed}).dump()
-    return encoded
-
-
-def _attribute(name: str, value: object) -> cms.CMSAttribute:
-    return cms.CMSAttribute({"type": name, "values": (value,)})
+    try:
+        certificate, stamp = verify_container(seal, hashlib.sha256(content).digest())
+    except SealBroken:
+        raise
+    # asn1crypto and cryptography raise anything on a container that is none.
+    except Exception as error:
+        raise SealBroken(f"{type(error).__name__}: {error}") from error
+    if certificate != means.key.certificate:
+        message = "sealed with another key"
+        raise SealBroken(message)
+    if (stamp is None) != (means.stamper is None):
+        message = "a timestamp is missing or too many"
+        raise SealBroken(message)
+    return "B-B" if stamp is None else "B-T"

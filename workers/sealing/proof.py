@@ -126,7 +126,7 @@ def examine(path: Path) -> Seal | None:
         with path.open("rb") as stream:
             container, digest = _read(stream, found.seal.byte_range)
             archive = _archive(stream, found)
-        certificate, stamp = _verify(container, digest)
+        certificate, stamp = verify_container(container, digest)
     except SealBroken:
         raise
     # pikepdf, asn1crypto and cryptography raise anything on a damaged file; whatever it is,
@@ -289,8 +289,12 @@ def _length_of(der: bytes) -> int:
     return 2 + count + int.from_bytes(der[2 : 2 + count], "big")
 
 
-def _verify(container: bytes, digest: bytes) -> tuple[x509.Certificate, Stamp | None]:
-    """Return the certificate and the timestamp, if there is one."""
+def verify_container(container: bytes, digest: bytes) -> tuple[x509.Certificate, Stamp | None]:
+    """Return the certificate and the timestamp, if there is one, of a signature over `digest`.
+
+    Raises:
+        SealBroken: It does not hold.
+    """
     signed = cms.ContentInfo.load(container, strict=True)["content"]
     (signer,) = signed["signer_infos"]
     embedded = [choice.chosen.dump() for choice in signed["certificates"]]

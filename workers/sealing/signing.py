@@ -90,6 +90,11 @@ class _Signer(PyHankoSigner):
         return self._key.sign(data)
 
 
+def cms_signer(key: SigningKey) -> PyHankoSigner:
+    """Return what pyHanko signs with."""
+    return _Signer(key)
+
+
 def as_asn1(certificate: cryptography.x509.Certificate) -> x509.Certificate:
     """Return the certificate as pyHanko wants it."""
     return x509.Certificate.load(certificate.public_bytes(serialization.Encoding.DER))

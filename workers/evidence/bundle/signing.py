@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from ingest import clock
 from ingest.document import Facts
-from ingest.settings import in_child
+from ingest.errors import Misconfigured
+from ingest.settings import Settings, in_child
+
+if TYPE_CHECKING:
+    from workers.sealing.port import SigningKey
 
 
 def prepare(setup: Facts) -> Callable[[Facts], Facts]:
@@ -20,12 +24,38 @@ def prepare(setup: Facts) -> Callable[[Facts], Facts]:
         Misconfigured: The key cannot be used.
         AuthorityUnavailable: The token with the key is away; while serving, too.
     """
-    from workers.sealing.detached import key_of, sign_detached
+    from workers.sealing.detached import prove_beside, seal_beside
+    from workers.sealing.levels import Means
 
-    key = key_of(setup["kind"], in_child(setup["settings"]))
+    settings = in_child(setup["settings"])
+    with_what = Means(
+        key=_key(setup["kind"], settings),
+        level="B-B",
+        stamper=None,
+        tsa_roots=(),
+        seconds=settings.sealing.tsa_timeout_seconds,
+    )
 
     def serve(request: Facts) -> Facts:
-        made = sign_detached(base64.b64decode(request["list"]), key, clock.now())
+        listed = base64.b64decode(request["list"])
+        made = seal_beside(listed, with_what)
+        prove_beside(listed, made, with_what)
         return {"seal": base64.b64encode(made).decode("ascii")}
 
     return serve
+
+
+def _key(kind: str, settings: Settings) -> SigningKey:
+    from workers.sealing import ensure_installation_key
+    from workers.sealing.custody import organisation_key
+    from workers.sealing.keys import load_key
+
+    if kind == "installation":
+        return load_key(ensure_installation_key(settings.keys))
+    if settings.sealing.token is None:
+        text = (
+            "Für das Siegel der Organisation fehlt [sealing.token]. Bitte Token eintragen oder "
+            "--seal installation angeben."
+        )
+        raise Misconfigured("no token for the organisation's seal", operator_text=text)
+    return organisation_key(settings.sealing.token, settings.keys)
