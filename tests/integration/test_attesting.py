@@ -14,10 +14,12 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 from typing_extensions import override
 
+from ingest.cli import attesting
+from ingest.cli.app import App
 from ingest.context import StepContext
 from ingest.document import Assignment, Outcome, Step
 from ingest.errors import AuthorityUnavailable, DigestMismatch
-from ingest.ledger import Ledger, integrity, open_ledger, schema, witness, witnessed
+from ingest.ledger import Ledger, anchors, integrity, open_ledger, schema, witness, witnessed
 from ingest.ledger.witness_faults import faults
 from ingest.settings import Settings
 from ingest.store import FolderStore
@@ -53,14 +55,19 @@ def test_many_roots_take_one_timestamp_and_no_more_than_one_in_a_period(
 ) -> None:
     delivered(ledger, 2)
     with ledger.writing() as connection:
-        integrity.anchor(connection, "default", dt.date(2026, 11, 22))
+        root = integrity.anchor(connection, "default", dt.date(2026, 11, 22)).root
+    settings = configured(tmp_path, sound)
+    with ledger.reading() as connection:
+        anchors.publish(connection, settings.anchors, "default")
     before = sound.requests
-    with Preservation(configured(tmp_path, sound), ledger) as preservation:
+    with Preservation(settings, ledger) as preservation:
         assert preservation.attest_all(MINUTES) == 5
         ledger.accept(ledgers.arrival())
         assert preservation.attest_all(MINUTES) == 0
         assert preservation.attest_all() == 1
     assert sound.requests == before + 2
+    (beside,) = (settings.anchors / "default").glob("2026-11-22-*.er")
+    assert len(prove(beside.read_bytes(), [bytes.fromhex(root)])) == 1
     with ledger.reading() as connection:
         assert list(faults(connection, "default")) == []
         for row in ledgers.rows(ledger, schema.witness_root):
@@ -85,7 +92,7 @@ def test_a_proof_of_receipt_is_renewed_like_every_other(
 
 
 def test_without_the_authority_everything_waits_and_too_long_is_an_alarm(
-    ledger: Ledger, tmp_path: Path, sound: Authority
+    ledger: Ledger, tmp_path: Path, sound: Authority, capsys: pytest.CaptureFixture[str]
 ) -> None:
     batch = ledger.accept(ledgers.arrival()).batch_id
     ledgers.work(ledger)
@@ -107,6 +114,13 @@ def test_without_the_authority_everything_waits_and_too_long_is_an_alarm(
         assert witnessed.capture(connection, batch)["stamped_at"] is None
     assert found["waiting"] == 2
     assert overdue(found, settings.evidence)
+    app = App(None, None)
+    app.__dict__ |= {"settings": settings, "ledger": ledger}
+    ((_, problem),) = attesting.overdue_findings(app)
+    assert "2 Wurzeln warten seit" in str(problem)
+    with ledger.reading() as connection:
+        attesting.print_standing(attesting.standing(app, connection, "default"), "Europe/Berlin")
+    assert "ÜBERFÄLLIG: 2 warten" in capsys.readouterr().out
     document = ledgers.rows(ledger, schema.document)[0]
     assert document.stage == "delivered"
 
