@@ -24,6 +24,7 @@ from ingest.cli.printing import sheets
 from ingest.cli.proving import check, export, verify
 from ingest.cli.reading import list_, show, status
 from ingest.cli.receiving import receive
+from ingest.cli.rescanning import rescan
 from ingest.cli.running import run, watch, work
 from ingest.errors import Misconfigured, Outage, ScanstrasseError, UsageError
 
@@ -69,6 +70,7 @@ for _command in (
     retry,
     reviewed,
     put_back,
+    rescan,
     qa,
     erase,
     shift,
