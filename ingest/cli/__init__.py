@@ -31,6 +31,7 @@ from ingest.cli.proving import check, verify
 from ingest.cli.reading import list_, show, status
 from ingest.cli.receiving import receive
 from ingest.cli.reporting import report
+from ingest.cli.rescanning import rescan
 from ingest.cli.running import run, watch, work
 from ingest.cli.staffing import people
 from ingest.errors import Misconfigured, Outage, ScanstrasseError, UsageError
@@ -77,6 +78,7 @@ for _command in (
     retry,
     reviewed,
     put_back,
+    rescan,
     qa,
     erase,
     shift,

@@ -198,17 +198,7 @@ class _Surroundings:
                 for source in self._sources[row.id]
                 if source.enclosure_of is not None
             ],
-            "rescans": [
-                {
-                    "name": source.name,
-                    "sha256": source.sha256 or None,
-                    "pages": source.pages,
-                    "source": source.ordinal,
-                    "rescan_of": source.rescan_of,
-                }
-                for source in self._sources[row.id]
-                if source.rescan_of is not None
-            ],
+            "rescans": self._rescans(row.id),
             "omitted": left_out(row.facts),
             "outputs": {},
         }
@@ -260,6 +250,19 @@ class _Surroundings:
         before = sum(source.pages or 0 for source in self._sources[row.batch_id][: row.source - 1])
         own = [number - before for number in row.pages]
         return {"source_pages": [], "enclosure_pages": own, **found}
+
+    def _rescans(self, batch_id: str) -> list[Facts]:
+        return [
+            {
+                "name": source.name,
+                "sha256": source.sha256 or None,
+                "pages": source.pages,
+                "source": source.ordinal,
+                "rescan_of": source.rescan_of,
+            }
+            for source in self._sources[batch_id]
+            if source.rescan_of is not None
+        ]
 
     def _arrived_at(self, batch_id: str) -> list[Row]:
         return [source for source in self._sources[batch_id] if has_arrived(source)]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import sqlalchemy as sa
 
 from ingest.document import Standing, Step
 from ingest.errors import UsageError
-from ingest.ledger import Ledger, sampler, schema
+from ingest.ledger import Claim, Ledger, sampler, schema
 from tests.plugins.ledgers import ALL, LEASE, broken, claim_at, events, outcome, payload, rows
 from tests.plugins.revisions import disagreements
 from tests.plugins.sampling import (
@@ -179,3 +182,31 @@ def test_the_note_is_told_what_was_judged_and_nothing_else(ledger: Ledger) -> No
         assert told["sample"]["size"] == 1
         assert told["sample"]["detection"] == {"0.01": 0.2, "0.05": 0.2}
     assert seen[drawn]["verdict"]["visual"] is True
+
+
+def test_of_two_last_documents_one_opens_the_check_and_of_two_last_verdicts_one_closes_it(
+    ledger: Ledger,
+) -> None:
+    staffed(ledger)
+    batch = accepted(ledger, replacing(minimum=2))
+    claims = [claim_at(ledger, Step.CHECKING, [[1], [2]]) for _ in range(2)]
+    together = threading.Barrier(2)
+
+    def record(claim: Claim) -> bool:
+        found = outcome(ledger.assignment(claim))
+        together.wait()
+        return ledger.record(claim, found)
+
+    def say(document: str) -> str:
+        together.wait()
+        return judge(ledger, document).state
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(record, claims)) == [True, True]
+        assert shown(ledger, batch)["state"] == "open"
+        assert sorted(pool.map(say, selected(ledger, batch))) == ["open", "passed"]
+    run(ledger)
+    assert standings(ledger, batch) == [DONE] * 2
+    kinds = [kind for kind in events(ledger, batch) if kind.startswith("quality")]
+    assert kinds == ["quality_committed", "quality_opened", "quality_closed"]
+    assert_in_order(ledger)

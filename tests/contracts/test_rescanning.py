@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from ingest.document import FoundPage, SourceKind, Standing, Step
+from ingest.document import Standing, Step
 from ingest.errors import ToolFailed, UsageError
 from ingest.ledger import Ledger, Rescan, Rescanned, schema
 from ingest.ledger.erasure import erase
@@ -21,24 +21,18 @@ from tests.plugins.ledgers import (
     everything,
     payload,
     rows,
-    source,
 )
 from tests.plugins.revisions import accounted, disagreements, documents, separated, to_the_end
-from tests.plugins.sampling import judge, refuse, run, selected, shown, staffed, waiting
-
-
-def scanned(page: int | None = 1, pages: int = 1, content: str = "neu", **said: Any) -> Rescan:
-    """Return a file that was scanned again."""
-    import dataclasses
-
-    file = dataclasses.replace(
-        source("neu.tif", content), kind=SourceKind.TIFF, pages=pages, facts={"class": "scan"}
-    )
-    found = [FoundPage(source=1, index=i, sha256=digest(f"{content}/{i}")) for i in range(pages)]
-    return Rescan(
-        **{"by": "op17", "reason": "Ecke gefaltet", "page": page, "source": file, "pages": found}
-        | said
-    )
+from tests.plugins.sampling import (
+    judge,
+    refuse,
+    run,
+    scanned,
+    selected,
+    shown,
+    staffed,
+    waiting,
+)
 
 
 def rescan(ledger: Ledger, document: str, new: Rescan) -> Rescanned:

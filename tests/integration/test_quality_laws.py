@@ -23,7 +23,16 @@ from ingest.ledger import Ledger, open_ledger, schema
 from ingest.ledger.erasure import erase
 from tests.plugins.ledgers import ALL, LEASE
 from tests.plugins.revisions import disagreements
-from tests.plugins.sampling import accepted, judge, made, of_batch, refuse, replacing, staffed
+from tests.plugins.sampling import (
+    accepted,
+    judge,
+    made,
+    of_batch,
+    refuse,
+    replacing,
+    scanned,
+    staffed,
+)
 
 _NOT_NOTED = (Stage.CAPTURED, Stage.RECOGNISED, Stage.CHECKED)
 _CUT = [[1, 2], [3], [4]]
@@ -104,6 +113,10 @@ class Assurance(RuleBasedStateMachine):
     @rule(full=st.booleans())
     def resumed(self, full: bool) -> None:
         self.tried(self.ledger.resume_quality, self.batch, "op20", "weiter", full=full)
+
+    @rule(place=st.integers(0, 5), content=st.sampled_from(["a", "b"]))
+    def scanned_again(self, place: int, content: str) -> None:
+        self.tried(self.ledger.rescan, {self.one(place): scanned(None, 1, content)})
 
     @rule(place=st.integers(0, 5))
     def erased(self, place: int) -> None:

@@ -8,9 +8,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingest.document import Assignment, Envelope, Outcome, Role, Step
-from ingest.ledger import Arrival, Judged, Ledger, Look, people, samples, schema
-from tests.plugins.ledgers import ALL, LEASE, arrival, digest, outcome
+from ingest.document import (
+    Assignment,
+    Envelope,
+    FoundPage,
+    Outcome,
+    Role,
+    SourceKind,
+    Step,
+)
+from ingest.ledger import Arrival, Judged, Ledger, Look, Rescan, people, samples, schema
+from tests.plugins.ledgers import ALL, LEASE, arrival, digest, outcome, source
 
 #: Who may do what in these scenes; op17 scans, and p17 is the same person.
 ROLES = {
@@ -129,3 +137,15 @@ def judge(ledger: Ledger, document: str, **said: Any) -> Judged:
 def refuse(ledger: Ledger, document: str, **said: Any) -> Judged:
     """Judge a document badly."""
     return judge(ledger, document, **{"visual": False, "reason": "Zeile fehlt", **said})
+
+
+def scanned(page: int | None = 1, pages: int = 1, content: str = "neu", **said: Any) -> Rescan:
+    """Return a file that was scanned again."""
+    file = dataclasses.replace(
+        source("neu.tif", content), kind=SourceKind.TIFF, pages=pages, facts={"class": "scan"}
+    )
+    found = [FoundPage(source=1, index=i, sha256=digest(f"{content}/{i}")) for i in range(pages)]
+    return Rescan(
+        **{"by": "op17", "reason": "Ecke gefaltet", "page": page, "source": file, "pages": found}
+        | said
+    )

@@ -42,16 +42,45 @@ def recounted(assignment: Assignment) -> Batch:
     return replace(batch, envelope=replace(batch.envelope, expected_sheets=int(said)))
 
 
-def require_count(
-    batch: Batch, found: Sequence[Run], announced: Sequence[Announced], parts: Sequence[Part]
-) -> None:
-    """Refuse to cut scans of a class that is counted and that nobody counted.
+def explained(
+    assignment: Assignment,
+    batch: Batch,
+    found: Sequence[Run],
+    announced: Sequence[Announced],
+    parts: Sequence[Part],
+) -> list[Facts]:
+    """Return what the note says of counts that a person answered for.
 
-    The count is that of the stack, or of every document on its cover sheet.
+    Args:
+        assignment: Of the separation.
+        batch: With the count that was supplied.
+        found: What was scanned.
+        announced: What cover sheets said.
+        parts: The documents, with their classes.
 
     Raises:
-        Unclear: There is none.
+        Unclear: The class of a document is counted, and nobody counted: neither the stack nor
+            every document on its cover sheet.
     """
+    findings: list[Facts] = []
+    released = assignment.released
+    if said := released.get(RECOUNTED):
+        text = f"Blattzahl nach dem Scannen von einer Person nachgezählt: {said}."
+        findings.append({"code": "count_supplied", "text": text})
+    if _is_counted(assignment, parts):
+        _require_count(batch, found, announced, parts)
+        if released.get("count") == "accepted":
+            text = (
+                "Abweichung der Blattzahl von einer Person mit Begründung hingenommen; sie steht"
+                " im Protokoll der Einlieferung."
+            )
+            findings.append({"code": "count_explained", "text": text})
+    return findings
+
+
+def _require_count(
+    batch: Batch, found: Sequence[Run], announced: Sequence[Announced], parts: Sequence[Part]
+) -> None:
     scanned = [run for run in found if run.pages and not run.is_electronic]
     if not scanned or batch.envelope.expected_sheets is not None:
         return
@@ -68,7 +97,7 @@ def require_count(
     )
 
 
-def is_counted(assignment: Assignment, parts: Iterable[Part]) -> bool:
+def _is_counted(assignment: Assignment, parts: Iterable[Part]) -> bool:
     """Tell whether the class of any document demands a count; a batch takes the maximum."""
     return MEASURES[highest(_needs(assignment, parts))].counted
 
@@ -79,17 +108,3 @@ def _needs(assignment: Assignment, parts: Iterable[Part]) -> Iterator[str]:
         content = own if part.profile is None else part.profile.content
         if content["treatment"] == "replacing":
             yield (content.get("protection") or {}).get("integrity", "normal")
-
-
-def explained(assignment: Assignment, *, is_counted: bool) -> Iterator[Facts]:
-    """Say in the note what a person answered for."""
-    released = assignment.released
-    if said := released.get(RECOUNTED):
-        text = f"Blattzahl nach dem Scannen von einer Person nachgezählt: {said}."
-        yield {"code": "count_supplied", "text": text}
-    if is_counted and released.get("count") == "accepted":
-        text = (
-            "Abweichung der Blattzahl von einer Person mit Begründung hingenommen; sie steht im"
-            " Protokoll der Einlieferung."
-        )
-        yield {"code": "count_explained", "text": text}

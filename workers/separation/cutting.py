@@ -111,8 +111,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         return Outcome(parts=(Part(pages=(), source=1, begins=Step.SEALING),))
     batch, released = counted.recounted(assignment), assignment.released
     rules = _rules(assignment)
-    as_is = released.get("as_is") == "yes"
-    found = laying.runs(batch, assignment.pages, rules, as_is=as_is)
+    found = laying.runs(batch, assignment.pages, rules, as_is=released.get("as_is") == "yes")
     _check_pages(batch, found, released)
     if released.get("not_a_separator") != "yes":
         _check_suspects(batch, found)
@@ -129,8 +128,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     if not cuts.parts:
         raise _nothing_left(batch)
     parts = with_classes(cuts.parts, cuts.omitted, assignment, context)
-    if is_counted := counted.is_counted(assignment, parts):
-        counted.require_count(batch, found, cuts.announced, parts)
+    cuts.findings += counted.explained(assignment, batch, found, cuts.announced, parts)
     read = [page for page in assignment.pages if cuts.roles.get(page.number) != PageRole.SEPARATOR]
     return Outcome(
         parts=parts,
@@ -147,7 +145,6 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
                 *counting.odd_sides(found),
                 *_of_pages(found),
                 *cuts.findings,
-                *counted.explained(assignment, is_counted=is_counted),
             ],
         },
     )
