@@ -2,8 +2,8 @@
 
 An unknown key is an error, because a mistyped limit that is silently ignored costs more
 than a start that fails. Secrets (database and broker URLs) may be given by environment
-variable or, where container engines put them, as files `/run/secrets/scanstrasse_ledger_url`
-and `…_redis_url`; they appear in no log and no process list.
+variable or, where container engines put them, as files `/run/secrets/scanstrasse_ledger_url`,
+`…_persons_url` and `…_redis_url`; they appear in no log and no process list.
 """
 
 from __future__ import annotations
