@@ -18,6 +18,7 @@ from ingest.ledger.reading import referenced
 from ingest.ledger.showing import show
 from workers.noteverifying import contradictions
 from workers.sealing.keys import CERTIFICATE_FILE
+from workers.supplementproof import disagreements, judge_supplement
 from workers.verification import Verification, verify_pdf
 
 if TYPE_CHECKING:
@@ -137,10 +138,7 @@ def _pdf_of(app: App, record: Facts, tenant: str, trust: Path | None) -> Iterato
         yield _result("PDF", passed=False, required=False, text=text)
         return
     note = (record.get("outputs") or {}).get("note")
-    beside = None
-    if note is not None:
-        with app.store.open(tenant, str(note["sha256"])) as stream:
-            beside = stream.read()
+    beside = None if note is None else _whole(app, tenant, str(note["sha256"]))
     with app.store.materialise(tenant, str(pdf["sha256"])) as path:
         verification = _verified(app, path, trust, beside)
     yield from _of_pdf(verification)
@@ -148,6 +146,33 @@ def _pdf_of(app: App, record: Facts, tenant: str, trust: Path | None) -> Iterato
         wrong = " ".join(contradictions(verification.note, record))
         text = wrong or "Vermerk und Ledger sagen dasselbe."
         yield _result("note_in_ledger", passed=not wrong, text=text)
+    yield from _supplement_of(app, record, tenant, trust)
+
+
+def _supplement_of(app: App, record: Facts, tenant: str, trust: Path | None) -> Iterator[Facts]:
+    outputs = record.get("outputs") or {}
+    if "supplement_seal" not in outputs:
+        return
+    content, seal = (
+        _whole(app, tenant, str(outputs[kind]["sha256"]))
+        for kind in ("supplement", "supplement_seal")
+    )
+    from workers.sealing.timestamps import load_roots
+
+    sealing = app.settings.sealing
+    issuers = sealing.token.issuers if sealing.token is not None else None
+    roots = {
+        "installation": load_roots(trust or _own_certificate(app)),
+        "organisation": load_roots(trust or issuers),
+    }
+    judged = judge_supplement(content, seal, roots, load_roots(sealing.tsa_roots))
+    wrong = " ".join(disagreements(judged.facts, record)) if judged.passed else ""
+    yield _result("supplement", passed=judged.passed and not wrong, text=wrong or judged.text)
+
+
+def _whole(app: App, tenant: str, sha256: str) -> bytes:
+    with app.store.open(tenant, sha256) as stream:
+        return stream.read()
 
 
 def _own_certificate(app: App) -> Path | None:

@@ -10,7 +10,7 @@ from ingest.errors import UsageError
 from ingest.ledger import Ledger, accepting, confirming, schema
 from ingest.ledger.agreement import Examination
 from ingest.ledger.erasure import Delivery, erase
-from tests.plugins.ledgers import ALL, LEASE, arrival, claim_at, deliver, digest, events, rows, work
+from tests.plugins.ledgers import ALL, LEASE, arrival, claim_at, deliver, digest, events, rows
 
 
 @pytest.fixture
@@ -53,7 +53,15 @@ def test_the_work_runs_in_its_lanes_and_the_document_stays_delivered(
     begin(ledger, document)
     assert state(ledger) == (Stage.DELIVERED, Standing.READY)
     assert breaks(ledger) == []
-    assert [step for step, _ in work(ledger)] == list(CONFIRMATION)
+    lanes = {}
+    while (claim := ledger.claim(ALL, "test", LEASE)) is not None:
+        (row,) = rows(ledger, schema.claim)
+        lanes[claim.step] = row.queue
+        assert ledger.record(claim, Outcome())
+    assert tuple(lanes) == CONFIRMATION
+    assert [step for step, lane in lanes.items() if lane == Queue.SEALING] == [
+        Step.CONFIRMATION_SEALING
+    ]
     assert state(ledger) == (Stage.DELIVERED, Standing.DONE)
     assert events(ledger, document)[-5:] == [
         "delivered",
@@ -64,20 +72,6 @@ def test_the_work_runs_in_its_lanes_and_the_document_stays_delivered(
     ]
     assert breaks(ledger) == []
     assert rows(ledger, schema.claim) == []
-
-
-def test_keys_are_needed_in_the_sealing_lane_alone(ledger: Ledger, document: str) -> None:
-    begin(ledger, document)
-    lanes = {}
-    while (claim := ledger.claim(ALL, "test", LEASE)) is not None:
-        (row,) = rows(ledger, schema.claim)
-        lanes[claim.step] = row.queue
-        assert ledger.record(claim, Outcome())
-    assert lanes == {
-        Step.CONFIRMING: Queue.DELIVERY,
-        Step.CONFIRMATION_SEALING: Queue.SEALING,
-        Step.CONFIRMATION_DELIVERY: Queue.DELIVERY,
-    }
 
 
 def test_there_is_one_supplementary_note_a_document(ledger: Ledger, document: str) -> None:

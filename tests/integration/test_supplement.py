@@ -26,6 +26,8 @@ from workers.note.reading import html
 from workers.noteproof import Note
 from workers.sealing import confirmation
 from workers.sealing.keys import CERTIFICATE_FILE, ensure_installation_key
+from workers.sealing.timestamps import load_roots
+from workers.supplementproof import disagreements, judge_supplement
 
 RESULT = {**VERDICT, "by": "sb-11", "role": "clerk", "at": "2026-03-05T08:00:00+00:00"}
 ROUTED = {"department": "poststelle", "rule": "default", "reason": "Vorgabe"}
@@ -221,3 +223,38 @@ def test_it_is_delivered_once_beside_the_document(desk: Desk, pending: Assignmen
         path.unlink()
     assert delivering.perform(done, desk.context()).facts == outcome.facts
     assert list(folder.glob(f"{stem}.ergaenzung.*")) == []
+
+
+def test_verify_judges_note_and_seal_by_their_bytes_and_by_the_ledger(
+    desk: Desk, pending: Assignment
+) -> None:
+    done = sealed(desk, confirming(desk, judged(pending)))
+    ensure_installation_key(desk.settings.keys)
+    roots = {"installation": load_roots(desk.settings.keys / CERTIFICATE_FILE), "organisation": []}
+    content = content_of(desk, done, RenditionKind.SUPPLEMENT)
+    seal = content_of(desk, done, RenditionKind.SUPPLEMENT_SEAL)
+    whole = judge_supplement(content, seal, roots, [])
+    assert whole.passed, whole.text
+    assert whole.text == "Ergänzungsvermerk: bestätigt durch sb-11, Siegel unversehrt."
+    assert not judge_supplement(content.replace(b"sb-11", b"sb-12"), seal, roots, []).passed
+    assert not judge_supplement(content, seal, {"installation": [], "organisation": []}, []).passed
+    assert not judge_supplement(content, b"1" + seal[1:], roots, []).passed
+    assert not judge_supplement(content_of(desk, done, RenditionKind.NOTE), seal, roots, []).passed
+    flipped = [
+        place
+        for place in range(0, len(seal), 37)
+        if judge_supplement(
+            content, seal[:place] + bytes([seal[place] ^ 1]) + seal[place + 1 :], roots, []
+        ).passed
+    ]
+    assert flipped == []
+    document = of(done)
+    made = document.renditions
+    outputs = {kind: {"sha256": made[RenditionKind(kind)].sha256} for kind in ("pdf", "note")}
+    record = {"id": document.id, "outputs": outputs, "facts": document.facts}
+    assert list(disagreements(whole.facts, record)) == []
+    refused = {"treatment": "kopierend", "statement": {"by": "sb-11"}}
+    other = {**document.facts, "confirming": refused}
+    assert list(disagreements(whole.facts, {**record, "facts": other}))
+    moved = {**outputs, "pdf": {"sha256": "0" * 64}}
+    assert list(disagreements(whole.facts, {**record, "outputs": moved}))

@@ -10,15 +10,17 @@ import asyncio
 import datetime as dt
 import logging
 import os
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from asn1crypto import x509
+from asn1crypto import cms, x509
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import async_validate_pdf_signature, async_validate_pdf_timestamp
 from pyhanko.sign.validation.dss import DocumentSecurityStore
 from pyhanko.sign.validation.errors import ValidationInfoReadingError
+from pyhanko.sign.validation.generic_cms import async_validate_detached_cms
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
 
@@ -28,6 +30,7 @@ _MARK: Final = b"%%EOF"
 _SEARCHED: Final = 1024 * 1024
 #: Kinds of updates that add revocation data and timestamps and nothing else.
 _HARMLESS: Final = frozenset({"NONE", "LTA_UPDATES"})
+_Said = TypeVar("_Said")
 _Roots = tuple[list[x509.Certificate], list[x509.Certificate]]
 
 
@@ -64,6 +67,21 @@ class Validation:
     proven: Level | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """The opinion on a detached seal.
+
+    Attributes:
+        sound: The signature fits the content.
+        trusted: The certificate chains to a root that was given; None if none was.
+        timestamp: None without one.
+    """
+
+    sound: bool
+    trusted: bool | None
+    timestamp: Timestamp | None
+
+
 class NotValidated(Exception):
     """The file defeats the validator; nothing is known about its seal."""
 
@@ -76,20 +94,71 @@ def validate(
     Raises:
         NotValidated: The message says where it failed.
     """
+    return _quietly(_validate_file(path, field, (roots, tsa_roots)))
+
+
+def validate_beside(
+    content: bytes,
+    seal: bytes,
+    roots: list[x509.Certificate],
+    tsa_roots: list[x509.Certificate],
+) -> Beside:
+    """Validate a detached seal of `content` without network.
+
+    Raises:
+        NotValidated: The message says where it failed.
+    """
+    return _quietly(_validate_beside(content, seal, roots, tsa_roots))
+
+
+def _quietly(work: Coroutine[Any, Any, _Said]) -> _Said:
     # On hostile files pyHanko logs tracebacks; what matters comes back as a result.
     loggers = [logging.getLogger(name) for name in ("pyhanko", "pyhanko_certvalidator")]
     levels = [(logger, logger.level) for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)
     try:
-        with path.open("rb") as stream:
-            return asyncio.run(_validate(stream, field, roots, tsa_roots))
+        return asyncio.run(work)
     # Parser and ASN.1 library raise anything from KeyError to AttributeError here.
     except Exception as error:
         raise NotValidated(f"{type(error).__name__}: {error}") from error
     finally:
         for logger, level in levels:
             logger.setLevel(level)
+
+
+async def _validate_file(path: Path, field: str, roots: _Roots) -> Validation:
+    with path.open("rb") as stream:
+        return await _validate(stream, field, *roots)
+
+
+async def _validate_beside(
+    content: bytes,
+    seal: bytes,
+    roots: list[x509.Certificate],
+    tsa_roots: list[x509.Certificate],
+) -> Beside:
+    status = await async_validate_detached_cms(
+        content,
+        cms.ContentInfo.load(seal, strict=True)["content"],
+        signer_validation_context=ValidationContext(trust_roots=roots, allow_fetching=False),
+        ts_validation_context=ValidationContext(trust_roots=tsa_roots, allow_fetching=False),
+    )
+    return Beside(
+        sound=bool(status.intact and status.valid),
+        trusted=bool(status.trusted) if roots else None,
+        timestamp=_timestamp(status.timestamp_validity, tsa_roots),
+    )
+
+
+def _timestamp(stamped: Any, tsa_roots: list[x509.Certificate]) -> Timestamp | None:
+    if stamped is None:
+        return None
+    return Timestamp(
+        at=stamped.timestamp,
+        intact=bool(stamped.valid and stamped.intact),
+        trusted=bool(stamped.trusted) if tsa_roots else None,
+    )
 
 
 async def _validate(
@@ -102,14 +171,7 @@ async def _validate(
         signer_validation_context=ValidationContext(trust_roots=roots, allow_fetching=False),
         ts_validation_context=ValidationContext(trust_roots=tsa_roots, allow_fetching=False),
     )
-    stamped = status.timestamp_validity
-    timestamp = None
-    if stamped is not None:
-        timestamp = Timestamp(
-            at=stamped.timestamp,
-            intact=bool(stamped.valid and stamped.intact),
-            trusted=bool(stamped.trusted) if tsa_roots else None,
-        )
+    timestamp = _timestamp(status.timestamp_validity, tsa_roots)
     whole = signature.signed_revision == reader.xrefs.total_revisions - 1
     level = getattr(status.modification_level, "name", "OTHER")
     end = _end_of_revision(reader, stream, reader.xrefs.total_revisions - 1)
