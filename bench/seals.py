@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ingest.document import RenditionKind
-from ingest.settings import SealingSettings
+from ingest.sealing_settings import SealingSettings
 from profiles.sealing import Level
 from tests.plugins.letters import Desk, image_pdf, of
 from tests.plugins.tokens import Card, make_card

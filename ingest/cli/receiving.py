@@ -140,7 +140,7 @@ def _report_refusal(path: Path, tenant: str, *, as_json: bool) -> None:
     )
     if as_json:
         from ingest.intake import display_name, name_base64
-        from ingest.ledger.reading import unaccepted_record
+        from ingest.ledger.inboxes import unaccepted_record
 
         print_json(
             unaccepted_record(

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from ingest.document import Facts, Standing
 from ingest.ledger import schema
-from ingest.ledger.reading import describe, not_accepted
+from ingest.ledger.inboxes import not_accepted
+from ingest.ledger.reading import describe
 
 _batch, _claim = schema.batch, schema.claim
 #: A waiting unit waits for its pages, which are in these standings, or for a person.

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import sqlalchemy as sa
 
+from ingest.document import Facts
 from ingest.ledger import accepting, schema
 from ingest.ledger.engine import hold
 from ingest.ledger.persons import require_code
 from ingest.ledger.terms import Shift, Unaccepted
 
 _unaccepted, _shift = schema.unaccepted, schema.shift
+_FETCH: Final = 500
 
 _OF_ROOT = sa.and_(
     _unaccepted.c.tenant == sa.bindparam("of_tenant"),
@@ -111,3 +114,48 @@ def current_shift(connection: sa.Connection, tenant: str, inbox: str) -> Shift |
         device=row.device,
         began_at=row.began_at,
     )
+
+
+def not_accepted(connection: sa.Connection, tenant: str | None) -> Iterator[Facts]:
+    """Yield what lies in an inbox and is not taken, with the reason."""
+    query = sa.select(_unaccepted).order_by(
+        _unaccepted.c.tenant, _unaccepted.c.root, _unaccepted.c.name_base64
+    )
+    if tenant is not None:
+        query = query.where(_unaccepted.c.tenant == tenant)
+    for row in connection.execute(query, execution_options={"yield_per": _FETCH}):
+        yield unaccepted_record(
+            tenant=row.tenant,
+            source_name=row.name,
+            name_base64=row.name_base64,
+            root=row.root,
+            reason_code=row.reason_code,
+            reason=row.operator_text,
+            first_seen_at=row.first_seen_at.isoformat(),
+        )
+
+
+def unaccepted_record(**known: str | None) -> Facts:
+    """Return the record of something that is not taken, with what is known of it.
+
+    Whoever reads records may rely on every key, wherever the refusal came from.
+    """
+    return {
+        "message_type": "unaccepted",
+        "id": None,
+        "batch": None,
+        "tenant": None,
+        "source_name": None,
+        "name_base64": None,
+        "root": None,
+        "sha256": None,
+        "stage": None,
+        "standing": None,
+        "reason_code": None,
+        "reason": None,
+        "first_seen_at": None,
+        "pages": None,
+        "source_pages": [],
+        "outputs": {},
+        **known,
+    }

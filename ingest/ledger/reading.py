@@ -27,6 +27,7 @@ from ingest.document import (
 )
 from ingest.ledger import links, reviewing, schema
 from ingest.ledger.confirming import delivered
+from ingest.ledger.inboxes import not_accepted
 
 Row = sa.Row[Any]
 _batch, _source, _document = schema.batch, schema.batch_source, schema.document
@@ -310,51 +311,6 @@ def _delivered(facts: Facts) -> dict[str, str]:
     place = PurePosixPath(facts.get("path", ""))
     folder = place.parent if place.name in files else place
     return {sha256: str(folder / name) for name, sha256 in files.items()}
-
-
-def not_accepted(connection: sa.Connection, tenant: str | None) -> Iterator[Facts]:
-    """Yield what lies in an inbox and is not taken, with the reason."""
-    query = sa.select(_unaccepted).order_by(
-        _unaccepted.c.tenant, _unaccepted.c.root, _unaccepted.c.name_base64
-    )
-    if tenant is not None:
-        query = query.where(_unaccepted.c.tenant == tenant)
-    for row in connection.execute(query, execution_options={"yield_per": _FETCH}):
-        yield unaccepted_record(
-            tenant=row.tenant,
-            source_name=row.name,
-            name_base64=row.name_base64,
-            root=row.root,
-            reason_code=row.reason_code,
-            reason=row.operator_text,
-            first_seen_at=moment(row.first_seen_at),
-        )
-
-
-def unaccepted_record(**known: str | None) -> Facts:
-    """Return the record of something that is not taken, with what is known of it.
-
-    Whoever reads records may rely on every key, wherever the refusal came from.
-    """
-    return {
-        "message_type": "unaccepted",
-        "id": None,
-        "batch": None,
-        "tenant": None,
-        "source_name": None,
-        "name_base64": None,
-        "root": None,
-        "sha256": None,
-        "stage": None,
-        "standing": None,
-        "reason_code": None,
-        "reason": None,
-        "first_seen_at": None,
-        "pages": None,
-        "source_pages": [],
-        "outputs": {},
-        **known,
-    }
 
 
 def has_arrived(source: Row) -> bool:

@@ -16,7 +16,8 @@ from typing_extensions import override
 from ingest import clock
 from ingest.errors import AuthorityUnavailable, Misconfigured
 from ingest.ledger import Ledger, evidence, open_ledger, schema
-from ingest.settings import EvidenceSettings, Settings
+from ingest.sealing_settings import EvidenceSettings
+from ingest.settings import Settings
 from tests.plugins import ledgers
 from tests.plugins.authority import FAULTS, Authority, root_file
 from workers.evidence.assembly import faults, records

@@ -30,7 +30,8 @@ from workers.evidence.tree import ALGORITHM, BRANCH, Tree, combined
 if TYPE_CHECKING:
     from ingest.document import Facts
     from ingest.ledger import Ledger
-    from ingest.settings import EvidenceSettings, Settings
+    from ingest.sealing_settings import EvidenceSettings
+    from ingest.settings import Settings
 
 log = structlog.get_logger(__name__)
 

@@ -29,7 +29,7 @@ from workers.sealing.levels import Means, means, require_means, seal
 
 if TYPE_CHECKING:
     from ingest.context import StepContext
-    from ingest.settings import TokenSettings
+    from ingest.sealing_settings import TokenSettings
     from workers.sealing.port import SigningKey
 
 __all__ = ["ensure_installation_key", "perform"]

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from ingest.document import Facts
 from ingest.errors import AuthorityUnavailable, Misconfigured, ScanstrasseError, ToolMissing
-from ingest.settings import TokenSettings
+from ingest.sealing_settings import TokenSettings
 from workers.sealing.keys import require_private
 from workers.sealing.port import Kind, is_suitable
 from workers.sealing.proof import SealBroken, verify_chain
