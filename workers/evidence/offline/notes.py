@@ -22,6 +22,7 @@ class Note:
         pages: Digest of each image by its number in the batch.
         sources: Digests of the files that arrived.
         composed: Digest of the PDF before the note was put in; None without one.
+        unsealed: Digest of the PDF before the seal, where the note lies beside it.
         profile: Digest of the profile by which it was treated; None without one.
         procedures: Digests of the written procedure and its annex, by what they are.
     """
@@ -31,6 +32,7 @@ class Note:
     pages: dict[str, str]
     sources: tuple[str, ...]
     composed: str | None
+    unsealed: str | None
     profile: str | None
     procedures: dict[str, str]
 
@@ -55,13 +57,13 @@ def read_note(content: bytes) -> Note:
     # In a Scanvermerk the profile is the procedure; a Transfervermerk names both.
     copying = _local(root) == "Scanvermerk"
     named = ("Sha256",) if copying else ("Profil", "Sha256")
-    composed = [one.text for one in digests if _local(one) == "PdfVorVermerk"]
     return Note(
         document=_identifier(root, "Scanprodukt"),
         batch=_identifier(root, "Stapel"),
         pages={str(one.get("nummer")): str(one.text) for one in digests if _local(one) == "Abbild"},
         sources=tuple(str(one.text) for one in digests if _local(one) == "Quelle"),
-        composed=composed[0] if composed else None,
+        composed=_text_of(root, "Pruefsummen", "PdfVorVermerk"),
+        unsealed=_text_of(root, "Pruefsummen", "PdfVorSiegel"),
         profile=_text_of(root, "Verfahren" if copying else "Einstellungen", *named),
         procedures={} if copying else _procedures(root),
     )
