@@ -17,7 +17,17 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import ENDS, Facts, RenditionKind, Standing, Step, UnitKind, left_out
+from ingest.document import (
+    ENDS,
+    RESCANNED,
+    Facts,
+    RenditionKind,
+    Standing,
+    Step,
+    UnitKind,
+    left_out,
+    replaced,
+)
 from ingest.errors import UsageError
 from ingest.ledger import accepting, chains, evidence, quality, reports, schema, witness
 from ingest.ledger.engine import be_patient
@@ -297,6 +307,8 @@ class _Erasure:
             # Page numbers say nothing about anybody, and the day's account needs them.
             numbers = [{"page": entry["page"], "kind": entry["kind"]} for entry in omitted]
             facts = {Step.SEPARATION: {"omitted": numbers}}
+        if table is _batch and (scanned_again := replaced(row.facts)):
+            facts[RESCANNED] = {"replaced": scanned_again}
         values = {"standing": standing, "reason_code": ERASED, "reason": _REASON, "facts": facts}
         values |= {"erased_at": self._at, **gone}
         self._run(sa.update(table).where(table.c.id == row.id).values(values))
