@@ -192,6 +192,21 @@ def test_count_mismatch(desk: Desk) -> None:
         perform(fewer, desk.context())
 
 
+def test_a_cover_sheet_counts_its_own_document(desk: Desk) -> None:
+    envelope = dataclasses.replace(ENVELOPE, expected_sheets=None)
+    assignment = with_facts(replacing(desk, envelope=envelope), separation={"expected_sheets": 1})
+    tree, _ = made(desk, assignment)
+    assert said(tree, "//t:ErwarteteBlaetter/@bezug") == ["Dokument"]
+    assert said(tree, "//t:ErwarteteBlaetter | //t:Abgleich") == ["1", "stimmt"]
+    wrong = with_facts(replacing(desk, envelope=envelope), separation={"expected_sheets": 4})
+    with pytest.raises(CountMismatch):
+        perform(wrong, desk.context())
+    later = replacing(desk, envelope=envelope, released={"expected_sheets": "1"})
+    tree, outcome = made(desk, later)
+    assert said(tree, "//t:ErwarteteBlaetter") == ["1"]
+    assert "Erst bei der Freigabe nachgetragen: Blattzahl" in outcome.facts["anomalies"]
+
+
 def test_a_high_need_wants_every_document_counted(desk: Desk) -> None:
     protection = {"integrity": "high", "confidentiality": "normal", "availability": "normal"}
     envelope = dataclasses.replace(ENVELOPE, expected_sheets=None)

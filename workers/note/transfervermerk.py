@@ -256,11 +256,12 @@ def _sizes(pages: Iterable[Page]) -> list[str]:
 
 def _counts(root: ET.Element, given: Given) -> None:
     assignment, document = given.assignment, given.document
-    expected = assignment.batch.envelope.expected_sheets
+    expected = given.known.sheets
     left_out = omitted(assignment)
     rescanned = assignment.quality.get("rescanned") or []
     counts = ET.SubElement(root, "Zaehlung")
-    child(counts, "ErwarteteBlaetter", None if expected is None else str(expected))
+    sheets = child(counts, "ErwarteteBlaetter", None if expected is None else str(expected))
+    sheets.set("bezug", "Dokument" if given.known.of_document else "Stapel")
     child(counts, "GescannteAbbilder", str(_images(assignment)))
     child(counts, "Abgleich", _comparison(given))
     child(counts, "Seiten", str(len(assignment.pages)))
@@ -279,7 +280,7 @@ def _counts(root: ET.Element, given: Given) -> None:
 
 
 def _comparison(given: Given) -> str:
-    if given.assignment.batch.envelope.expected_sheets is None:
+    if given.known.sheets is None:
         return "nicht gezählt"
     return "Abweichung hingenommen" if given.counts_accepted else "stimmt"
 
