@@ -125,6 +125,12 @@ def test_no_note_without_a_result_that_bears_it(
         supplement.perform(dataclasses.replace(pending, quality=quality), desk.context())
 
 
+def test_a_clerk_whom_nobody_can_resolve_confirms_nothing(desk: Desk, pending: Assignment) -> None:
+    unknown = dataclasses.replace(judged(pending), registered=frozenset({"ps-07"}))
+    with pytest.raises(NoteIncomplete, match="sb-11"):
+        supplement.perform(unknown, desk.context())
+
+
 def test_no_note_to_what_was_never_sealed_or_noted(desk: Desk, pending: Assignment) -> None:
     assignment = judged(pending)
     for gone in (RenditionKind.PDF, RenditionKind.NOTE):

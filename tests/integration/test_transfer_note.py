@@ -155,10 +155,16 @@ def test_a_creator_whom_nobody_can_resolve_is_refused(desk: Desk) -> None:
     )
 
 
+def test_a_checker_whom_nobody_can_resolve_is_refused(desk: Desk) -> None:
+    looked = sampled(selected=True, verdict=VERDICT)
+    text = refused(desk, replacing(desk, looked, registered=frozenset({"ps-07"})))
+    assert "auflösbare prüfende Person" in text
+
+
 def test_everything_missing_is_said_at_once_with_its_remedy(desk: Desk) -> None:
     envelope = dataclasses.replace(ENVELOPE, operator=None, device=None, scanned_at=None)
     text = refused(desk, replacing(desk, {}, envelope=envelope, procedure={}))
-    for name in ("Ersteller", "Gerät", "Zeitpunkt des Scans", "Freigabe der Verf", "Ergebnis der"):
+    for name in ("Ersteller", "Gerät", "Zeitpunkt des Scans", "technische Anlage", "Ergebnis der"):
         assert name in text
     assert "--set device=…" in text
     assert "Es wird" in text or "wird nichts gesichert" in text

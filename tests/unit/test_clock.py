@@ -1,42 +1,37 @@
-"""What the kernel says of its clock is told as it is, and nothing where it says nothing."""
+"""What the kernel says of its clock is taken as it is, and unknown stays unknown."""
 
 from __future__ import annotations
 
 import ctypes
-from typing import Any
 
 import pytest
 
 from ingest import clock
+from ingest.clock import UNKNOWN, ClockState, judged
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, answer: int, error: int = 0) -> None:
-    class Library:
-        @staticmethod
-        def adjtimex(asked: Any) -> int:
-            asked._obj.maxerror = error
-            return answer
-
-    monkeypatch.setattr(ctypes, "CDLL", lambda _: Library)
+def test_a_clock_that_a_service_keeps_has_an_error() -> None:
+    found = judged(0, status=0x2001, maxerror=12_500)
+    assert found == ClockState(synchronised=True, error_seconds=0.0125)
+    assert found.facts() == {"synchronised": True, "error_seconds": 0.0125}
 
 
-@pytest.mark.parametrize(
-    ("answer", "synchronised", "seconds"),
-    [(0, True, 0.0125), (5, False, None), (-1, None, None)],
-)
-def test_the_state_of_the_clock_is_the_kernels(
-    monkeypatch: pytest.MonkeyPatch, answer: int, synchronised: bool | None, seconds: float | None
-) -> None:
-    answering(monkeypatch, answer, error=12_500)
-    found = clock.state()
-    assert (found.synchronised, found.error_seconds) == (synchronised, seconds)
+@pytest.mark.parametrize(("result", "status"), [(5, 0), (5, 0x40), (0, 0x40)])
+def test_the_error_of_a_clock_that_nobody_keeps_is_not_told(result: int, status: int) -> None:
+    found = judged(result, status, maxerror=16_000_000)
+    assert found.facts() == {"synchronised": False, "error_seconds": "nicht erfasst"}
 
 
-def test_a_system_without_such_a_call_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
-    assert clock.state() == clock.ClockState(synchronised=None, error_seconds=None)
+def test_a_refusal_is_unknown() -> None:
+    assert judged(-1, 0, 0) is UNKNOWN
+    assert set(UNKNOWN.facts().values()) == {"nicht erfasst"}
 
 
-def test_the_real_kernel_is_asked_without_changing_anything() -> None:
-    found = clock.state()
-    assert (found.error_seconds is None) or (found.synchronised and found.error_seconds >= 0)
+def test_asking_answers_and_never_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert clock.state().synchronised in (True, False, None)
+
+    def missing(_name: object) -> object:
+        return object()
+
+    monkeypatch.setattr(ctypes, "CDLL", missing)
+    assert clock.state() is UNKNOWN

@@ -104,7 +104,7 @@ def _procedure(assignment: Assignment) -> Iterator[Gap]:
     if not assignment.profile["procedure"]:
         yield Gap(field=7, name="Verfahrensdokumentation", remedy=_PROFILE)
     if not assignment.procedure.get("released_by"):
-        name = "Freigabe der Verfahrensdokumentation"
+        name = "freigegebene technische Anlage der Verfahrensdokumentation"
         yield Gap(field=7, name=name, remedy="durch eine benannte Person freigeben lassen")
 
 
@@ -134,6 +134,10 @@ def _check(assignment: Assignment) -> Iterator[Gap]:
     if not quality:
         yield Gap(field=19, name="Ergebnis der Qualitätssicherung", remedy="Prüfung abschließen")
         return
+    judged_by = (quality.get("verdict") or {}).get("by")
+    if judged_by is not None and judged_by not in assignment.registered:
+        name = f"auflösbare prüfende Person (Kürzel „{judged_by}“ steht für keine bekannte Person)"
+        yield Gap(field=19, name=name, remedy="das Kürzel für eine Person eintragen")
     passed = quality["state"] == "passed"
     alone = not quality.get("selected") and quality.get("verdict") is None
     complete = quality["mode"] == "complete" or quality["need"] == "very_high"
