@@ -175,10 +175,12 @@ def _noticed(assignment: Assignment, told: Known) -> list[str]:
         noticed.append(f"Erst bei der Freigabe nachgetragen: {', '.join(told.supplied)}")
     if is_accepted(assignment):
         noticed.append("Zählung: eine Abweichung wurde von einer Person hingenommen")
-    noticed += [
-        f"Abbild {entry['page']}: nachgescannt ({entry['reason']})"
-        for entry in assignment.quality.get("rescanned") or ()
-    ]
+    for entry in assignment.quality.get("rescanned") or ():
+        page = entry["page"]
+        what = (
+            "Ein Abbild entfiel beim Nachscan" if page is None else f"Abbild {page}: nachgescannt"
+        )
+        noticed.append(f"{what} ({entry['reason']})")
     if clock.state().synchronised is False:
         noticed.append("Die Uhr des Systems war nicht mit einem Zeitdienst abgeglichen")
     return noticed

@@ -168,6 +168,12 @@ def _require_counts(assignment: Assignment, document: Document, known: Known) ->
         raise _mismatch(document, how)
 
 
+def scanned(assignment: Assignment) -> int:
+    """Return how many images there are of the batch's paper: of two scans of a page the later."""
+    again = assignment.batch.facts.get("rescanned", {}).get("replaced", ())
+    return sum(source.pages or 0 for source in assignment.batch.sources) - len(again)
+
+
 def is_accepted(assignment: Assignment) -> bool:
     """Tell whether a person accepted that the counts differ."""
     return assignment.released.get("count") == "accepted"
@@ -178,8 +184,9 @@ def _counted(assignment: Assignment, known: Known) -> tuple[int, int]:
     if known.of_document:
         behind = [kind for _, kind in omitted(assignment) if kind != "separator"]
         return len(assignment.pages) + len(behind), 0
-    total = sum(source.pages or 0 for source in assignment.batch.sources)
-    return total, sum(1 for entry in assignment.batch.omitted if entry["kind"] == "separator")
+    return scanned(assignment), sum(
+        1 for entry in assignment.batch.omitted if entry["kind"] == "separator"
+    )
 
 
 def _possible(total: int, separating: int, sides: str | None) -> set[float]:

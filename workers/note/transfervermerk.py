@@ -26,6 +26,7 @@ from ingest.document import (
 )
 from ingest.settings import HouseSettings
 from workers.note.checked import quality
+from workers.note.completeness import scanned
 from workers.note.elements import bare, child, clean, moment, written
 from workers.note.integrity import Planned
 from workers.note.scanvermerk import OMITTED, NoteContent, image, omitted
@@ -262,7 +263,7 @@ def _counts(root: ET.Element, given: Given) -> None:
     counts = ET.SubElement(root, "Zaehlung")
     sheets = child(counts, "ErwarteteBlaetter", None if expected is None else str(expected))
     sheets.set("bezug", "Dokument" if given.known.of_document else "Stapel")
-    child(counts, "GescannteAbbilder", str(_images(assignment)))
+    child(counts, "GescannteAbbilder", str(scanned(assignment)))
     child(counts, "Abgleich", _comparison(given))
     child(counts, "Seiten", str(len(assignment.pages)))
     blanks = sum(1 for _, kind in left_out if kind == "blank")
@@ -275,7 +276,8 @@ def _counts(root: ET.Element, given: Given) -> None:
         kind = OMITTED.get(entry["kind"], str(entry["kind"]))
         ET.SubElement(counts, "Wiederaufgenommen", {"art": kind, **_done(given, entry)})
     for entry in rescanned:
-        attributes = {**_done(given, entry), "ersetztSha256": entry["replaced_sha256"]}
+        attributes = _done(given, entry)
+        attributes["ersetztSha256"] = entry["replaced_sha256"] or NOT_APPLICABLE
         ET.SubElement(counts, "Nachscan", attributes)
 
 
@@ -287,7 +289,7 @@ def _comparison(given: Given) -> str:
 
 def _done(given: Given, entry: Facts) -> dict[str, str]:
     return {
-        "abbild": str(entry["page"]),
+        "abbild": NOT_APPLICABLE if entry["page"] is None else str(entry["page"]),
         "kuerzel": clean(entry["by"]),
         "zeitpunkt": given.moment(entry["at"]),
         "grund": clean(entry["reason"]),
