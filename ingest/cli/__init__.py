@@ -19,6 +19,7 @@ from ingest.cli.app import App, configure_logs
 from ingest.cli.deciding import erase, put_back, reject, release, retry, reviewed, shift
 from ingest.cli.evidencing import preserve
 from ingest.cli.keeping import backup, restore
+from ingest.cli.papers import paper
 from ingest.cli.printing import sheets
 from ingest.cli.proving import check, export, verify
 from ingest.cli.reading import list_, show, status
@@ -77,6 +78,7 @@ for _command in (
     check,
     backup,
     restore,
+    paper,
 ):
     cli.add_command(_command)
 

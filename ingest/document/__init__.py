@@ -7,6 +7,14 @@ from __future__ import annotations
 
 from ingest.document.kinds import PageRole, Priority, RenditionKind, Sides, SourceKind
 from ingest.document.omission import PUT_BACK, left_out
+from ingest.document.paper import (
+    DIN_66399,
+    PAPER_ENDS,
+    PAPER_MOVES,
+    PAPER_NAMES,
+    REST,
+    PaperStage,
+)
 from ingest.document.plan import PLAN, Queue, Step, StepPlan, UnitKind
 from ingest.document.records import (
     Batch,
@@ -42,15 +50,20 @@ from ingest.document.work import (
 
 __all__ = [
     "DEFAULT_TENANT",
+    "DIN_66399",
     "ENDS",
     "FORBIDDEN_PAIRS",
     "MOVES",
     "NOT_APPLICABLE",
     "NOT_RECORDED",
     "OPERATOR_CODE_RULE",
+    "PAPER_ENDS",
+    "PAPER_MOVES",
+    "PAPER_NAMES",
     "PLAN",
     "PUT_BACK",
     "RELEASE_KEYS",
+    "REST",
     "ROLE_NAMES",
     "Assignment",
     "Batch",
@@ -64,6 +77,7 @@ __all__ = [
     "Outcome",
     "Page",
     "PageRole",
+    "PaperStage",
     "Part",
     "Priority",
     "ProfileChoice",

@@ -21,6 +21,8 @@ from ingest.document import ENDS, BatchStage, Facts, Stage, Standing, UnitKind
 from ingest.ledger import chains, cutting, reviewing, schema
 from ingest.ledger.columns import clean_text
 from ingest.ledger.integrity import AnchoredRoots, Break, chains_of, events_of, verify_chain
+from ingest.ledger.papertrail import PaperTrail
+from ingest.ledger.paperunits import UNIT_KIND, chain_of
 from ingest.ledger.surroundings import SeenPage, Surroundings
 from ingest.ledger.testimony import Testimony, hear
 
@@ -79,13 +81,16 @@ class Examination:
     def _piece(self, piece: list[Row]) -> Iterator[Break]:
         by_id = {row.id: row for row in piece}
         around = Surroundings(self._connection, list(by_id))
+        trail = PaperTrail(self._connection, by_id)
         for id_, found in groupby(events_of(self._connection, by_id), lambda row: str(row.chain)):
             events, row = list(found), by_id.pop(id_)
             self.chains += 1
             yield from verify_chain(row, events)
             if self.roots is not None:
                 self.roots.add(id_, events)
-            for reason in _compared(row, events, around):
+            of_paper = row.unit_kind == UNIT_KIND
+            said = trail.compared(row, events) if of_paper else _compared(row, events, around)
+            for reason in said:
                 yield Break(id_, 0, reason)
         for id_ in by_id:
             yield Break(id_, 0, "the chain has no events")
@@ -96,6 +101,11 @@ class Examination:
             query = sa.select(table.c.id).where(~known)
             for id_ in self._connection.execute(self._of_tenant(query, table)).scalars():
                 yield Break(id_, 0, "Der Eintrag hat keine Ereigniskette.")
+        paper = schema.paper_unit
+        known = sa.exists().where(schema.chain.c.id == sa.literal(chain_of("")) + paper.c.id)
+        query = self._of_tenant(sa.select(paper.c.id).where(~known), paper)
+        for id_ in self._connection.execute(query).scalars():
+            yield Break(id_, 0, "Der Eintrag hat keine Ereigniskette.")
 
     def _unlisted(self) -> Iterator[Break]:
         """Yield named bytes that the list of kept objects lacks: the next sweep takes them."""
