@@ -186,10 +186,13 @@ def _check_seal(app: App) -> None:
 @click.argument("identifier", metavar="ID")
 @click.option(
     "--what",
-    type=click.Choice(["pdf", "original", "note", "text", "alto", "manifest", "evidence"]),
+    type=click.Choice(
+        ["pdf", "original", "note", "text", "alto", "manifest", "evidence", "erasure"]
+    ),
     default="pdf",
     show_default=True,
-    help="Welche Ausgabe; alto: erkannte Wörter mit Ort; evidence: Beweisnachweis nach RFC 4998.",
+    help="Welche Ausgabe; alto: erkannte Wörter mit Ort; evidence: Beweisnachweis nach RFC 4998; "
+    "erasure: Löschprotokoll (JSON, bei Endung .html als Seite).",
 )
 @click.option(
     "--source",
@@ -220,6 +223,12 @@ def export(app: App, identifier: str, what: str, source: int | None, output: Pat
         from ingest.cli.evidencing import write_record
 
         write_record(app, identifier, output)
+        click.echo(f"{output} geschrieben.")
+        return 0
+    if what == "erasure":
+        from ingest.cli.deleting import write_deletion
+
+        write_deletion(app, identifier, output)
         click.echo(f"{output} geschrieben.")
         return 0
     from ingest.ledger.showing import locate

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from ingest.document import ENDS, Facts, RenditionKind, Standing, Step, UnitKind, left_out
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, evidence, schema
+from ingest.ledger import accepting, chains, deletions, evidence, paperunits, schema
 from ingest.ledger.engine import be_patient
 from ingest.ledger.integrity import ERASED
 from ingest.ledger.moves import move
@@ -107,6 +107,8 @@ def erase(
     work = _Erasure(connection, batch, by, reason)
     if withdraw is not None:
         work.withdrawn = {row.id: withdraw(_delivery(connection, row)) for row in chosen}
+    ordinals = None if whole else {row.ordinal for row in chosen}
+    paperunits.forget(connection, batch, ordinals, by)
     return work.all_of(chosen) if whole else work.some_of(chosen, rest)
 
 
@@ -211,20 +213,23 @@ class _Erasure:
         self._at: dt.datetime = accepting.now(connection)
         #: What the deletion record of each document says of its delivery.
         self.withdrawn: dict[str, Facts] = {}
+        self._ended: list[tuple[str, Facts, deletions.Removed]] = []
 
     def all_of(self, documents: list[Row]) -> list[str]:
         """Erase the batch with what is left of its documents."""
-        batch_id = self._batch.id
+        batch_id, removed = self._batch.id, deletions.Removed()
+        originals = {row.id: self._originals(row) for row in documents}
         digests = self._sources_gone(_source.c.batch_id == batch_id)
-        digests |= self._pages_gone(_page.c.batch_id == batch_id)
-        digests |= self._renditions_gone([batch_id])
+        removed.add(deletions.ORIGINAL, digests)
+        digests |= self._pages_gone(_page.c.batch_id == batch_id, removed)
+        digests |= self._renditions_gone([batch_id], removed)
         for row in documents:
-            digests |= self._document_gone(row)
+            digests |= self._document_gone(row, originals[row.id])
         self._run(sa.delete(_claim).where(_claim.c.batch_id == batch_id))
         gone = {"device": None, "storage_place": None}
         self._unit_gone(_batch, self._batch, **gone)
-        self._history_gone(batch_id, {"documents": [row.id for row in documents]})
-        return self._unreferenced(digests)
+        self._ended.append((batch_id, {"documents": [row.id for row in documents]}, removed))
+        return self._concluded(digests)
 
     def some_of(self, documents: list[Row], rest: list[Row]) -> list[str]:
         """Erase some documents, and what of their batch belongs to nobody else."""
@@ -236,26 +241,36 @@ class _Erasure:
         kept |= {page.source for page in pages if page.number not in numbers}
         gone = {row.source for row in documents} - kept
         digests: set[str] = set()
+        originals = {row.id: self._originals(row) for row in documents}
+        lost, removed = deletions.Removed(), deletions.Removed()
         for number in sorted(numbers):
-            digests |= self._pages_gone(sa.and_(of_batch, _page.c.number == number))
+            digests |= self._pages_gone(sa.and_(of_batch, _page.c.number == number), lost)
         if gone:
             of_source = _source.c.batch_id == self._batch.id
             digests |= self._sources_gone(sa.and_(of_source, _source.c.ordinal.in_(sorted(gone))))
+            removed.add(deletions.ORIGINAL, digests)
             # What the batch's history and its manifest say names its sources.
-            digests |= self._of_batch_gone(digests)
+            digests |= self._of_batch_gone(digests, removed)
             said = {"documents": [row.id for row in documents], "sources": sorted(gone)}
-            self._history_gone(self._batch.id, said)
+            self._ended.append((self._batch.id, said, removed))
         for row in documents:
-            digests |= self._document_gone(row)
-        return self._unreferenced(digests)
+            digests |= self._document_gone(row, originals[row.id])
+        return self._concluded(digests)
 
-    def _document_gone(self, row: Row) -> set[str]:
+    def _originals(self, row: Row) -> list[str]:
+        """Return the digest of a document's original, before it goes."""
+        chosen = sa.and_(_source.c.batch_id == self._batch.id, _source.c.ordinal == row.source)
+        return list(self._run(sa.select(_source.c.sha256).where(chosen)).scalars())
+
+    def _document_gone(self, row: Row, originals: list[str]) -> set[str]:
+        removed = deletions.Removed()
+        removed.add(deletions.ORIGINAL, originals)
         evidence.forget(self._connection, row.tenant, [row.id])
         self._run(sa.delete(_claim).where(_claim.c.document_id == row.id))
         self._unit_gone(_document, row, changed_at=self._at, review_open=0)
         self._consignment_gone(row.consignment_id)
-        self._history_gone(row.id, self.withdrawn.get(row.id, {}))
-        return self._renditions_gone([row.id])
+        self._ended.append((row.id, self.withdrawn.get(row.id, {}), removed))
+        return self._renditions_gone([row.id], removed)
 
     def _unit_gone(self, table: sa.Table, row: Row, **gone: object) -> None:
         standing = row.standing
@@ -290,37 +305,44 @@ class _Erasure:
         self._run(sa.update(_source).where(chosen).values(gone))
         return digests
 
-    def _pages_gone(self, chosen: sa.ColumnElement[bool]) -> set[str]:
+    def _pages_gone(self, chosen: sa.ColumnElement[bool], removed: deletions.Removed) -> set[str]:
         units = list(self._run(sa.select(_page.c.id).where(chosen)).scalars())
         gone: Facts = {"sha256": _GONE, "words_sha256": None, "facts": {}}
         self._run(sa.update(_page).where(chosen).values(gone))
-        return self._renditions_gone(units)
+        return self._renditions_gone(units, removed)
 
-    def _renditions_gone(self, units: list[str]) -> set[str]:
+    def _renditions_gone(self, units: list[str], removed: deletions.Removed) -> set[str]:
         digests: set[str] = set()
         for begin in range(0, len(units), 500):
-            chosen = _rendition.c.unit_id.in_(units[begin : begin + 500])
-            digests.update(self._run(sa.select(_rendition.c.sha256).where(chosen)).scalars())
-            self._run(sa.delete(_rendition).where(chosen))
+            some = units[begin : begin + 500]
+            digests |= self._made_gone(_rendition.c.unit_id.in_(some), removed)
         return digests
 
-    def _of_batch_gone(self, sources: Collection[str]) -> set[str]:
+    def _made_gone(self, chosen: sa.ColumnElement[bool], removed: deletions.Removed) -> set[str]:
+        made = self._run(sa.select(_rendition.c.kind, _rendition.c.sha256).where(chosen)).all()
+        self._run(sa.delete(_rendition).where(chosen))
+        for row in made:
+            removed.add(row.kind, [row.sha256])
+        return {row.sha256 for row in made}
+
+    def _of_batch_gone(self, sources: Collection[str], removed: deletions.Removed) -> set[str]:
         """Take the batch's renditions, but no opened copy of a source that stays."""
         of_batch = _rendition.c.unit_id == self._batch.id
         stays = sa.and_(
             _rendition.c.kind == RenditionKind.OPENED,
             _rendition.c.parent_sha256.not_in(sorted(sources)),
         )
-        chosen = sa.and_(of_batch, sa.not_(stays))
-        digests = set(self._run(sa.select(_rendition.c.sha256).where(chosen)).scalars())
-        self._run(sa.delete(_rendition).where(chosen))
-        return digests
+        return self._made_gone(sa.and_(of_batch, sa.not_(stays)), removed)
 
-    def _history_gone(self, chain: str, said: Facts) -> None:
-        """Take away what the events say, and say by whom and why."""
-        self._run(sa.delete(_payload).where(_payload.c.chain == chain))
-        entry = chains.Entry(ERASED, {**said, "reason": self._reason}, self._by)
-        chains.append(self._connection, chain, self._at, entry)
+    def _concluded(self, digests: Collection[str]) -> list[str]:
+        """Take away what the events say, and say by whom, why and what went where."""
+        free = self._unreferenced(digests)
+        for chain, said, removed in self._ended:
+            gone = self._run(sa.delete(_payload).where(_payload.c.chain == chain)).rowcount
+            told = {**said, **removed.account(free, gone), "reason": self._reason}
+            entry = chains.Entry(ERASED, told, self._by)
+            chains.append(self._connection, chain, self._at, entry)
+        return free
 
     def _unreferenced(self, digests: Collection[str]) -> list[str]:
         wanted = sorted(set(digests) - {_GONE})

@@ -7,7 +7,7 @@ lies and what holds it, as soon as anybody asks for them.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from ingest.document import PAPER_MOVES, PAPER_NAMES, REST, Facts, PaperStage, U
 from ingest.errors import UsageError
 from ingest.ledger import accepting, chains, schema
 from ingest.ledger.engine import hold as alone
+from ingest.ledger.integrity import ERASED
 from ingest.ledger.showing import find
 from ingest.ledger.terms import SYSTEM
 
@@ -250,3 +251,47 @@ def _not_filed(connection: sa.Connection, batch: Row, ordinal: int, rest: Row | 
     values |= {"changed_at": batch.registered_at, "changed_by": batch.operator or SYSTEM}
     columns = [sa.literal(values.get(c.name), c.type).label(c.name) for c in _unit.c]
     return connection.execute(sa.select(*columns)).one()
+
+
+def forget(
+    connection: sa.Connection, batch: Row, ordinals: Collection[int] | None, by: str
+) -> None:
+    """Take away what was said about the paper of what is erased; where it is stays known.
+
+    The sheets are still there and have to be found, so stage, place, holds and how they were
+    destroyed are said once more, without any person's words. A release for destruction ends:
+    it was given for a document with a scan.
+
+    Args:
+        connection: In the writing transaction that erases, before the batch's row changes.
+        batch: Locked.
+        ordinals: Of the erased documents; None for the whole batch.
+        by: Who erases.
+    """
+    known = _divided(connection, batch)
+    on_paper = _on_paper(connection, batch.id)
+    chosen = {REST, *known, *on_paper} if ordinals is None else set(ordinals)
+    for ordinal in sorted(chosen):
+        if ordinal not in known and batch.storage_place and ordinal in on_paper:
+            known[ordinal] = _begin(connection, batch, ordinal)
+        if ordinal in known:
+            _restate(connection, known[ordinal], by)
+
+
+def _restate(connection: sa.Connection, row: Row, by: str) -> None:
+    stage, released_by = row.stage, row.released_by
+    if stage == PaperStage.RELEASED:
+        stage, released_by = PaperStage.STORED, None
+        values = {**_UNRELEASED, "stage": stage, "changed_by": by}
+        values["changed_at"] = accepting.now(connection)
+        connection.execute(sa.update(_unit).where(_unit.c.id == row.id).values(values))
+    payload = schema.event_payload
+    connection.execute(sa.delete(payload).where(payload.c.chain == chain_of(row.id)))
+    said = {
+        "stage": stage,
+        "place": row.place,
+        "released_by": released_by,
+        "destruction": row.destruction,
+        "holds": open_holds(connection, row.id),
+    }
+    tell(connection, row, ERASED, said, by)
