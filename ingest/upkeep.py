@@ -1,4 +1,4 @@
-"""What has to be done once a day: anchor the event chains, sweep unreferenced blobs.
+"""What has to be done once a day: anchor the chains, remove intermediate results, sweep blobs.
 
 Both may run on several machines at once and twice a day: the first root of a day stays,
 and a blob that is gone is gone. Failing costs nothing but the next try.
@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from ingest import clock
 from ingest.errors import DigestMismatch, LedgerUnavailable, StoreUnavailable
-from ingest.ledger import Ledger
+from ingest.ledger import Ledger, intermediates
 from ingest.ledger.engine import be_patient, hold
 from ingest.ledger.integrity import anchor
 from ingest.ledger.reading import has_batches, unknown
@@ -60,8 +60,16 @@ class _AllBut(Collection[str]):
 class Upkeep:
     """Does the daily work of some tenants; `run` loops, `once` is one round."""
 
-    def __init__(self, ledger: Ledger, store: Store, tenants: Collection[str]) -> None:
-        """Name what is kept up."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: Store,
+        tenants: Collection[str],
+        *,
+        every_class: bool = False,
+    ) -> None:
+        """Name what is kept up; `every_class`: intermediate results go of all classes."""
+        self._every_class = every_class
         self._ledger = ledger
         self._store = store
         self._tenants = tenants
@@ -77,6 +85,7 @@ class Upkeep:
             today = clock.now().date()
             try:
                 self.anchor(today)
+                self.tidy()
                 if time.monotonic() >= allowed_at:
                     self.sweep(today)
             except (LedgerUnavailable, StoreUnavailable, DigestMismatch) as error:
@@ -91,7 +100,31 @@ class Upkeep:
             StoreUnavailable: As above.
         """
         self.anchor(today)
+        self.tidy()
         return self.sweep(today)
+
+    def tidy(self) -> int:
+        """Remove intermediate results that are not needed any more; return of how many documents.
+
+        Raises:
+            LedgerUnavailable: Some may be gone; doing it again ends it.
+            StoreUnavailable: As above.
+        """
+        done = 0
+        for tenant in self._tenants:
+            while ids := self._due(tenant):
+                for id_ in ids:
+                    with self._ledger.writing() as connection:
+                        for sha256 in intermediates.remove(connection, id_):
+                            self._store.erase(tenant, sha256)
+                done += len(ids)
+        if done:
+            log.info("intermediates_removed", documents=done)
+        return done
+
+    def _due(self, tenant: str) -> list[str]:
+        with self._ledger.reading() as connection:
+            return intermediates.due(connection, tenant, every_class=self._every_class, most=_PIECE)
 
     def anchor(self, today: dt.date) -> None:
         """Anchor yesterday unless it is anchored.

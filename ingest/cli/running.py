@@ -136,7 +136,8 @@ def _start_channels(
 def _start_upkeep(app: App, stop: threading.Event) -> None:
     from ingest.upkeep import Upkeep
 
-    upkeep = Upkeep(app.ledger, app.store, tuple(app.settings.tenants))
+    every = app.settings.store.intermediates == "remove"
+    upkeep = Upkeep(app.ledger, app.store, tuple(app.settings.tenants), every_class=every)
     threading.Thread(target=upkeep.run, args=(stop,), name="upkeep", daemon=True).start()
 
 

@@ -18,7 +18,15 @@ import sqlalchemy as sa
 
 from ingest.document import ENDS, Facts, RenditionKind, Standing, Step, UnitKind, left_out
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, deletions, evidence, paperunits, schema
+from ingest.ledger import (
+    accepting,
+    chains,
+    deletions,
+    evidence,
+    paperunits,
+    schema,
+    unreferenced,
+)
 from ingest.ledger.engine import be_patient
 from ingest.ledger.integrity import ERASED
 from ingest.ledger.moves import move
@@ -32,12 +40,7 @@ _batch, _source, _document, _page = (
     schema.document,
     schema.page,
 )
-_claim, _rendition, _payload, _blob = (
-    schema.claim,
-    schema.rendition,
-    schema.event_payload,
-    schema.blob,
-)
+_claim, _rendition, _payload = schema.claim, schema.rendition, schema.event_payload
 _GONE: Final = ""
 _REASON: Final = "gelöscht"
 
@@ -336,43 +339,12 @@ class _Erasure:
 
     def _concluded(self, digests: Collection[str]) -> list[str]:
         """Take away what the events say, and say by whom, why and what went where."""
-        free = self._unreferenced(digests)
+        free = unreferenced.forget(self._connection, self._batch.tenant, digests)
         for chain, said, removed in self._ended:
             gone = self._run(sa.delete(_payload).where(_payload.c.chain == chain)).rowcount
             told = {**said, **removed.account(free, gone), "reason": self._reason}
             entry = chains.Entry(ERASED, told, self._by)
             chains.append(self._connection, chain, self._at, entry)
-        return free
-
-    def _unreferenced(self, digests: Collection[str]) -> list[str]:
-        wanted = sorted(set(digests) - {_GONE})
-        free: list[str] = []
-        for begin in range(0, len(wanted), 500):
-            free += self._blobs_gone(wanted[begin : begin + 500])
-        return free
-
-    def _blobs_gone(self, some: list[str]) -> list[str]:
-        """Forget blobs that nobody refers to.
-
-        Their rows are locked first. Whoever keeps the same bytes anew locks the row as well
-        (`accepting.keep_blobs`): either they are through and the statement after the lock
-        sees them, or they wait until the bytes are gone and find that out.
-        """
-        tenant = self._batch.tenant
-        chosen = sa.and_(_blob.c.tenant == tenant, _blob.c.sha256.in_(some))
-        lock = sa.select(_blob.c.sha256).where(chosen).order_by(_blob.c.sha256)
-        known = list(self._run(lock.with_for_update()).scalars())
-        used: set[str] = set()
-        for table, column in (
-            (_source, _source.c.sha256),
-            (_source, _source.c.opened_sha256),
-            (_rendition, _rendition.c.sha256),
-        ):
-            query = sa.select(column).where(table.c.tenant == tenant, column.in_(known))
-            used.update(self._run(query.distinct()).scalars())
-        free = [sha256 for sha256 in known if sha256 not in used]
-        gone = sa.and_(_blob.c.tenant == tenant, _blob.c.sha256.in_(free))
-        self._run(sa.delete(_blob).where(gone))
         return free
 
     def _run(self, statement: sa.Executable) -> sa.CursorResult[Any]:
