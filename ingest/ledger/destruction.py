@@ -94,7 +94,10 @@ def release(
     """
     require_code(by, _RELEASED)
     done = []
-    for unit in _units(connection, ids):
+    units, _ = _units(connection, ids)
+    if not units:
+        raise _nothing()
+    for unit in units:
         people.require_role(connection, unit.tenant, by, Role.RELEASER)
         case = _free(connection, unit, PaperStage.STORED, checked)
         people.require_apart(
@@ -124,7 +127,7 @@ def destroy(
         checked: As for `release`.
 
     Returns:
-        The documents.
+        The documents, and each batch whose loose sheets went with the last of them.
 
     Raises:
         UsageError: `by` may not, it was not released, or a condition does not hold any more.
@@ -132,7 +135,7 @@ def destroy(
     """
     require_code(by, _EXECUTED)
     said, done = _means(means), []
-    units = _units(connection, ids)
+    units, batches = _units(connection, ids)
     for unit in units:
         people.require_role(connection, unit.tenant, by, Role.DESTROYER)
         case = _free(connection, unit, PaperStage.RELEASED, checked)
@@ -144,8 +147,10 @@ def destroy(
         told = {"document": case.document, "place": unit.place, **said}
         move(connection, unit, PaperStage.DESTROYED, by, told, destruction=said)
         done.append(str(case.document))
-    for batch_id in sorted({unit.batch_id for unit in units}):
-        _destroy_rest(connection, batch_id, by, said)
+    for batch_id in sorted(batches | {unit.batch_id for unit in units}):
+        done += _destroy_rest(connection, batch_id, by, said)
+    if not done:
+        raise _nothing()
     return done
 
 
@@ -173,21 +178,21 @@ def certify(connection: sa.Connection, id_: str, *, by: str, certificate: str) -
     return changed
 
 
-def _units(connection: sa.Connection, ids: Sequence[str]) -> list[Row]:
-    """Return the locked units of documents, each once; a batch's loose sheets are left out.
-
-    Raises:
-        UsageError: Nothing is named, or nothing of it is here any more.
-    """
+def _units(connection: sa.Connection, ids: Sequence[str]) -> tuple[list[Row], set[str]]:
+    """Return the locked units of documents, each once, and the batches named as a whole."""
     found: dict[str, Row] = {}
+    batches = set()
     for id_ in sorted(ids):
         papers = locked(connection, id_)
         here = [row for row in papers.rows if row.stage not in PAPER_ENDS or not papers.whole]
         found |= {row.id: row for row in here if row.ordinal != REST}
-    if not found:
-        text = "Es ist kein Dokument genannt, oder von keinem ist noch Papier da."
-        raise UsageError("no paper named", operator_text=text)
-    return list(found.values())
+        batches |= {papers.batch.id} if papers.whole else set()
+    return list(found.values()), batches
+
+
+def _nothing() -> UsageError:
+    text = "Es ist kein Dokument genannt, oder von keinem ist noch Papier da."
+    return UsageError("no paper named", operator_text=text)
 
 
 def _free(
@@ -225,19 +230,26 @@ def _means(means: Means) -> Facts:
     return {"method": means.method, "level": means.level, "certificate": means.certificate}
 
 
-def _destroy_rest(connection: sa.Connection, batch_id: str, by: str, said: Facts) -> None:
+def _destroy_rest(connection: sa.Connection, batch_id: str, by: str, said: Facts) -> list[str]:
     """Destroy the loose sheets of a batch once nothing else of it is here and nothing holds.
 
-    They go under the last release of the batch's documents.
+    They go under the last release of the batch's documents, and by another person than gave it.
+
+    Returns:
+        The batch, where they went.
     """
     rows = locked(connection, batch_id).rows
     rest = next(row for row in rows if row.ordinal == REST)
     here = any(row.stage not in PAPER_ENDS for row in rows if row.ordinal != REST)
-    if here or rest.stage != PaperStage.STORED or open_holds(connection, rest.id):
-        return
-    *_, last = sorted((row for row in rows if row.released_by), key=lambda row: row.changed_at)
+    releases = sorted((row for row in rows if row.released_by), key=lambda row: row.changed_at)
+    held = open_holds(connection, rest.id)
+    if here or held or not releases or rest.stage != PaperStage.STORED:
+        return []
+    releaser = releases[-1].released_by
+    people.require_role(connection, rest.tenant, by, Role.DESTROYER)
+    people.require_apart(connection, rest.tenant, {_EXECUTED: by}, done={_RELEASED: releaser})
     told = {"batch": batch_id, "place": rest.place}
-    values = {"released_by": last.released_by}
-    move(connection, rest, PaperStage.RELEASED, last.released_by, told, **values)
+    move(connection, rest, PaperStage.RELEASED, releaser, told, released_by=releaser)
     (rest,) = (row for row in locked(connection, batch_id).rows if row.ordinal == REST)
     move(connection, rest, PaperStage.DESTROYED, by, {**told, **said}, destruction=said)
+    return [batch_id]

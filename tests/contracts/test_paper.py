@@ -35,7 +35,7 @@ def test_paper_goes_from_its_box_to_destruction_by_two_persons(ledger: Ledger) -
         assert destroyed(ledger, first) == [first]
         assert stages(ledger) == {0: "stored", 1: "destroyed", 2: "stored"}
         released(ledger, second)
-        destroyed(ledger, second)
+        assert destroyed(ledger, second)[0] == second
         assert stages(ledger) == ENDED, "loose sheets go with the last of their batch"
         assert "kann nicht" in refused(act, ledger, "store", first, by="SCN", place=BOX)
     with ledger.reading() as connection:

@@ -185,3 +185,24 @@ def test_every_act_names_a_person_and_a_reason(ledger: Ledger) -> None:
         assert "--reason" in refused(act, ledger, name, first, by="FRG", reason=" ")
         assert "--operator" in refused(act, ledger, name, first, by="", reason="x")
     assert "--operator" in refused(act, ledger, "store", first, by="Erika Muster", place=BOX)
+
+
+def test_loose_sheets_under_a_hold_stay_until_it_is_lifted(ledger: Ledger) -> None:
+    first, second = ready(ledger)
+    (batch,) = rows(ledger, schema.batch)
+    act(ledger, "hold", batch.id, by="SCN", reason="Klage")
+    with ledger.writing() as connection:
+        people.register(connection, TENANT, "FRG2", by="ADM", same_as="FRG")
+        people.give(connection, TENANT, "FRG2", Role.DESTROYER, by="ADM")
+    for document in (first, second):
+        act(ledger, "unhold", document, by="FRG", reason="erledigt")
+    with moved(2 * LATER):
+        released(ledger, first, second)
+        destroyed(ledger, first, second)
+        assert stages(ledger) == {0: "stored", 1: "destroyed", 2: "destroyed"}
+        assert "kein Dokument genannt" in refused(destroyed, ledger, batch.id)
+        act(ledger, "unhold", batch.id, by="FRG", reason="erledigt")
+        assert "zwei verschiedene" in refused(destroyed, ledger, batch.id, by="FRG2")
+        assert destroyed(ledger, batch.id) == [batch.id]
+    assert set(stages(ledger).values()) == {"destroyed"}
+    assert agrees(ledger) == []
