@@ -122,7 +122,7 @@ class Disposal:
         return Checked(
             zone=self._zone,
             proofs={
-                one.document: self._proof(one, one.pdf_sha256)
+                one.document: self.proof(one, one.pdf_sha256)
                 for one in of_documents
                 if one.pdf_sha256 is not None
             },
@@ -137,7 +137,8 @@ class Disposal:
             return None
         return loaded.facts() if loaded.profile.released else None
 
-    def _proof(self, one: Sealed, sha256: str) -> Proof:
+    def proof(self, one: Sealed, sha256: str) -> Proof:
+        """Read a sealed PDF from the store and verify it now."""
         try:
             with self._store.materialise(one.tenant, sha256) as path:
                 return Proof(sha256=sha256, fault=self._fault(path))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -10,17 +13,21 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from console.boxes import page
 from ingest.cli import cli
 from ingest.document import PAPER_NAMES, PaperStage, RenditionKind, Step
 from ingest.errors import UsageError
 from ingest.ledger import Ledger, open_ledger, schema
+from ingest.ledger.circumstances import Sealed
 from ingest.settings import Settings
 from ingest.store import open_store
 from tests.plugins.ledgers import rows
 from tests.plugins.letters import Desk, after, image_pdf
 from tests.plugins.paperwork import BOX, LATER, act, moved, ready, released
+from tests.plugins.tokens import make_card
 from workers import note, sealing
 from workers.disposal import Disposal
 
@@ -28,10 +35,10 @@ from workers.disposal import Disposal
 class House:
     """A ledger of the tests beside a store, a key and a profile folder of their own."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, **settings: Any) -> None:
         self.data = root / "data"
-        self.data.mkdir()
-        self.settings = Settings(data=self.data, profiles=root / "profiles")
+        self.data.mkdir(parents=True)
+        self.settings = Settings(data=self.data, profiles=root / "profiles", **settings)
         (root / "profiles").mkdir()
         self.ledger: Ledger = open_ledger(self.settings.ledger_address())
         self.store = open_store(self.settings)
@@ -58,19 +65,51 @@ def test_a_seal_that_is_gone_or_nobodys_keeps_the_paper(house: House) -> None:
             house.disposal.release([first], by="FRG")
 
 
-def test_the_installations_own_signature_is_no_seal(house: House, tmp_path: Path) -> None:
-    desk = Desk(tmp_path / "desk")
+def sealed(desk: Desk, key: str, path: Path) -> Path:
+    """Write a letter sealed with a key of the desk."""
     letter = desk.letter(composed=image_pdf())
     noted = after(letter, Step.NOTE, note.perform(letter, desk.context()), Step.SEALING)
+    rules = {**noted.profile["sealing"], "key": key}
+    noted = dataclasses.replace(noted, profile={**noted.profile, "sealing": rules})
     (made,) = sealing.perform(noted, desk.context()).renditions
     assert made.kind is RenditionKind.PDF
-    path = tmp_path / "brief.pdf"
     path.write_bytes(desk.context().read(made.sha256))
-    assert house.disposal._fault(path) == "Es ist nicht das Siegel der Organisation."
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    assert "Siegel der Organisation" not in (house.disposal._fault(path) or "")
+    return path
+
+
+def test_only_the_organisations_seal_that_holds_lets_paper_go(tmp_path: Path) -> None:
+    card = make_card(tmp_path / "card", ec.generate_private_key(ec.SECP256R1()))
+    desk = Desk(tmp_path / "desk", sealing={"token": card.settings})
+    root = tmp_path / "root.pem"
+    root.write_bytes(card.root.public_bytes(Encoding.PEM))
+    house = House(tmp_path, sealing={"token": {**card.settings, "issuers": root}})
+
+    def fault(path: Path) -> str | None:
+        with path.open("rb") as stream:
+            blob = house.store.put("default", stream)
+        pdf = Sealed(tenant="default", document="d", profile="p", pdf_sha256=blob.sha256)
+        return house.disposal.proof(pdf, blob.sha256).fault
+
+    whole = sealed(desk, "organisation", tmp_path / "siegel.pdf")
+    assert fault(whole) is None
+    own = sealed(desk, "installation", tmp_path / "eigen.pdf")
+    assert fault(own) == "Es ist nicht das Siegel der Organisation."
+    later = tmp_path / "angehaengt.pdf"
+    later.write_bytes(whole.read_bytes() + b"% later\n")
+    assert "angehängt" in (fault(later) or "")
+    content = bytearray(whole.read_bytes())
+    content[content.index(b"/Length") - 40] ^= 1
+    broken = tmp_path / "gebrochen.pdf"
+    broken.write_bytes(content)
+    assert fault(broken) is not None
+    plain = tmp_path / "ohne.pdf"
+    plain.write_bytes(image_pdf())
+    assert fault(plain) == "Es ist nicht das Siegel der Organisation."
+    stranger = House(tmp_path / "other", sealing={"token": {**card.settings, "issuers": None}})
+    stranger.store.put("default", io.BytesIO(whole.read_bytes()))
+    digest = hashlib.sha256(whole.read_bytes()).hexdigest()
+    pdf = Sealed(tenant="default", document="d", profile="p", pdf_sha256=digest)
+    assert "Wurzel" in (stranger.disposal.proof(pdf, digest).fault or "")
 
 
 def test_the_second_way_to_check_a_seal_needs_nothing_loaded_before() -> None:
