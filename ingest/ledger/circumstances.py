@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import ENDS, Facts, PaperStage, RenditionKind, Stage, Standing
+from ingest.document import ENDS, Facts, PaperStage, RenditionKind, Stage, Standing, Step
 from ingest.ledger import accepting, backup, people, schema
 from ingest.ledger.conditions import Circumstances, Proof
 from ingest.ledger.paperunits import newest, open_holds
@@ -17,6 +17,7 @@ from ingest.ledger.paperunits import newest, open_holds
 Row = sa.Row[Any]
 _document, _batch, _page = schema.document, schema.batch, schema.page
 _event = schema.event
+_DELIVERIES: Final = (Stage.DELIVERED, "confirmation_delivered")
 _FINISHED: Final = frozenset({Stage.DELIVERED, Stage.ACKNOWLEDGED})
 
 
@@ -124,8 +125,8 @@ def _rules(connection: sa.Connection, batch: Row, document: Row) -> Facts:
 
 def _scanned_by(batch: Row, facts: Facts) -> tuple[str | None, ...]:
     """Return who scanned the document: the batch's operator, and whoever scanned pages anew."""
-    again = [entry.get("by") for entry in facts.get("quality", {}).get("rescanned", ())]
-    return (batch.operator, *again)
+    anew = (facts.get(name, {}).get("rescanned", ()) for name in (Step.SEPARATION, "quality"))
+    return (batch.operator, *(entry.get("by") for entries in anew for entry in entries))
 
 
 def _opened(connection: sa.Connection, document: Row) -> str | None:
@@ -143,14 +144,16 @@ def _pdf(connection: sa.Connection, document_id: str) -> str | None:
 
 
 def _delivered_at(connection: sa.Connection, document: Row) -> dt.datetime | None:
-    """Return when the document was delivered: the later of what event and receipt say."""
-    chosen = sa.and_(_event.c.chain == document.id, _event.c.kind == Stage.DELIVERED)
+    """Return when all of a document was delivered, a clerk's supplementary note included.
+
+    The latest of what events and receipts say.
+    """
+    chosen = sa.and_(_event.c.chain == document.id, _event.c.kind.in_(_DELIVERIES))
     query = sa.select(_event.c.at).where(chosen).order_by(_event.c.seq.desc()).limit(1)
     recorded: dt.datetime | None = connection.execute(query).scalar()
-    said = document.facts.get("delivery", {}).get("delivered_at")
-    if recorded is None or said is None:
-        return recorded
-    return max(recorded, dt.datetime.fromisoformat(said))
+    receipts = (document.facts.get(step, {}) for step in ("delivery", "confirmation_delivery"))
+    said = [dt.datetime.fromisoformat(r["delivered_at"]) for r in receipts if r.get("delivered_at")]
+    return None if recorded is None else max([recorded, *said])
 
 
 def _under_way(connection: sa.Connection, document: Row) -> tuple[str, ...]:

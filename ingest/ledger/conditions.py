@@ -25,21 +25,30 @@ _EVIDENCED: Final = frozenset({"high", "very_high"})
 #: A transaction may have taken its time: what was delivered so long before a copy is in it.
 BACKUP_MARGIN: Final = dt.timedelta(minutes=10)
 _OPENED_BY_MISTAKE: Final = "opened_by_mistake"
+_REPLACES: Final = "ersetzend"  #: what notes call it
 
 
 def note_complete(facts: Facts) -> bool:
-    """Tell whether a document's note has every mandatory field (TR-03138 A.NB.4)."""
-    return facts.get("note", {}).get("complete") is True
+    """Tell whether a document's note has every mandatory field (TR-03138 A.NB.4).
+
+    The note says so, or by the statement of match: without all fields there is none.
+    """
+    note: Facts = facts.get("note", {})
+    return note.get("complete") is True or bool(note.get("statement"))
 
 
 def counts_as_replacing(facts: Facts) -> bool:
     """Tell whether the match was confirmed, by the note or by a clerk's later result.
 
     The note says so only once quality assurance is closed; where the clerk checks after
-    delivery, their confirmation does (A.NB.3).
+    delivery, their supplementary note does, once it is delivered (A.NB.3). What was said later
+    counts.
     """
-    later = facts.get("confirmation", {}).get("counts_as")
-    return bool((later or facts.get("note", {}).get("counts_as")) == "replacing")
+    later: Facts = facts.get("confirmation", {})
+    if "confirmation_delivery" in facts:
+        later = facts.get("confirming", {})
+    said = later or facts.get("note", {})
+    return said.get("counts_as") == "replacing" or said.get("treatment") == _REPLACES
 
 
 @dataclass(frozen=True, kw_only=True)

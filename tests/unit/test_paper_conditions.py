@@ -81,10 +81,17 @@ BREACHES: Final[dict[str, list[dict[str, Any]]]] = {
         facts(note={"complete": True}),
         facts(note={"complete": True, "counts_as": "copying"}),
         facts(confirmation={"counts_as": "copying"}),
+        facts(note={"statement": {"x": 1}, "treatment": "kopierend"}),
+        facts(
+            note={"statement": {"x": 1}, "treatment": "kopierend"},
+            confirming={"treatment": "ersetzend"},
+        ),
+        facts(confirming={"treatment": "kopierend"}, confirmation_delivery={}),
     ],
     "noted": [
         facts(note={"counts_as": "replacing"}),
         facts(note={"counts_as": "replacing", "complete": "yes"}),
+        facts(note={"treatment": "ersetzend", "statement": None}),
     ],
     "sealed": [
         {"proof": None},
