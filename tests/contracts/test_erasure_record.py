@@ -32,6 +32,9 @@ from tests.plugins.paperwork import (
     stages,
 )
 
+#: The same on every database: asked on one.
+ONE = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+
 
 def erased(ledger: Ledger, id_: str, by: str = "SCN") -> list[str]:
     with ledger.writing() as connection:
@@ -65,6 +68,7 @@ def test_the_record_says_who_when_why_and_what_went_where(ledger: Ledger) -> Non
     assert not [sha256 for sha256 in free if sha256 in content]
 
 
+@ONE
 def test_the_record_is_covered_by_the_chain_that_it_shows(ledger: Ledger) -> None:
     first, _ = ready(ledger)
     erased(ledger, first)
@@ -80,12 +84,14 @@ def test_the_record_is_covered_by_the_chain_that_it_shows(ledger: Ledger) -> Non
     assert agrees(ledger) == []
 
 
+@ONE
 def test_there_is_no_record_of_what_is_there(ledger: Ledger) -> None:
     first, _ = ready(ledger)
     with ledger.reading() as connection, pytest.raises(UsageError, match="not erased"):
         record(connection, first)
 
 
+@ONE
 def test_paper_of_an_erased_document_is_found_and_goes_back(ledger: Ledger) -> None:
     receipt = ledger.accept(replacing(storage_place="Regal 3"))
     deliver(ledger)
@@ -114,6 +120,7 @@ def test_what_persons_wrote_about_paper_goes_and_where_it_is_stays(ledger: Ledge
     assert agrees(ledger) == []
 
 
+@ONE
 def test_a_release_does_not_outlive_its_scan(ledger: Ledger) -> None:
     first, second = ready(ledger)
     with moved(LATER):
@@ -139,6 +146,7 @@ def test_paper_of_an_erased_document_is_destroyed_by_two_others_after_its_time(
     assert agrees(ledger) == []
 
 
+@ONE
 def test_how_paper_was_destroyed_is_known_after_its_document_is_erased(ledger: Ledger) -> None:
     first, second = ready(ledger)
     with moved(LATER):

@@ -16,6 +16,9 @@ from ingest.upkeep import Upkeep
 from tests.plugins.ledgers import broken, claim_at, everything, rows
 from tests.plugins.paperwork import REPLACING, TENANT, agrees, deliver, documents, replacing
 
+#: The same on every database: asked on one.
+ONE = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+
 
 def confidential(need: str) -> dict[str, Any]:
     protection = {"integrity": "normal", "confidentiality": need}
@@ -62,6 +65,7 @@ def test_from_high_on_they_go_with_a_record_and_only_they(ledger: Ledger, tmp_pa
     assert agrees(ledger) == []
 
 
+@ONE
 def test_a_house_may_want_it_for_every_class(ledger: Ledger, tmp_path: Path) -> None:
     ledger.accept(replacing(confidential("normal")))
     deliver(ledger, cut=((1,),))
@@ -69,6 +73,7 @@ def test_a_house_may_want_it_for_every_class(ledger: Ledger, tmp_path: Path) -> 
     assert agrees(ledger) == []
 
 
+@ONE
 @pytest.mark.parametrize("note", [{"complete": True, "counts_as": "copying"}, {}])
 def test_nothing_goes_while_the_match_is_not_confirmed(
     ledger: Ledger, tmp_path: Path, note: dict[str, Any]
@@ -79,6 +84,7 @@ def test_nothing_goes_while_the_match_is_not_confirmed(
     assert kinds(ledger, documents(ledger)[0]) == {"composed", "noted", "pdf"}
 
 
+@ONE
 def test_nothing_goes_before_delivery(ledger: Ledger, tmp_path: Path) -> None:
     ledger.accept(replacing(confidential("very_high")))
     claim_at(ledger, Step.DELIVERY)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ingest.document import Role, Step
 from ingest.errors import UsageError
-from ingest.ledger import Ledger, boxes, open_ledger, people, schema
+from ingest.ledger import Ledger, boxes, people, schema
 from ingest.ledger.destruction import Means, certify, destroy
 from tests.plugins.ledgers import arrival, change, claim_at, rows, work
 from tests.plugins.paperwork import (
@@ -22,6 +22,7 @@ from tests.plugins.paperwork import (
     agrees,
     checked,
     destroyed,
+    hasty,
     moved,
     ready,
     refused,
@@ -35,7 +36,7 @@ ENDED = {0: "destroyed", 1: "destroyed", 2: "destroyed"}
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = hasty(tmp_path)
     yield opened
     opened.close()
 

@@ -6,14 +6,25 @@ import contextlib
 import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 
 from ingest.document import Facts, Outcome, Role, Step
 from ingest.errors import UsageError
-from ingest.ledger import Arrival, Ledger, accepting, backup, paper, people, schema
+from ingest.ledger import (
+    Arrival,
+    Ledger,
+    accepting,
+    backup,
+    open_ledger,
+    paper,
+    people,
+    schema,
+)
 from ingest.ledger.agreement import Examination
 from ingest.ledger.circumstances import Checked
 from ingest.ledger.conditions import Proof
@@ -47,6 +58,18 @@ PEOPLE = {
     "VRN": Role.DESTROYER,
 }
 GOOD_NOTE: Facts = {"complete": True, "counts_as": "replacing"}
+
+
+def hasty(folder: Path) -> Ledger:
+    """Open a ledger that waits for no disk: no test here cuts the power."""
+    ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
+    engine = ledger._engine
+    sa.event.listen(engine, "checkout", _without_sync)
+    return ledger
+
+
+def _without_sync(connection: Any, _record: Any, _proxy: Any) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 def staff(ledger: Ledger) -> None:
