@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from ingest.document import NOT_RECORDED, RESCANNED, Facts, RenditionKind, Step, UnitKind
 from ingest.errors import UsageError
 from ingest.ledger import chains, people, schema
+from ingest.ledger.columns import clean_text
 from ingest.ledger.showing import Unit, find
 from profiles.protection import MEASURES, highest
 
@@ -149,7 +150,7 @@ def account_of(
         "content": look.content,
         "good": good,
         "pages": sorted(set(look.pages)),
-        "reason": look.reason or None,
+        "reason": clean_text(look.reason) or None,
         "seen_sha256": seen,
         "apart": apart,
         "viewed": sorted(viewed),

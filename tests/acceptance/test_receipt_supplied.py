@@ -44,4 +44,7 @@ def test_a_date_of_receipt_supplied_by_a_clerk_is_delivered(
     (document,) = documents(rows)
     note = tmp_path / "vermerk.xml"
     installation.call("export", document["id"], "--what", "note", "-o", str(note))
+    page = note.with_suffix(".html")
+    installation.call("export", document["id"], "--what", "note-html", "-o", str(page))
+    assert "<h1>Scanvermerk</h1>" in page.read_text("utf-8")
     assert f"<Eingangsdatum>{MEANT}</Eingangsdatum>" in note.read_text("utf-8")

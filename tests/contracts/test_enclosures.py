@@ -306,7 +306,8 @@ def test_a_copy_of_the_ledger_has_the_links(ledger: Ledger, tmp_path: Path) -> N
     with ledger.reading() as connection:
         copy_ledger(connection, tmp_path / "copy")
     lines = (tmp_path / "copy" / "batch_source.jsonl").read_text().splitlines()
-    assert [json.loads(line)[-2] for line in lines] == [None, 1, 1]
+    place = schema.batch_source.c.keys().index("enclosure_of")
+    assert [json.loads(line)[place] for line in lines] == [None, 1, 1]
 
 
 _OPENED = Opened(ordinal=1, sha256=digest("opened"), size=9, tool="test 1")

@@ -60,8 +60,8 @@ def test_what_persons_changed_is_told_by_the_documents_themselves(ledger: Ledger
     held = ledger.accept(arrival(held=("incomplete", "?"))).batch_id
     as_it_was = ledger.accept(arrival(held=("incomplete", "?"))).batch_id
     ledger.release(held, by="op2", reason="Text über Erika", settings={"as_is": "yes"})
-    ledger.release(as_it_was, by="op3", reason="nur so")
     work(ledger, ((1, 2), (4,)))
+    ledger.release(as_it_was, by="op3", reason="nur so")
     ledger.put_back(held, 3, by="op4", reason="gehört dazu", document=_first_of(ledger, held))
     said = read(ledger, Family.PROCESSING)
     found = {(one["kind"], one["by"]) for one in said}

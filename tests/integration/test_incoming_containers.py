@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from typing_extensions import override
 
 from ingest.document import Facts
+from ingest.errors import Unclear
 from tests.plugins.signed import asic, clear_mail, cms, opaque_mail
 from tests.plugins.stacks import Stack
 from tests.plugins.trust import Trust, trusting
@@ -149,6 +152,39 @@ def test_what_is_not_validated_here_is_said(tmp_path: Path) -> None:
     stack = arrived(tmp_path, {"nachricht.xml": signed})
     assert "Signatur nicht maschinell geprüft (XML-Signatur)" in told(stack)["text"]
     assert stack.sources[0].facts["findings"][-1]["text"] == told(stack)["text"]
+
+
+@pytest.fixture(scope="module")
+def whole(trust: Trust) -> list[bytes]:
+    members = {"a.txt": b"eins"}
+    return [
+        cms(trust, CONTENT, inside=True),
+        asic(trust, members, members),
+        clear_mail(trust, CONTENT),
+        opaque_mail(trust, CONTENT),
+    ]
+
+
+@given(data=st.data())
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_whatever_is_done_to_a_signed_file_it_gets_an_indication_or_a_word(
+    tmp_path: Path, whole: list[bytes], data: st.DataObject
+) -> None:
+    content = bytearray(data.draw(st.sampled_from(whole)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place] = data.draw(st.integers(0, 255))
+    del content[data.draw(st.integers(len(content) // 2, len(content))) :]
+    try:
+        stack = arrived(tmp_path, {"eingang": bytes(content)})
+    except Unclear:
+        return
+    for one in told(stack).get("signatures", []):
+        assert one["indication"] in ("TOTAL_FAILED", "INDETERMINATE")
 
 
 class _Service(BaseHTTPRequestHandler):

@@ -39,7 +39,13 @@ QUALITIES = st.one_of(
 
 
 def sample(seed: str, size: int) -> Facts:
-    return {"size": size, "population": 40, "share": size / 40, "seed": seed, "detection": {}}
+    return {
+        "size": size,
+        "population": 40,
+        "share": size / 4_000_000,
+        "seed": seed,
+        "detection": {},
+    }
 
 
 @pytest.fixture(scope="module")

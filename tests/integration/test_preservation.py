@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from ingest.sealing_settings import EvidenceSettings
 from structlog.testing import capture_logs
 from typing_extensions import override
 
 from ingest import clock
 from ingest.errors import AuthorityUnavailable, Misconfigured
 from ingest.ledger import Ledger, evidence, open_ledger, schema
-from ingest.sealing_settings import EvidenceSettings
 from ingest.settings import Settings
 from tests.plugins import ledgers
 from tests.plugins.authority import FAULTS, Authority, root_file
@@ -137,17 +137,16 @@ def test_what_another_machine_recorded_meanwhile_counts_and_ours_does_not(
     assert proofs(ledger) == [1, 1]
 
 
-def _due(ledger: Ledger) -> None:
-    table = schema.evidence_batch
-    ledgers.change(ledger, sa.update(table).values(renew_before=clock.now() - DAY))
-
-
-def test_what_is_due_is_renewed_once(ledger: Ledger, settings: Settings, sound: Authority) -> None:
+def test_what_is_due_is_renewed_once(
+    ledger: Ledger, settings: Settings, sound: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Preservation(settings, ledger) as preservation:
-        for _ in range(2):
-            delivered(ledger)
-            preservation.once()
-        _due(ledger)
+        with monkeypatch.context() as past:
+            over = clock.now() - DAY
+            past.setattr("workers.evidence.preservation.renewal", lambda *_: over)
+            for _ in range(2):
+                delivered(ledger)
+                preservation.secure("default")
         before = sound.requests
         assert preservation.once() == Done(renewed=2)
         assert preservation.once() == Done()
@@ -208,7 +207,8 @@ def test_without_an_authority_or_switched_off_nothing_is_done(
     before = sound.requests
     bare = Settings(data=tmp_path / "data")
     Preservation(bare, ledger).run(_OneLook())
-    Preservation(configured(tmp_path, sound, every="off"), ledger).run(_OneLook())
+    off = configured(tmp_path, sound, every="off", capture_minutes=0)
+    Preservation(off, ledger).run(_OneLook())
     with pytest.raises(Misconfigured, match="no tsa_urls"):
         Preservation(bare, ledger).once()
     assert sound.requests == before

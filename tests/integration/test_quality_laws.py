@@ -145,8 +145,8 @@ class Assurance(RuleBasedStateMachine):
 
 
 Assurance.TestCase.settings = settings(
-    max_examples=8,
-    stateful_step_count=14,
+    max_examples=6,
+    stateful_step_count=12,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

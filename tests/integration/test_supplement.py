@@ -6,21 +6,19 @@ import dataclasses
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ingest.document import Assignment, Facts, Rendition, RenditionKind, Step
+from ingest.document import Assignment, Facts, Rendition, RenditionKind
 from ingest.errors import Deferrable, NoteIncomplete, ToolFailed
 from tests.plugins.authority import serving
-from tests.plugins.letters import Desk, after, of
+from tests.plugins.letters import Desk, of
+from tests.plugins.supplements import RESULT, confirming, content_of, delivered, judged, sealed
 from tests.plugins.tokens import make_card
-from tests.plugins.transfers import VERDICT, by_clerk, noted, replacing, with_own_key
-from workers import sealing
+from tests.plugins.transfers import by_clerk, replacing, with_own_key
 from workers.delivery import confirmation as delivering
-from workers.delivery import perform as deliver
 from workers.note import supplement
 from workers.note.reading import html
 from workers.noteproof import Note
@@ -29,47 +27,15 @@ from workers.sealing.keys import CERTIFICATE_FILE, ensure_installation_key
 from workers.sealing.timestamps import load_roots
 from workers.supplementproof import disagreements, judge_supplement
 
-RESULT = {**VERDICT, "by": "sb-11", "role": "clerk", "at": "2026-03-05T08:00:00+00:00"}
-ROUTED = {"department": "poststelle", "rule": "default", "reason": "Vorgabe"}
-
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     return Desk(tmp_path_factory.mktemp("desk"))
 
 
-def delivered(desk: Desk, assignment: Assignment) -> Assignment:
-    """Return the assignment of CONFIRMING of a document that went all its way."""
-    ready = noted(desk, assignment)
-    sealed = after(ready, Step.SEALING, sealing.perform(ready, desk.context()), Step.DELIVERY)
-    document = of(sealed)
-    document = dataclasses.replace(document, facts={**document.facts, "routing": ROUTED})
-    sealed = dataclasses.replace(sealed, document=document)
-    return after(sealed, Step.DELIVERY, deliver(sealed, desk.context()), Step.CONFIRMING)
-
-
 @pytest.fixture(scope="module")
 def pending(desk: Desk) -> Assignment:
     return delivered(desk, with_own_key(replacing(desk, by_clerk())))
-
-
-def judged(assignment: Assignment, state: str = "confirmed", **verdict: Any) -> Assignment:
-    quality = by_clerk(state=state, verdict={**RESULT, **verdict})
-    return dataclasses.replace(assignment, quality=quality)
-
-
-def confirming(desk: Desk, assignment: Assignment) -> Assignment:
-    outcome = supplement.perform(assignment, desk.context())
-    return after(assignment, Step.CONFIRMING, outcome, Step.CONFIRMATION_SEALING)
-
-
-def sealed(desk: Desk, assignment: Assignment) -> Assignment:
-    outcome = confirmation.perform(assignment, desk.context())
-    return after(assignment, Step.CONFIRMATION_SEALING, outcome, Step.CONFIRMATION_DELIVERY)
-
-
-def content_of(desk: Desk, assignment: Assignment, kind: RenditionKind) -> bytes:
-    return desk.context().read(of(assignment).renditions[kind].sha256)
 
 
 def openssl(folder: Path, content: bytes, seal: bytes, root: Path) -> bool:
@@ -123,6 +89,12 @@ def test_no_note_without_a_result_that_bears_it(
 ) -> None:
     with pytest.raises(NoteIncomplete):
         supplement.perform(dataclasses.replace(pending, quality=quality), desk.context())
+
+
+def test_a_clerk_whom_nobody_can_resolve_confirms_nothing(desk: Desk, pending: Assignment) -> None:
+    unknown = dataclasses.replace(judged(pending), registered=frozenset({"ps-07"}))
+    with pytest.raises(NoteIncomplete, match="sb-11"):
+        supplement.perform(unknown, desk.context())
 
 
 def test_no_note_to_what_was_never_sealed_or_noted(desk: Desk, pending: Assignment) -> None:

@@ -155,10 +155,16 @@ def test_a_creator_whom_nobody_can_resolve_is_refused(desk: Desk) -> None:
     )
 
 
+def test_a_checker_whom_nobody_can_resolve_is_refused(desk: Desk) -> None:
+    looked = sampled(selected=True, verdict=VERDICT)
+    text = refused(desk, replacing(desk, looked, registered=frozenset({"ps-07"})))
+    assert "auflösbare prüfende Person" in text
+
+
 def test_everything_missing_is_said_at_once_with_its_remedy(desk: Desk) -> None:
     envelope = dataclasses.replace(ENVELOPE, operator=None, device=None, scanned_at=None)
     text = refused(desk, replacing(desk, {}, envelope=envelope, procedure={}))
-    for name in ("Ersteller", "Gerät", "Zeitpunkt des Scans", "Freigabe der Verf", "Ergebnis der"):
+    for name in ("Ersteller", "Gerät", "Zeitpunkt des Scans", "technische Anlage", "Ergebnis der"):
         assert name in text
     assert "--set device=…" in text
     assert "Es wird" in text or "wird nichts gesichert" in text
@@ -190,6 +196,32 @@ def test_count_mismatch(desk: Desk) -> None:
     fewer = with_facts(replacing(desk), composition={"rung": "image", "pdfa": "3b", "pages": 2})
     with pytest.raises(CountMismatch):
         perform(fewer, desk.context())
+
+
+def test_a_cover_sheet_counts_its_own_document(desk: Desk) -> None:
+    envelope = dataclasses.replace(ENVELOPE, expected_sheets=None)
+    assignment = with_facts(replacing(desk, envelope=envelope), separation={"expected_sheets": 1})
+    tree, _ = made(desk, assignment)
+    assert said(tree, "//t:ErwarteteBlaetter/@bezug") == ["Dokument"]
+    assert said(tree, "//t:ErwarteteBlaetter | //t:Abgleich") == ["1", "stimmt"]
+    wrong = with_facts(replacing(desk, envelope=envelope), separation={"expected_sheets": 4})
+    with pytest.raises(CountMismatch):
+        perform(wrong, desk.context())
+    later = replacing(desk, envelope=envelope, released={"expected_sheets": "1"})
+    tree, outcome = made(desk, later)
+    assert said(tree, "//t:ErwarteteBlaetter") == ["1"]
+    assert "Erst bei der Freigabe nachgetragen: Blattzahl" in outcome.facts["anomalies"]
+
+
+def test_a_page_scanned_twice_is_one_page_of_paper(desk: Desk) -> None:
+    assignment = replacing(desk)
+    again = dataclasses.replace(assignment.batch.sources[0], ordinal=2)
+    facts = {"rescanned": {"replaced": [1]}}
+    sources = (*assignment.batch.sources, again)
+    batch = dataclasses.replace(assignment.batch, sources=sources, facts=facts)
+    tree, _ = made(desk, dataclasses.replace(assignment, batch=batch))
+    assert said(tree, "//t:GescannteAbbilder | //t:Abgleich") == ["1", "stimmt"]
+    assert said(tree, "//t:AbbilderGesamt") == ["2"]
 
 
 def test_a_high_need_wants_every_document_counted(desk: Desk) -> None:
@@ -244,15 +276,19 @@ def test_what_was_never_paper_gets_no_transfer_note(desk: Desk) -> None:
 
 def test_left_out_put_back_and_rescanned_pages_are_told(desk: Desk) -> None:
     done = {"page": 1, "by": "ps-07", "at": "2026-02-27T09:50:00+00:00", "reason": "Eselsohr"}
-    rescanned = [{**done, "replaced_sha256": "12" * 32}]
+    gone = {**done, "page": None, "replaced_sha256": "34" * 32}
+    added = {**done, "replaced_sha256": None}
+    rescanned = [{**done, "replaced_sha256": "12" * 32}, gone, added]
     omitted = [{"page": 2, "kind": "blank"}]
     assignment = replacing(desk, sampled(rescanned=rescanned))
     batch = dataclasses.replace(assignment.batch, facts={"separation": {"omitted": omitted}})
     back = {PUT_BACK: [{**done, "kind": "blank"}]}
     assignment = with_facts(dataclasses.replace(assignment, batch=batch), separation=back)
     tree, _ = made(desk, assignment)
-    assert said(tree, "//t:LeereSeitenEntfernt | //t:Nachgescannt") == ["1", "1"]
-    assert said(tree, "//t:Nachscan/@ersetztSha256") == ["12" * 32]
+    assert said(tree, "//t:LeereSeitenEntfernt | //t:Nachgescannt") == ["1", "3"]
+    assert said(tree, "//t:Nachscan/@ersetztSha256") == ["12" * 32, "34" * 32, "entfällt"]
+    assert said(tree, "//t:Nachscan/@abbild") == ["1", "entfällt", "1"]
+    assert "Ein Abbild entfiel beim Nachscan (Eselsohr)" in said(tree, "//t:Auffaelligkeit")
     assert said(tree, "//t:Wiederaufgenommen/@art") == ["leere Seite"]
     assert "Abbild 1: nachgescannt (Eselsohr)" in said(tree, "//t:Auffaelligkeit")
 

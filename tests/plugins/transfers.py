@@ -108,7 +108,7 @@ def replacing(desk: Desk, quality: Facts | None = None, **changes: Any) -> Assig
             "quality": sampled() if quality is None else quality,
             "procedure": RELEASED,
             "capture": CAPTURE,
-            "registered": frozenset({"ps-07", "qs-03"}),
+            "registered": frozenset({"ps-07", "qs-03", "sb-11"}),
             **changes,
         },
     )

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from defusedxml.ElementTree import fromstring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,9 +19,8 @@ from ingest.ledger.excerpts import _path, _rows
 from ingest.ledger.integrity import Head, leaf_of, merkle_root
 from workers.evidence.bundle.disclosure import names_place, shown
 from workers.evidence.bundle.gathering import _bare
-from workers.evidence.bundle.pages import note_page
 from workers.evidence.bundle.verifier import PARTS, _text, source
-from workers.evidence.offline import history, portable
+from workers.evidence.offline import history, notes, portable
 
 PAYLOADS = st.recursive(
     st.none()
@@ -185,31 +183,36 @@ def test_no_file_name_leaves_its_folder_or_breaks_the_list(name: str) -> None:
     assert _bare(name) == bare
 
 
-def test_a_note_as_page_says_every_element_and_attribute_of_it() -> None:
-    note = (
-        b'<?xml version="1.0" encoding="utf-8"?>\n<Scanvermerk xmlns="urn:x" version="1.0">'
-        b"<Erfassung><GescanntAm>2026-11-20</GescanntAm><Geraet>&lt;b&gt; &amp; Co</Geraet>"
-        b"</Erfassung><Pruefsummen verfahren='SHA-256'><Quelle name='a'>00ff</Quelle></Pruefsummen>"
-        b"<Auffaelligkeiten><Keine/></Auffaelligkeiten></Scanvermerk>"
+def test_each_kind_of_note_names_its_profile_and_a_transfer_note_its_procedure() -> None:
+    head = '<?xml version="1.0" encoding="utf-8"?>\n<{0} xmlns="urn:x"><Scanprodukt><Kennung>d'
+    head += "</Kennung></Scanprodukt><Stapel><Kennung>b</Kennung></Stapel>"
+    tail = "<Pruefsummen><Abbild nummer='3'>aa</Abbild><PdfVorVermerk>vv</PdfVorVermerk>"
+    tail += "<PdfVorSiegel>vs</PdfVorSiegel></Pruefsummen></{0}>"
+    procedure = f"<Verfahren><Sha256>{'c' * 64}</Sha256><AnlageSha256>nicht erfasst</AnlageSha256>"
+    settings = "<Einstellungen><Profil><Sha256>p</Sha256></Profil></Einstellungen>"
+    copied = notes.read_note(
+        (head + "<Verfahren><Sha256>p</Sha256></Verfahren>" + tail).format("Scanvermerk").encode()
     )
-    page = note_page(note).decode()
-    for text in (
-        "Gescannt am",
-        "Gerät",
-        "&lt;b&gt; &amp; Co",
-        "Prüfsummen",
-        "SHA-256",
-        "00ff",
-        "Quelle",
-        "Auffälligkeiten",
-        "Keine",
-    ):
-        assert text in page, text
-    root = fromstring(page.partition("\n")[2].replace('<meta charset="utf-8">', ""))
-    assert root.get("lang") == "de"
-    for content in (b"kein XML", b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'):
-        with pytest.raises(ValueError, match=r"note|DTD"):
-            note_page(content)
+    moved = notes.read_note(
+        (head + procedure + "</Verfahren>" + settings + tail).format("Transfervermerk").encode()
+    )
+    assert (copied.profile, copied.procedures) == ("p", {})
+    assert (moved.profile, moved.procedures) == ("p", {"Verfahrensdokumentation": "c" * 64})
+    assert (copied.pages, moved.document, moved.batch) == ({"3": "aa"}, "d", "b")
+    assert (moved.composed, moved.unsealed) == ("vv", "vs")
+    with pytest.raises(ValueError, match="kein Vermerk"):
+        notes.read_note((head + tail).format("Ergaenzungsvermerk").encode())
+
+
+@pytest.mark.parametrize("end", [b"%%EOF", b"%%EOF\n", b"%%EOF\r\n"])
+def test_a_file_before_its_seal_is_found_by_its_digest(end: bytes) -> None:
+    first = b"%PDF-1.7 one " + end
+    whole = first + b" two %%EOF\n"
+    for content in (first, whole):
+        assert portable.has_revision(content, hashlib.sha256(content).hexdigest())
+    assert portable.has_revision(whole, hashlib.sha256(first).hexdigest())
+    assert portable.has_revision(first + b"\n", hashlib.sha256(first).hexdigest())
+    assert not portable.has_revision(b"x" + whole, hashlib.sha256(first).hexdigest())
 
 
 def test_hostile_bytes_are_no_signature_and_no_attachment() -> None:

@@ -175,10 +175,12 @@ def _noticed(assignment: Assignment, told: Known) -> list[str]:
         noticed.append(f"Erst bei der Freigabe nachgetragen: {', '.join(told.supplied)}")
     if is_accepted(assignment):
         noticed.append("Zählung: eine Abweichung wurde von einer Person hingenommen")
-    noticed += [
-        f"Abbild {entry['page']}: nachgescannt ({entry['reason']})"
-        for entry in assignment.quality.get("rescanned") or ()
-    ]
+    for entry in assignment.quality.get("rescanned") or ():
+        page = entry["page"]
+        what = (
+            "Ein Abbild entfiel beim Nachscan" if page is None else f"Abbild {page}: nachgescannt"
+        )
+        noticed.append(f"{what} ({entry['reason']})")
     if clock.state().synchronised is False:
         noticed.append("Die Uhr des Systems war nicht mit einem Zeitdienst abgeglichen")
     return noticed
@@ -220,6 +222,10 @@ def _is_beside(assignment: Assignment) -> bool:
     return container == "pdfa2"
 
 
+def _flavour(assignment: Assignment) -> str:
+    return _FLAVOURS["pdfa2" if _is_beside(assignment) else "pdfa3"]
+
+
 def _bound(
     assignment: Assignment, document: Document, context: StepContext, draft: _Draft
 ) -> _Bound:
@@ -236,7 +242,7 @@ def _bound(
         return _made(assignment, document, context, draft, composed)
     except NotConforming as error:
         if not own and draft.statement is None:
-            refusal = "die fremde PDF ist mit Vermerk keine gültige PDF/A-3b"
+            refusal = f"die fremde PDF ist mit Vermerk keine gültige PDF/A-{_flavour(assignment)}"
             return _Bound(note=draft.write(draft.content), noted=None, refusal=refusal)
         raise CheckFailed(
             f"document {document.id} with its note is not PDF/A: {error}",
@@ -256,7 +262,7 @@ def _made(
     composed: Rendition,
 ) -> _Bound:
     target = context.workspace / "noted.pdf"
-    flavour = _FLAVOURS["pdfa2" if _is_beside(assignment) else "pdfa3"]
+    flavour = _flavour(assignment)
     fields = _fields(assignment, document, context, draft)
     if _is_beside(assignment):
         attach(context.path(composed.sha256), None, fields, target, flavour)

@@ -59,7 +59,7 @@ def _sample(
     attributes = {
         "umfang": str(sample["size"]),
         "grundgesamtheit": str(sample["population"]),
-        "anteil": f"{float(sample['share']):g}",
+        "anteil": _share(float(sample["share"])),
         "startwert": clean(str(sample["seed"])),
         "festgelegtAm": moment(sample.get("committed_at")),
         "abgeschlossenAm": moment(sample.get("closed_at")),
@@ -70,6 +70,11 @@ def _sample(
     for share, probability in sorted((sample.get("detection") or {}).items(), key=_as_number):
         attributes = {"fehleranteil": clean(share), "wahrscheinlichkeit": f"{probability:.4f}"}
         ET.SubElement(element, "Aufdeckung", attributes)
+
+
+def _share(share: float) -> str:
+    """Return a share as XML's decimals are written: never with an exponent."""
+    return f"{share:.6f}".rstrip("0").rstrip(".")
 
 
 def _as_number(entry: tuple[str, float]) -> float:

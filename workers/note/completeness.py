@@ -15,6 +15,7 @@ from ingest.document import NOT_RECORDED, Assignment, Document, RenditionKind, S
 from ingest.errors import CountMismatch, NoteIncomplete
 from ingest.settings import HouseSettings
 from profiles.protection import MEASURES
+from workers.note.scanvermerk import omitted
 from workers.note.supplied import Known
 
 _BATCH_JSON = "in batch.json angeben: dieses Dokument zurückweisen und den Stapel neu einliefern"
@@ -55,7 +56,7 @@ def require_complete(
                 "weitergeben."
             ),
         )
-    _require_counts(assignment, document)
+    _require_counts(assignment, document, known)
 
 
 def _gaps(
@@ -103,7 +104,7 @@ def _procedure(assignment: Assignment) -> Iterator[Gap]:
     if not assignment.profile["procedure"]:
         yield Gap(field=7, name="Verfahrensdokumentation", remedy=_PROFILE)
     if not assignment.procedure.get("released_by"):
-        name = "Freigabe der Verfahrensdokumentation"
+        name = "freigegebene technische Anlage der Verfahrensdokumentation"
         yield Gap(field=7, name=name, remedy="durch eine benannte Person freigeben lassen")
 
 
@@ -122,7 +123,7 @@ def _capture(assignment: Assignment, document: Document, known: Known) -> Iterat
     elif clock.lies_ahead(envelope.scanned_at):
         name = "Zeitpunkt des Scans (der angegebene liegt in der Zukunft)"
         yield Gap(field=13, name=name, remedy=_BATCH_JSON)
-    if _is_counted(assignment) and envelope.expected_sheets is None:
+    if _is_counted(assignment) and known.sheets is None:
         yield Gap(field=18, name="erwartete Blattzahl", remedy=_BATCH_JSON)
     if "checking" not in document.facts:
         yield Gap(field=15, name="automatische Prüfung", remedy="wiederholen")
@@ -133,6 +134,10 @@ def _check(assignment: Assignment) -> Iterator[Gap]:
     if not quality:
         yield Gap(field=19, name="Ergebnis der Qualitätssicherung", remedy="Prüfung abschließen")
         return
+    judged_by = (quality.get("verdict") or {}).get("by")
+    if judged_by is not None and judged_by not in assignment.registered:
+        name = f"auflösbare prüfende Person (Kürzel „{judged_by}“ steht für keine bekannte Person)"
+        yield Gap(field=19, name=name, remedy="das Kürzel für eine Person eintragen")
     passed = quality["state"] == "passed"
     alone = not quality.get("selected") and quality.get("verdict") is None
     complete = quality["mode"] == "complete" or quality["need"] == "very_high"
@@ -148,17 +153,25 @@ def _is_counted(assignment: Assignment) -> bool:
     return protection is not None and MEASURES[protection["integrity"]].counted
 
 
-def _require_counts(assignment: Assignment, document: Document) -> None:
+def _require_counts(assignment: Assignment, document: Document, known: Known) -> None:
     """Compare sheets with images, and images with pages of the PDF (A.DV.2, A.NB.3)."""
     pages = len(assignment.pages)
     composed = document.facts.get("composition", {}).get("pages", pages)
     if composed != pages:
         raise _mismatch(document, f"{pages} Abbilder, aber {composed} Seiten der PDF")
-    expected = assignment.batch.envelope.expected_sheets
-    if is_accepted(assignment) or expected is None or expected in _possible(assignment):
+    total, separating = _counted(assignment, known)
+    sides = assignment.batch.envelope.sides or assignment.profile["separation"]["sides"]
+    if known.sheets is None or is_accepted(assignment):
         return
-    total = _images(assignment)
-    raise _mismatch(document, f"angekündigt sind {expected} Blatt, gescannt {total} Abbilder")
+    if known.sheets not in _possible(total, separating, sides):
+        how = f"angekündigt sind {known.sheets} Blatt, gescannt {total} Abbilder"
+        raise _mismatch(document, how)
+
+
+def scanned(assignment: Assignment) -> int:
+    """Return how many images there are of the batch's paper: of two scans of a page the later."""
+    again = assignment.batch.facts.get("rescanned", {}).get("replaced", ())
+    return sum(source.pages or 0 for source in assignment.batch.sources) - len(again)
 
 
 def is_accepted(assignment: Assignment) -> bool:
@@ -166,20 +179,23 @@ def is_accepted(assignment: Assignment) -> bool:
     return assignment.released.get("count") == "accepted"
 
 
-def _possible(assignment: Assignment) -> set[float]:
-    """Return every count of sheets that fits the images of the batch."""
-    total = _images(assignment)
-    separating = sum(1 for entry in assignment.batch.omitted if entry["kind"] == "separator")
-    sides = assignment.batch.envelope.sides or assignment.profile["separation"]["sides"]
+def _counted(assignment: Assignment, known: Known) -> tuple[int, int]:
+    """Return how many images the count is about, and how many of them are separator sheets."""
+    if known.of_document:
+        behind = [kind for _, kind in omitted(assignment) if kind != "separator"]
+        return len(assignment.pages) + len(behind), 0
+    return scanned(assignment), sum(
+        1 for entry in assignment.batch.omitted if entry["kind"] == "separator"
+    )
+
+
+def _possible(total: int, separating: int, sides: str | None) -> set[float]:
+    """Return every count of sheets that fits so many images."""
     once, twice = {total, total - separating}, {total / 2, (total - separating) / 2}
     twice |= {total / 2 - separating}
     if sides is None:
         return {*once, *twice}
     return {*once} if sides == Sides.SIMPLEX else twice
-
-
-def _images(assignment: Assignment) -> int:
-    return sum(source.pages or 0 for source in assignment.batch.sources)
 
 
 def _mismatch(document: Document, how: str) -> CountMismatch:

@@ -77,6 +77,7 @@ LABELS: Final = MappingProxyType(
         "art": "Art",
         "aufloesung": "Auflösung",
         "aufloesungQuelle": "Auflösung aus",
+        "bezug": "gezählt für",
         "breite": "Breite (Bildpunkte)",
         "dateiart": "Dateiart",
         "ersetztSha256": "ersetztes Abbild (SHA-256)",

@@ -41,7 +41,7 @@ caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 .unknown { color: #595959; font-style: italic; }
 footer { margin-top: 2rem; font-size: .9rem; border-top: 1px solid #8a8a8a; padding-top: .5rem; }
 @media print { body { max-width: none; padding: 0; font-size: 9.5pt; } th { background: none; }
-  h2 { break-after: avoid; } tr { break-inside: avoid; } .wide { overflow: visible; } }
+  h2, caption { break-after: avoid; } tr { break-inside: avoid; } .wide { overflow: visible; } }
 """
 _UNKNOWN: Final = frozenset({"nicht erfasst", "entfällt"})
 _TRUTH: Final = {"true": "ja", "false": "nein"}

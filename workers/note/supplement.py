@@ -86,6 +86,8 @@ def _verdict(assignment: Assignment, document: Document) -> Facts:
     state = quality.get("state")
     if verdict is None or state not in ("confirmed", "refused"):
         raise _incomplete(document, "das Ergebnis der Sachbearbeitung")
+    if verdict["by"] not in assignment.registered:
+        raise _incomplete(document, f"eine bekannte Person zum Kürzel „{verdict['by']}“")
     by_content_only = assignment.profile["quality"]["match"] == "content"
     good = bool(verdict["content"]) and (bool(verdict["visual"]) or by_content_only)
     if good != (state == "confirmed"):
@@ -140,7 +142,7 @@ def _written(
     for number in verdict.get("pages") or ():
         ET.SubElement(check, "BeurteiltesAbbild", {"nummer": str(number)})
     clock_of(check, clock.state())
-    _statement(root, verdict, at, confirmed=confirmed)
+    _statement(root, verdict, zone, confirmed=confirmed)
     return written(root)
 
 
@@ -156,7 +158,8 @@ def _reference(root: ET.Element, assignment: Assignment, original: Note) -> None
     child(reference, "VermerkSha256", hashlib.sha256(original.content).hexdigest())
 
 
-def _statement(root: ET.Element, verdict: Facts, at: str, *, confirmed: bool) -> None:
+def _statement(root: ET.Element, verdict: Facts, zone: dt.tzinfo, *, confirmed: bool) -> None:
+    at = f"{dt.datetime.fromisoformat(verdict['at']).astimezone(zone):%d.%m.%Y um %H:%M Uhr}"
     visual = confirmed and bool(verdict["visual"])
     how = "bildlich und inhaltlich" if visual else "inhaltlich"
     text = (_CONFIRMED if confirmed else _REFUSED).format(by=verdict["by"], at=at, how=how)

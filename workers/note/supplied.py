@@ -16,7 +16,12 @@ from workers.note.scanvermerk import Receipt, receipt
 
 #: What a person may supply, and what the note calls it.
 _SUPPLIABLE: Final = MappingProxyType(
-    {"device": "Gerät", "scanned_at": "Zeitpunkt des Scans", "received_at": "Eingangsdatum"}
+    {
+        "device": "Gerät",
+        "scanned_at": "Zeitpunkt des Scans",
+        "received_at": "Eingangsdatum",
+        "expected_sheets": "Blattzahl",
+    }
 )
 
 
@@ -28,11 +33,15 @@ class Known:
         envelope: Of the document, what was supplied included.
         receipt: None where nobody recorded or supplied it.
         supplied: German names of what came only with the release.
+        sheets: How many sheets were counted, None where nobody did.
+        of_document: They were counted for this document, on its cover sheet; else for the stack.
     """
 
     envelope: Envelope
     receipt: Receipt | None
     supplied: tuple[str, ...]
+    sheets: int | None = None
+    of_document: bool = False
 
 
 def known(assignment: Assignment, document: Document, zone: dt.tzinfo) -> Known:
@@ -52,8 +61,17 @@ def known(assignment: Assignment, document: Document, zone: dt.tzinfo) -> Known:
     if received is None and said.get("received_at"):
         received = Receipt(at=_moment(document, "received_at", said, zone), source="operator")
         used.append("received_at")
+    announced = document.facts.get("separation", {}).get("expected_sheets")
+    sheets = announced or envelope.expected_sheets
+    if sheets is None and said.get("expected_sheets", "").isdecimal():
+        sheets = int(said["expected_sheets"])
+        used.append("expected_sheets")
     return Known(
-        envelope=envelope, receipt=received, supplied=tuple(_SUPPLIABLE[name] for name in used)
+        envelope=envelope,
+        receipt=received,
+        supplied=tuple(_SUPPLIABLE[name] for name in used),
+        sheets=sheets,
+        of_document=announced is not None,
     )
 
 

@@ -26,6 +26,7 @@ from ingest.document import (
 )
 from ingest.settings import HouseSettings
 from workers.note.checked import quality
+from workers.note.completeness import scanned
 from workers.note.elements import bare, child, clean, moment, written
 from workers.note.integrity import Planned
 from workers.note.scanvermerk import OMITTED, NoteContent, image, omitted
@@ -256,12 +257,13 @@ def _sizes(pages: Iterable[Page]) -> list[str]:
 
 def _counts(root: ET.Element, given: Given) -> None:
     assignment, document = given.assignment, given.document
-    expected = assignment.batch.envelope.expected_sheets
+    expected = given.known.sheets
     left_out = omitted(assignment)
     rescanned = assignment.quality.get("rescanned") or []
     counts = ET.SubElement(root, "Zaehlung")
-    child(counts, "ErwarteteBlaetter", None if expected is None else str(expected))
-    child(counts, "GescannteAbbilder", str(_images(assignment)))
+    sheets = child(counts, "ErwarteteBlaetter", None if expected is None else str(expected))
+    sheets.set("bezug", "Dokument" if given.known.of_document else "Stapel")
+    child(counts, "GescannteAbbilder", str(scanned(assignment)))
     child(counts, "Abgleich", _comparison(given))
     child(counts, "Seiten", str(len(assignment.pages)))
     blanks = sum(1 for _, kind in left_out if kind == "blank")
@@ -274,19 +276,20 @@ def _counts(root: ET.Element, given: Given) -> None:
         kind = OMITTED.get(entry["kind"], str(entry["kind"]))
         ET.SubElement(counts, "Wiederaufgenommen", {"art": kind, **_done(given, entry)})
     for entry in rescanned:
-        attributes = {**_done(given, entry), "ersetztSha256": entry["replaced_sha256"]}
+        attributes = _done(given, entry)
+        attributes["ersetztSha256"] = entry["replaced_sha256"] or NOT_APPLICABLE
         ET.SubElement(counts, "Nachscan", attributes)
 
 
 def _comparison(given: Given) -> str:
-    if given.assignment.batch.envelope.expected_sheets is None:
+    if given.known.sheets is None:
         return "nicht gezählt"
     return "Abweichung hingenommen" if given.counts_accepted else "stimmt"
 
 
 def _done(given: Given, entry: Facts) -> dict[str, str]:
     return {
-        "abbild": str(entry["page"]),
+        "abbild": NOT_APPLICABLE if entry["page"] is None else str(entry["page"]),
         "kuerzel": clean(entry["by"]),
         "zeitpunkt": given.moment(entry["at"]),
         "grund": clean(entry["reason"]),

@@ -20,6 +20,7 @@ from workers.evidence.offline.portable import (
     Readable,
     Signature,
     attached_files,
+    has_revision,
     pieces_of,
     seal_at,
     signatures,
@@ -56,7 +57,7 @@ class Examination:
         chains = self._log()
         note = self._notes(chains)
         self._records(note)
-        self._pdf(chains)
+        self._pdf(chains, note)
         Records(self._folder, self._say, self._subject, chains, note).run()
         self._left_out()
 
@@ -227,7 +228,7 @@ class Examination:
             "nennt ein anderes Original als das beiliegende",
         )
 
-    def _pdf(self, chains: dict[str, Chain]) -> None:
+    def _pdf(self, chains: dict[str, Chain], note: Note | None) -> None:
         name = self._subject["pdf"]
         if name is None:
             self._undeclared(chains, "sealed", "pdf", _PDF)
@@ -242,18 +243,23 @@ class Examination:
             path.open("rb") as stream,
             mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
         ):
-            self._attached(name, content)
+            self._attached(name, content, note)
             self._signatures(name, content)
 
-    def _attached(self, name: str, content: Readable) -> None:
-        if self._subject["note"] is None:
+    def _attached(self, name: str, content: Readable, note: Note | None) -> None:
+        if note is None:
+            return
+        if note.unsealed is not None:
+            right = "vor der Sicherung die Datei, die der Vermerk nennt"
+            fits = has_revision(content, note.unsealed)
+            self._say.judge(name, fits, right, f"nicht {right}")
             return
         own = (self._folder / self._subject["note"]).read_bytes()
         found = list(attached_files(content))
         if own in found:
             self._say.holds(name, f"enthält {self._subject['note']} Byte für Byte")
         elif None in found or not found:
-            self._say.skips(name, "eingebetteter Vermerk: hier nicht auspackbar")
+            self._say.skips(name, "eingebetteter Vermerk: keiner, der sich hier auspacken lässt")
         else:
             self._say.breaks(name, f"der eingebettete Vermerk ist nicht {self._subject['note']}")
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 _PLAIN = re.compile(
     rb"<\?xml version=['\"]1\.0['\"] encoding=['\"][Uu][Tt][Ff]-8['\"]\?>\s*<[A-Za-z]"
 )
+_DIGEST = re.compile("[0-9a-f]{64}")
 _ROOTS_OF_NOTES = frozenset({"Scanvermerk", "Transfervermerk"})
 
 
@@ -21,7 +22,9 @@ class Note:
         pages: Digest of each image by its number in the batch.
         sources: Digests of the files that arrived.
         composed: Digest of the PDF before the note was put in; None without one.
+        unsealed: Digest of the PDF before the seal, where the note lies beside it.
         profile: Digest of the profile by which it was treated; None without one.
+        procedures: Digests of the written procedure and its annex, by what they are.
     """
 
     document: str
@@ -29,7 +32,9 @@ class Note:
     pages: dict[str, str]
     sources: tuple[str, ...]
     composed: str | None
+    unsealed: str | None
     profile: str | None
+    procedures: dict[str, str]
 
 
 def read_note(content: bytes) -> Note:
@@ -49,14 +54,18 @@ def read_note(content: bytes) -> Note:
     if _local(root) not in _ROOTS_OF_NOTES:
         raise ValueError("kein Vermerk")
     digests = [one for part in _parts(root, "Pruefsummen") for one in part]
-    composed = [one.text for one in digests if _local(one) == "PdfVorVermerk"]
+    # In a Scanvermerk the profile is the procedure; a Transfervermerk names both.
+    copying = _local(root) == "Scanvermerk"
+    named = ("Sha256",) if copying else ("Profil", "Sha256")
     return Note(
         document=_identifier(root, "Scanprodukt"),
         batch=_identifier(root, "Stapel"),
         pages={str(one.get("nummer")): str(one.text) for one in digests if _local(one) == "Abbild"},
         sources=tuple(str(one.text) for one in digests if _local(one) == "Quelle"),
-        composed=composed[0] if composed else None,
-        profile=_text_of(root, "Verfahren", "Sha256"),
+        composed=_text_of(root, "Pruefsummen", "PdfVorVermerk"),
+        unsealed=_text_of(root, "Pruefsummen", "PdfVorSiegel"),
+        profile=_text_of(root, "Verfahren" if copying else "Einstellungen", *named),
+        procedures={} if copying else _procedures(root),
     )
 
 
@@ -67,11 +76,22 @@ def _identifier(root: ET.Element, part: str) -> str:
     return found
 
 
-def _text_of(root: ET.Element, part: str, name: str) -> str | None:
-    for parent in _parts(root, part):
-        for child in _parts(parent, name):
-            return str(child.text)
-    return None
+def _procedures(root: ET.Element) -> dict[str, str]:
+    texts = {"Verfahrensdokumentation": "Sha256", "Technische Anlage": "AnlageSha256"}
+    found = {what: _text_of(root, "Verfahren", name) for what, name in texts.items()}
+    return {
+        what: text for what, text in found.items() if text is not None and _DIGEST.fullmatch(text)
+    }
+
+
+def _text_of(parent: ET.Element, *path: str) -> str | None:
+    """Return the text at a path of names, None where there is none."""
+    for name in path:
+        found = next(_parts(parent, name), None)
+        if found is None:
+            return None
+        parent = found
+    return str(parent.text)
 
 
 def _parts(parent: ET.Element, name: str) -> Iterator[ET.Element]:

@@ -22,6 +22,7 @@ _RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s+
 _GAP = re.compile(rb"<[0-9A-Fa-f]+>")
 _LENGTH = re.compile(rb"/Length\s+(\d+)(?!\s+\d+\s+R)")
 _VALUE = re.compile(rb"/V\s+(\d{1,10})\s+(\d{1,5})\s+R")
+_END = re.compile(rb"%%EOF(?:\r\n|\r|\n)?")
 _NEAR = 4096
 _ATTACHED = re.compile(rb"/Type\s*/EmbeddedFile\b")
 _PIECE = 1 << 20
@@ -146,6 +147,15 @@ def pieces_of(content: Readable, parts: tuple[tuple[int, int], ...]) -> Iterator
     for begin, size in parts:
         for at in range(begin, begin + size, _PIECE):
             yield content[at : min(at + _PIECE, begin + size)]
+
+
+def has_revision(content: Readable, sha256: str) -> bool:
+    """Tell whether the file, up to one of its ends, is the one with this digest."""
+    for found in _END.finditer(content):  # type: ignore[call-overload] # as above
+        ends = {found.start() + len(b"%%EOF"), found.end()}
+        if any(digest_of(content, ((0, end),), "sha256").hex() == sha256 for end in ends):
+            return True
+    return False
 
 
 def attached_files(content: Readable) -> Iterator[bytes | None]:

@@ -38,6 +38,7 @@ class Records:
         """Look at each that is there."""
         self._batch()
         self._profile()
+        self._procedures()
         if self._subject["erased"]:
             self._deletion()
 
@@ -107,6 +108,16 @@ class Records:
                 "die Datei dieser Fassung",
                 "nicht die Datei dieser Fassung",
             )
+
+    def _procedures(self) -> None:
+        """Look for the texts that the note names, by their digests."""
+        files = (self._folder / _PROFILE).parent.glob("*")
+        held = {digest_of_file(path): path.name for path in files if path.is_file()}
+        for what, digest in sorted(({} if self._note is None else self._note.procedures).items()):
+            if digest in held:
+                self._say.holds(held[digest], f"{what}: die Fassung, die der Vermerk nennt")
+            else:
+                self._say.skips(what, "die Fassung, die der Vermerk nennt, liegt nicht bei")
 
     def _deletion(self) -> None:
         said = self._read(_DELETION)
