@@ -28,9 +28,9 @@ from typing import get_args
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from ingest.sealing_settings import SealingSettings
 
 from ingest.document import RenditionKind
+from ingest.sealing_settings import SealingSettings
 from profiles.sealing import Level
 from tests.plugins.letters import Desk, image_pdf, of
 from tests.plugins.tokens import Card, make_card

@@ -10,7 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import ENDS, Facts, PaperStage, RenditionKind, Stage, Standing, Step
-from ingest.ledger import accepting, backup, people, schema
+from ingest.ledger import accepting, backup, people, samples, schema
 from ingest.ledger.conditions import Circumstances, Proof
 from ingest.ledger.paperunits import newest, open_holds
 
@@ -81,13 +81,14 @@ def gather(
         for code in scanned_by
         if code and people.person_behind(connection, unit.tenant, code) is None
     ]
+    rules = _rules(connection, batch, document)
     return Circumstances(
         stage=PaperStage(unit.stage),
         wanted=wanted,
         place=unit.place,
         document=document.id,
         facts=document.facts,
-        rules=_rules(connection, batch, document),
+        rules=rules,
         present_rules=checked.rules.get(document.profile or batch.profile),
         standing=document.standing,
         delivered=document.stage in _FINISHED and document.standing == Standing.DONE,
@@ -108,6 +109,7 @@ def gather(
         unknown_scanners=tuple(unknown),
         now=accepting.now(connection),
         zone=checked.zone,
+        quality=samples.told(connection, document, rules),
     )
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from ingest.sealing_settings import EvidenceSettings
 from structlog.testing import capture_logs
 from typing_extensions import override
 
 from ingest import clock
 from ingest.errors import AuthorityUnavailable, Misconfigured
 from ingest.ledger import Ledger, evidence, open_ledger, schema
+from ingest.sealing_settings import EvidenceSettings
 from ingest.settings import Settings
 from tests.plugins import ledgers
 from tests.plugins.authority import FAULTS, Authority, root_file

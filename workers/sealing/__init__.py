@@ -28,9 +28,8 @@ from workers.sealing.keys import InstallationKey, ensure_installation_key, load_
 from workers.sealing.levels import Means, means, require_means, seal
 
 if TYPE_CHECKING:
-    from ingest.sealing_settings import TokenSettings
-
     from ingest.context import StepContext
+    from ingest.sealing_settings import TokenSettings
     from workers.sealing.port import SigningKey
 
 __all__ = ["ensure_installation_key", "perform"]

@@ -24,10 +24,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from ingest.sealing_settings import TokenSettings
 
 from ingest.document import Facts
 from ingest.errors import AuthorityUnavailable, Misconfigured, ScanstrasseError, ToolMissing
+from ingest.sealing_settings import TokenSettings
 from workers.sealing.keys import require_private
 from workers.sealing.port import Kind, is_suitable
 from workers.sealing.proof import SealBroken, verify_chain

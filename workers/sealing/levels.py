@@ -21,7 +21,6 @@ from workers.sealing.port import FIELD_PREFIXES, SigningKey
 
 if TYPE_CHECKING:
     from ingest.sealing_settings import SealingSettings
-
     from workers.sealing.revocation import Evidence, Revocation
     from workers.sealing.signing import Presentation
     from workers.sealing.timestamps import TimestampAuthorities
