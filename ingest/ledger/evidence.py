@@ -24,9 +24,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import Facts, RenditionKind
-from ingest.ledger import accepting, chains, installation, schema
-from ingest.ledger.columns import Moment
+from ingest.ledger import accepting, chains, installation, revocations, schema
 from ingest.ledger.engine import be_patient, hold
+from ingest.ledger.revocations import Said
 
 Row = sa.Row[Any]
 _document, _source, _rendition = schema.document, schema.batch_source, schema.rendition
@@ -62,6 +62,7 @@ class Stamp:
     Attributes:
         token: RFC 3161, DER, verified.
         renew_before: Afterwards it may be doubted.
+        revocation: What the issuers say of its certificate today, where they say anything.
     """
 
     algorithm: str
@@ -72,6 +73,7 @@ class Stamp:
     authority: str
     certificate_ends_at: dt.datetime
     renew_before: dt.datetime
+    revocation: Said | None = None
 
 
 def joined(digests: Iterable[bytes]) -> bytes:
@@ -79,12 +81,14 @@ def joined(digests: Iterable[bytes]) -> bytes:
     return b"".join(digests)
 
 
-def parted(value: bytes) -> tuple[bytes, ...]:
-    """Return the digests of a column value."""
-    return tuple(value[at : at + _SIZE] for at in range(0, len(value), _SIZE))
+def parted(value: bytes, algorithm: str = "sha256") -> tuple[bytes, ...]:
+    """Return the digests of a column value, made with `algorithm`."""
+    size = hashlib.new(algorithm).digest_size
+    return tuple(value[at : at + size] for at in range(0, len(value), size))
 
 
-def _waiting(tenant: str) -> sa.Select[Any]:
+def waiting_ids(tenant: str) -> sa.Select[Any]:
+    """Return the query for what is delivered and has no evidence yet, oldest first."""
     secured = sa.exists().where(_leaf.c.document_id == _document.c.id)
     query = sa.select(_document.c.id).where(_document.c.tenant == tenant, _FINISHED, ~secured)
     return query.order_by(_document.c.id)
@@ -98,7 +102,7 @@ def waiting(connection: sa.Connection, tenant: str, most: int) -> list[Group]:
         tenant: Whose documents.
         most: How many at most.
     """
-    ids = list(connection.execute(_waiting(tenant).limit(most)).scalars())
+    ids = list(connection.execute(waiting_ids(tenant).limit(most)).scalars())
     found: list[Group] = []
     for piece in pieces(ids):
         found += _groups(connection, piece)
@@ -106,6 +110,15 @@ def waiting(connection: sa.Connection, tenant: str, most: int) -> list[Group]:
 
 
 def _groups(connection: sa.Connection, ids: list[str]) -> Iterator[Group]:
+    for id_, digests in consisting(connection, ids).items():
+        if len(digests) == 1:
+            digests.add(os.urandom(_SIZE))
+        if digests:
+            yield Group(document=id_, members=tuple(sorted(digests)))
+
+
+def consisting(connection: sa.Connection, ids: list[str]) -> dict[str, set[bytes]]:
+    """Return the digests of original, note and PDF of each document, at most `pieces` of them."""
     own = sa.and_(
         _source.c.batch_id == _document.c.batch_id, _source.c.ordinal == _document.c.source
     )
@@ -118,12 +131,10 @@ def _groups(connection: sa.Connection, ids: list[str]) -> Iterator[Group]:
     )
     for id_, kind, sha256 in connection.execute(made.order_by(_rendition.c.id)):
         members[id_][kind] = sha256  # the newest of a kind counts
-    for id_, named in members.items():
-        digests = {bytes.fromhex(sha256) for sha256 in named.values() if sha256}
-        if len(digests) == 1:
-            digests.add(os.urandom(_SIZE))
-        if digests:
-            yield Group(document=id_, members=tuple(sorted(digests)))
+    return {
+        id_: {bytes.fromhex(sha256) for sha256 in named.values() if sha256}
+        for id_, named in members.items()
+    }
 
 
 def newest(connection: sa.Connection, tenant: str) -> int:
@@ -167,16 +178,16 @@ def record(
     Returns:
         How many documents have evidence now; None if another batch was recorded meanwhile.
     """
-    _alone(connection, tenant)
+    alone(connection, tenant)
     if newest(connection, tenant) != seen:
         return None
-    number = _stamped(connection, tenant, DOCUMENTS, stamp)
+    number = stamped(connection, tenant, DOCUMENTS, stamp)
     rows: Iterator[Facts] = (
         {"batch_id": number, "number": at, "tenant": tenant, "leaves": digests, "path": path}
         for at, (digests, path) in enumerate(branches)
     )
-    _insert(connection, _branch, rows)
-    still = set(connection.execute(_waiting(tenant)).scalars())
+    insert(connection, _branch, rows)
+    still = set(connection.execute(waiting_ids(tenant)).scalars())
     taken = [entry for entry in leaves if entry[0].document in still]
     own: Iterator[Facts] = (
         {
@@ -189,8 +200,8 @@ def record(
         }
         for group, branch, place in taken
     )
-    _insert(connection, _leaf, own)
-    installation.note(connection, tenant, chains.Entry(STAMPED, _account(number, stamp)))
+    insert(connection, _leaf, own)
+    installation.note(connection, tenant, chains.Entry(STAMPED, told(number, stamp)))
     return len(taken)
 
 
@@ -201,20 +212,26 @@ class Due:
     Attributes:
         tokens: All its timestamps, oldest first.
         renew_before: Of the newest.
+        algorithm: Of its tree, and so of the tree in which they are renewed.
+        newest: The batch that the newest of them is of.
     """
 
     number: int
+    algorithm: str
+    newest: int
     tokens: tuple[bytes, ...]
     renew_before: dt.datetime
 
 
 def due(connection: sa.Connection, tenant: str, moment: dt.datetime) -> list[Due]:
     """Return the batches of documents that have to be renewed at `moment`, oldest first."""
-    query, renew_before = _newest_stamps(tenant)
+    query, renew_before = newest_stamps(tenant)
     rows = connection.execute(query.where(renew_before <= moment).order_by(_batch.c.id))
     return [
         Due(
             number=row.id,
+            algorithm=row.algorithm,
+            newest=row.renewed_by or row.id,
             tokens=tuple(token for token, _ in timestamps(connection, row.id)),
             renew_before=row.renew_before,
         )
@@ -222,17 +239,25 @@ def due(connection: sa.Connection, tenant: str, moment: dt.datetime) -> list[Due
     ]
 
 
-def _newest_stamps(tenant: str) -> tuple[sa.Select[Any], sa.ColumnElement[Any]]:
+def newest_stamps(tenant: str) -> tuple[sa.Select[Any], sa.ColumnElement[Any]]:
     """Return a query for each batch of documents with the terms of its newest timestamp."""
     later = _batch.alias()
     renew_before = sa.func.coalesce(later.c.renew_before, _batch.c.renew_before)
     ends_at = sa.func.coalesce(later.c.certificate_ends_at, _batch.c.certificate_ends_at)
     query = (
         sa.select(
-            _batch.c.id, renew_before.label("renew_before"), ends_at.label("certificate_ends_at")
+            _batch.c.id,
+            _batch.c.algorithm,
+            _batch.c.renewed_by,
+            renew_before.label("renew_before"),
+            ends_at.label("certificate_ends_at"),
         )
         .outerjoin(later, later.c.id == _batch.c.renewed_by)
-        .where(_batch.c.tenant == tenant, _batch.c.over == DOCUMENTS)
+        .where(
+            _batch.c.tenant == tenant,
+            _batch.c.over == DOCUMENTS,
+            _batch.c.rehashed_by.is_(None),  # a newer digest stands for its timestamps
+        )
     )
     return query, renew_before
 
@@ -254,29 +279,31 @@ def record_renewal(
         stamp: Over the root of a tree whose leaves are the batches' tokens so far.
         renewed: Number of each batch with the path from its tokens to that root.
     """
-    _alone(connection, tenant)
+    alone(connection, tenant)
     if newest(connection, tenant) != seen:
         return False
-    number = _stamped(connection, tenant, TIMESTAMPS, stamp)
+    number = stamped(connection, tenant, TIMESTAMPS, stamp)
     rows: Iterator[Facts] = (
         {"batch_id": old, "renewed_by": number, "tenant": tenant, "path": path}
         for old, path in renewed
     )
-    _insert(connection, _renewal, rows)
+    insert(connection, _renewal, rows)
     under = sa.select(_renewal.c.batch_id).where(_renewal.c.renewed_by == number)
     change = sa.update(_batch).where(_batch.c.id.in_(under))
     connection.execute(change.values(renewed_by=number))
-    said = {**_account(number, stamp), "renewed": [old for old, _ in renewed]}
+    said = {**told(number, stamp), "renewed": [old for old, _ in renewed]}
     installation.note(connection, tenant, chains.Entry(RENEWED, said))
     return True
 
 
-def _alone(connection: sa.Connection, tenant: str) -> None:
+def alone(connection: sa.Connection, tenant: str) -> None:
+    """Let whoever records or forgets evidence of a tenant do so one after the other."""
     be_patient(connection)
     hold(connection, f"evidence {tenant}")
 
 
-def _stamped(connection: sa.Connection, tenant: str, over: str, stamp: Stamp) -> int:
+def stamped(connection: sa.Connection, tenant: str, over: str, stamp: Stamp) -> int:
+    """Keep a timestamp and return its number."""
     values = {
         "tenant": tenant,
         "over": over,
@@ -292,10 +319,13 @@ def _stamped(connection: sa.Connection, tenant: str, over: str, stamp: Stamp) ->
     }
     made = connection.execute(sa.insert(_batch).values(values).returning(_batch.c.id))
     number: int = made.scalar_one()
+    if stamp.revocation is not None:
+        revocations.keep(connection, tenant, number, stamp.revocation)
     return number
 
 
-def _account(number: int, stamp: Stamp) -> Facts:
+def told(number: int, stamp: Stamp) -> Facts:
+    """Return what an event says of a timestamp."""
     return {
         "batch": number,
         "algorithm": stamp.algorithm,
@@ -307,7 +337,8 @@ def _account(number: int, stamp: Stamp) -> Facts:
     }
 
 
-def _insert(connection: sa.Connection, table: sa.Table, rows: Iterator[Facts]) -> None:
+def insert(connection: sa.Connection, table: sa.Table, rows: Iterator[Facts]) -> None:
+    """Insert rows in pieces."""
     statement = sa.insert(table).inline()
     while piece := list(islice(rows, _PIECE)):
         connection.execute(statement, piece)
@@ -323,47 +354,24 @@ def forget(connection: sa.Connection, tenant: str, documents: Collection[str]) -
         tenant: Whose documents.
         documents: Their ids.
     """
-    _alone(connection, tenant)
+    alone(connection, tenant)
     for piece in pieces(sorted(documents)):
-        connection.execute(sa.delete(_leaf).where(_leaf.c.document_id.in_(piece)))
+        for table in (_leaf, schema.evidence_earlier):
+            connection.execute(sa.delete(table).where(table.c.document_id.in_(piece)))
 
 
 def timestamps(connection: sa.Connection, number: int) -> list[tuple[bytes, tuple[bytes, ...]]]:
     """Return the timestamps of a batch of documents, oldest first, each with its path."""
-    first = sa.select(_batch.c.token).where(_batch.c.id == number)
+    first = sa.select(_batch.c.token, _batch.c.algorithm).where(_batch.c.id == number)
+    row = connection.execute(first).one()
     own = sa.select(_batch.c.token, _renewal.c.path).join(
         _renewal, _renewal.c.renewed_by == _batch.c.id
     )
     later = own.where(_renewal.c.batch_id == number).order_by(_batch.c.id)
     return [
-        (connection.execute(first).scalar_one(), ()),
-        *((row.token, parted(row.path)) for row in connection.execute(later)),
+        (row.token, ()),
+        *((one.token, parted(one.path, row.algorithm)) for one in connection.execute(later)),
     ]
-
-
-def account(connection: sa.Connection, tenant: str) -> Facts:
-    """Count what waits and what is secured, and say what has to be renewed when."""
-    pending = _waiting(tenant).order_by(None).subquery()
-    waits = connection.execute(sa.select(sa.func.count()).select_from(pending)).scalar_one()
-    owned = _leaf.c.tenant == tenant
-    secured = connection.execute(sa.select(sa.func.count()).select_from(_leaf).where(owned))
-    newest_stamps = _newest_stamps(tenant)[0].subquery().c
-    ends = sa.select(
-        sa.type_coerce(sa.func.min(newest_stamps.renew_before), Moment),
-        sa.type_coerce(sa.func.min(newest_stamps.certificate_ends_at), Moment),
-    )
-    renew_before, ends_at = connection.execute(ends).one()
-    return {
-        "waiting": waits,
-        "secured": secured.scalar_one(),
-        "secured_at": _text(secured_at(connection, tenant)),
-        "renew_before": _text(renew_before),
-        "certificate_ends_at": _text(ends_at),
-    }
-
-
-def _text(moment: dt.datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
 
 
 def pieces(ids: Sequence[str]) -> Iterator[list[str]]:

@@ -16,7 +16,7 @@ from ingest.errors import Misconfigured
 from ingest.ledger import engine as engines
 
 #: The newest revision in `migrations/versions`.
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 _LOCK: Final = 7226_2701
 _VERSION: Final = sa.text("SELECT version_num FROM alembic_version")
 

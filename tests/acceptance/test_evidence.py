@@ -68,7 +68,7 @@ def test_a_document_is_secured_exported_and_verified(
     assert refused.returncode == 2
     assert "preserve" in refused.stderr
     done = house.call("preserve", "--json")
-    secured = {"message_type": "preservation", "documents": 2, "renewed": 0}
+    secured = {"message_type": "preservation", "documents": 2, "renewed": 0, "rehashed": 0}
     assert json.loads(done.stdout) == secured, done.stderr
     files = {}
     for what in ("original", "note", "pdf", "evidence"):

@@ -13,7 +13,7 @@ from ingest.ledger.evidenced import Kept
 from workers.evidence import record, tokens
 from workers.evidence.record import ArchiveTimeStamp
 from workers.evidence.tokens import NotAToken
-from workers.evidence.tree import BRANCH, Branch, climbed, combined, root_of
+from workers.evidence.tree import ALGORITHM, BRANCH, Branch, climbed, combined, root_of
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -48,12 +48,26 @@ def records(
 
 
 def _record(kept: Kept, path: tuple[bytes, ...]) -> bytes:
+    chains = [_chain(one, Branch(one.leaves, one.path).path_of(one.place)) for one in kept.earlier]
+    algorithms = [*(one.algorithm for one in kept.earlier), kept.algorithm]
+    return record.write_sequence([*chains, _chain(kept, path)], algorithms)
+
+
+def chains_of(kept: Kept) -> list[list[ArchiveTimeStamp]]:
+    """Return the chains of a record so far, over which a renewal of the digest is made."""
+    return [
+        _chain(one, Branch(one.leaves, one.path).path_of(one.place))
+        for one in (*kept.earlier, kept)
+    ]
+
+
+def _chain(kept: Kept, path: tuple[bytes, ...]) -> list[ArchiveTimeStamp]:
     (first, _), *later = kept.stamps
     chain = [ArchiveTimeStamp(record.reduced(kept.members, path), first)]
     for token, onward in later:
-        before = record.token_digests([stamp.token for stamp in chain])
+        before = record.token_digests([stamp.token for stamp in chain], kept.algorithm)
         chain.append(ArchiveTimeStamp(record.reduced(before, onward), token))
-    return record.write(chain)
+    return chain
 
 
 def faults(connection: sa.Connection, tenant: str) -> Iterator[tuple[str, str]]:
@@ -78,12 +92,14 @@ def _tree_faults(
     connection: sa.Connection, tenant: str, rows: list[Row]
 ) -> Iterator[tuple[str, str]]:
     trees: _Trees = {}
+    algorithms = {row.id: row.algorithm for row in rows}
     for row in rows:
         if row.over == evidence.DOCUMENTS and not _grown(connection, row, trees):
             yield f"Zeitstempel {row.id}", "der Hashbaum führt nicht zu seiner Wurzel"
     for leaf in evidenced.leaves(connection, tenant):
         leaves = trees.get((leaf.batch_id, leaf.branch), ())
-        if leaves[leaf.place : leaf.place + 1] != (combined(parted(leaf.members)),):
+        algorithm = algorithms.get(leaf.batch_id, ALGORITHM)
+        if leaves[leaf.place : leaf.place + 1] != (combined(parted(leaf.members, algorithm)),):
             yield f"Dokument {leaf.document_id}", "sein Blatt im Hashbaum ist ein anderes"
 
 
@@ -103,7 +119,7 @@ def _stamp_faults(row: Row, said: Facts) -> Iterator[str]:
 def _grown(connection: sa.Connection, row: Row, trees: _Trees) -> bool:
     """Tell whether a batch's branches lead to its root, and keep their leaves in `trees`."""
     branches = [
-        Branch(parted(found.leaves), parted(found.path))
+        Branch(parted(found.leaves, row.algorithm), parted(found.path, row.algorithm))
         for found in evidenced.branches(connection, row.id)
     ]
     trees.update({(row.id, at): branch.leaves for at, branch in enumerate(branches)})
@@ -115,14 +131,19 @@ def _grown(connection: sa.Connection, row: Row, trees: _Trees) -> bool:
     return all(climbed(root_of(branch.leaves), branch.path) == root for branch in branches)
 
 
+def _leads(row: Row, chain: list[bytes], entry: Row, later: Row) -> bool:
+    leaf = combined(record.token_digests(chain, row.algorithm))
+    root: str = later.root
+    return climbed(leaf, parted(entry.path, row.algorithm)).hex() == root
+
+
 def _badly_renewed(connection: sa.Connection, tenant: str, rows: list[Row]) -> Iterator[int]:
     known = {row.id: row for row in rows}
     chains = {row.id: [row.token] for row in rows if row.over == evidence.DOCUMENTS}
     newest: dict[int, int] = {}
     for entry in evidenced.renewals(connection, tenant):
         chain, later = chains.get(entry.batch_id, []), known.get(entry.renewed_by)
-        leaf = combined(record.token_digests(chain)) if chain else b""
-        if later is None or climbed(leaf, parted(entry.path)).hex() != later.root:
+        if not chain or later is None or not _leads(known[entry.batch_id], chain, entry, later):
             yield entry.batch_id
             continue
         chain.append(later.token)
