@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ingest import clock
 from ingest.document import Step
-from ingest.ledger import Ledger, evidence, integrity, schema
+from ingest.ledger import Ledger, evidence, evidenced, integrity, schema
 from ingest.ledger.agreement import Examination
 from ingest.ledger.erasure import erase
 from ingest.ledger.evidence import Group, Stamp, joined
@@ -221,8 +221,8 @@ def test_several_batches_are_renewed_by_one_timestamp_again_and_again(
     assert renew(ledger, authority, now + 10 * YEAR, renew_before=now + 20 * YEAR)
     with ledger.reading() as connection:
         assert evidence.due(connection, "default", now + 15 * YEAR) == []
-        assert evidence.account(connection, "default")["waiting"] == 0
-        said = evidence.account(connection, "default")
+        assert evidenced.account(connection, "default")["waiting"] == 0
+        said = evidenced.account(connection, "default")
     assert dt.datetime.fromisoformat(said["renew_before"]) == now + 20 * YEAR
     lengths = [len(prove(encoded, members)) for members, encoded in proofs(ledger).values()]
     assert sorted(lengths) == [2, 2, 3, 3, 3, 3]

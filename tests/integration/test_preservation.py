@@ -15,13 +15,14 @@ from typing_extensions import override
 
 from ingest import clock
 from ingest.errors import AuthorityUnavailable, Misconfigured
-from ingest.ledger import Ledger, evidence, open_ledger, schema
+from ingest.ledger import Ledger, evidenced, open_ledger, schema
 from ingest.sealing_settings import EvidenceSettings
 from ingest.settings import Settings
 from tests.plugins import ledgers
 from tests.plugins.authority import FAULTS, Authority, root_file
 from workers.evidence.assembly import faults, records
-from workers.evidence.preservation import Done, Preservation, algorithms_end, renewal
+from workers.evidence.deadlines import algorithms_end, renewal
+from workers.evidence.preservation import Done, Preservation
 from workers.evidence.verification import prove
 
 DAY = dt.timedelta(days=1)
@@ -137,17 +138,16 @@ def test_what_another_machine_recorded_meanwhile_counts_and_ours_does_not(
     assert proofs(ledger) == [1, 1]
 
 
-def _due(ledger: Ledger) -> None:
-    table = schema.evidence_batch
-    ledgers.change(ledger, sa.update(table).values(renew_before=clock.now() - DAY))
-
-
-def test_what_is_due_is_renewed_once(ledger: Ledger, settings: Settings, sound: Authority) -> None:
+def test_what_is_due_is_renewed_once(
+    ledger: Ledger, settings: Settings, sound: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Preservation(settings, ledger) as preservation:
-        for _ in range(2):
-            delivered(ledger)
-            preservation.once()
-        _due(ledger)
+        with monkeypatch.context() as past:
+            over = clock.now() - DAY
+            past.setattr("workers.evidence.preservation.renewal", lambda *_: over)
+            for _ in range(2):
+                delivered(ledger)
+                preservation.secure("default")
         before = sound.requests
         assert preservation.once() == Done(renewed=2)
         assert preservation.once() == Done()
@@ -208,13 +208,14 @@ def test_without_an_authority_or_switched_off_nothing_is_done(
     before = sound.requests
     bare = Settings(data=tmp_path / "data")
     Preservation(bare, ledger).run(_OneLook())
-    Preservation(configured(tmp_path, sound, every="off"), ledger).run(_OneLook())
+    off = configured(tmp_path, sound, every="off", capture_minutes=0)
+    Preservation(off, ledger).run(_OneLook())
     with pytest.raises(Misconfigured, match="no tsa_urls"):
         Preservation(bare, ledger).once()
     assert sound.requests == before
     assert ledgers.rows(ledger, schema.evidence_batch) == []
     with ledger.reading() as connection:
-        assert evidence.account(connection, "default")["waiting"] == 2
+        assert evidenced.account(connection, "default")["waiting"] == 2
 
 
 def test_an_algorithm_the_house_does_not_name_secures_nothing(
