@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ingest import clock
 from ingest.document import Step
-from ingest.ledger import Ledger, evidence, evidenced, integrity, schema
+from ingest.ledger import Ledger, evidence, evidenced, integrity, migrating, schema
 from ingest.ledger.agreement import Examination
 from ingest.ledger.erasure import erase
 from ingest.ledger.evidence import Group, Stamp, joined
@@ -23,6 +23,7 @@ from tests.plugins.ledgers import (
     claim_at,
     deliver,
     digest,
+    downgrade,
     everything,
     rows,
 )
@@ -386,3 +387,17 @@ def test_finished_documents_are_found_through_their_index(ledger: Ledger) -> Non
     finally:
         sa.event.remove(ledger._engine, "before_cursor_execute", explain)
     assert any("ix_document_finished" in line for line in asked), asked
+
+
+def test_evidence_of_an_older_installation_is_still_evidence(
+    ledger: Ledger, authority: Authority
+) -> None:
+    ledger.accept(arrival())
+    deliver(ledger)
+    secure(ledger, authority)
+    before = proofs(ledger)
+    downgrade(ledger, "0006")
+    migrating.migrate(ledger._engine)
+    assert proofs(ledger) == before
+    assert found(ledger) == []
+    assert [row.rehashed_by for row in rows(ledger, schema.evidence_batch)] == [None]

@@ -226,8 +226,8 @@ def claim_everything(url: str) -> list[tuple[str, str]]:
     return claimed
 
 
-def downgrade(ledger: Ledger) -> None:
-    """Take a ledger back to the first schema, rows included."""
+def downgrade(ledger: Ledger, revision: str = "0001") -> None:
+    """Take a ledger back to an older schema, by default the first, rows included."""
     from alembic import command
     from alembic.config import Config
 
@@ -237,4 +237,4 @@ def downgrade(ledger: Ledger) -> None:
     config.set_main_option("path_separator", "os")
     with ledger.writing() as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, "0001")
+        command.downgrade(config, revision)
