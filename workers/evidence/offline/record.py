@@ -88,7 +88,7 @@ def stamps_over(
         if at:
             before = element(0x30, *(one.encoded for one in chains[:at]))
             wanted = _with_chains(wanted, before, algorithm)
-        _follow(chain, tokens, wanted, len(stamps))
+        _follow_chain(chain, tokens, wanted, len(stamps))
         stamps += tokens
     if not stamps or not all(chain.stamps for chain in chains):
         raise Unreadable("kein Zeitstempel darin")
@@ -103,7 +103,7 @@ def _with_chains(digests: Iterable[bytes], before: bytes, algorithm: str) -> set
     return {hashlib.new(algorithm, digest + behind).digest() for digest in digests}
 
 
-def _follow(
+def _follow_chain(
     chain: ArchivedChain, tokens: Iterable[StampedBy], wanted: set[bytes], before: int
 ) -> None:
     """Follow one chain from `wanted`; `before` timestamps came earlier in the record."""
