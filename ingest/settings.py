@@ -66,6 +66,8 @@ class StoreSettings(_Section):
     """Where bytes are kept."""
 
     kind: Literal["folder", "s3"] = "folder"
+    #: PDFs before note and seal go after delivery: of confidential classes, or of all.
+    intermediates: Literal["by_need", "remove"] = "by_need"
     bucket: str = "scanstrasse"
     endpoint_url: str | None = None
     region: str = "eu-central-1"

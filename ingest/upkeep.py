@@ -1,4 +1,4 @@
-"""What has to be done once a day: anchor the event chains, sweep unreferenced blobs.
+"""What has to be done once a day: anchor the chains, remove intermediate results, sweep blobs.
 
 Both may run on several machines at once and twice a day: the first root of a day stays,
 and a blob that is gone is gone. Failing costs nothing but the next try.
@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from ingest import clock
 from ingest.errors import DigestMismatch, LedgerUnavailable, StoreUnavailable
-from ingest.ledger import Ledger
+from ingest.ledger import Ledger, intermediates
 from ingest.ledger.anchors import publish
 from ingest.ledger.engine import be_patient, hold
 from ingest.ledger.integrity import anchor, to_anchor
@@ -71,6 +71,8 @@ class Upkeep:
         tenants: Collection[str],
         anchors: Path | None = None,
         kept: Mapping[Family, dt.timedelta] = MappingProxyType({}),
+        *,
+        every_class: bool = False,
     ) -> None:
         """Name what is kept up.
 
@@ -80,9 +82,11 @@ class Upkeep:
             tenants: Whose.
             anchors: Folder for anchors; None writes none.
             kept: How long the log is kept, by family; without any nothing expires.
+            every_class: Intermediate results go of all classes, not only of confidential ones.
         """
         self._anchors = anchors
         self._kept = kept
+        self._every_class = every_class
         self._ledger = ledger
         self._store = store
         self._tenants = tenants
@@ -99,6 +103,7 @@ class Upkeep:
             try:
                 self.anchor(today)
                 self.expire()
+                self.tidy()
                 if time.monotonic() >= allowed_at:
                     self.sweep(today)
             except (LedgerUnavailable, StoreUnavailable, DigestMismatch) as error:
@@ -113,7 +118,31 @@ class Upkeep:
             StoreUnavailable: As above.
         """
         self.anchor(today)
+        self.tidy()
         return self.sweep(today)
+
+    def tidy(self) -> int:
+        """Remove intermediate results that are not needed any more; return of how many documents.
+
+        Raises:
+            LedgerUnavailable: Some may be gone; doing it again ends it.
+            StoreUnavailable: As above.
+        """
+        done = 0
+        for tenant in self._tenants:
+            while ids := self._due(tenant):
+                for id_ in ids:
+                    with self._ledger.writing() as connection:
+                        for sha256 in intermediates.remove(connection, id_):
+                            self._store.erase(tenant, sha256)
+                done += len(ids)
+        if done:
+            log.info("intermediates_removed", documents=done)
+        return done
+
+    def _due(self, tenant: str) -> list[str]:
+        with self._ledger.reading() as connection:
+            return intermediates.due(connection, tenant, every_class=self._every_class, most=_PIECE)
 
     def anchor(self, today: dt.date) -> None:
         """Anchor the days up to yesterday that nobody anchored, one a transaction.

@@ -24,6 +24,7 @@ from ingest.cli.exporting import export
 from ingest.cli.keeping import backup, restore
 from ingest.cli.logs import log_
 from ingest.cli.outgoing import seal_outgoing
+from ingest.cli.papers import paper
 from ingest.cli.printing import sheets
 from ingest.cli.procedures import procedure
 from ingest.cli.profiling import profile
@@ -96,6 +97,7 @@ for _command in (
     backup,
     restore,
     log_,
+    paper,
 ):
     cli.add_command(_command)
 

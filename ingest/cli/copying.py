@@ -13,7 +13,7 @@ from ingest.cli.app import App
 from ingest.document import NOT_RECORDED
 from ingest.errors import DigestMismatch, UsageError
 from ingest.ledger.anchors import Compared, write
-from ingest.ledger.backup import check_copy, copy_ledger, restore_ledger
+from ingest.ledger.backup import check_copy, copy_ledger, note_complete, restore_ledger
 from ingest.ledger.reading import referenced
 from ingest.store import FolderStore, copy_blobs
 
@@ -38,6 +38,7 @@ def write_backup(app: App, folder: Path) -> Counted:
     Blobs already in the backup folder are not copied again, so the same folder may be used
     every night; the ledger's copy of the night before is replaced only when the new one is
     complete. What the ledger no longer names, because it was erased, leaves the backup too.
+    That a backup was complete becomes an event: paper is destroyed only afterwards.
 
     Raises:
         DigestMismatch: A blob is missing or damaged; the text names it. The rest is copied.
@@ -63,6 +64,8 @@ def write_backup(app: App, folder: Path) -> Counted:
                 target.erase(tenant, sha)
             wrong = [(of, sha) for of, sha in wrong if of != tenant or sha in named]
     _require_whole([sha for tenant, sha in wrong if not target.holds(tenant, sha)])
+    with app.ledger.writing() as connection:
+        note_complete(connection, copied)
     return Counted(rows=sum(copied.rows.values()), blobs=blobs)
 
 

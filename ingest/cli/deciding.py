@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _OPERATOR = operator_option(required=True)
 _REASON = click.option("--reason", required=True, help="Grund; er steht im Protokoll.")
+_LEFT_IN_LOG = (
+    "Im Transaktionsprotokoll der Datenbank können Reste stehen, bis sie es selbst überschreibt "
+    "(PostgreSQL: VACUUM, WAL-Archive und eigene Sicherungen; siehe docs/operations.md)."
+)
 
 
 def _pairs(
@@ -178,6 +182,8 @@ def erase(app: App, identifier: str, operator: str, reason: str, *, yes: bool) -
     click.echo(f"{unit} gelöscht.")
     for text in _told(found):
         click.echo(text)
+    if not app.ledger.forget_log():
+        click.echo(_LEFT_IN_LOG)
     return 0
 
 

@@ -16,6 +16,7 @@ from ingest.cli.app import App, with_app
 _WRITERS: Final = MappingProxyType(
     {
         "alto": "ingest.cli.layouts:write_alto",
+        "erasure": "ingest.cli.deleting:write_deletion",
         "evidence": "ingest.cli.evidencing:write_record",
         "note-html": "ingest.cli.layouts:write_note",
         "receipt-evidence": "ingest.cli.attesting:write_receipt_record",
@@ -46,7 +47,8 @@ _KEPT: Final = (
     help=(
         "Welche Ausgabe; composed: die PDF, die »qa verdict« beurteilt; note-html: Vermerk zum"
         " Lesen; alto: erkannte Wörter mit Ort; evidence: Beweisnachweis nach RFC 4998;"
-        " receipt-evidence: der des Eingangs; validation: Prüfbericht über Signaturen des"
+        " receipt-evidence: der des Eingangs; erasure: Löschprotokoll (JSON, bei Endung .html als"
+        " Seite); validation: Prüfbericht über Signaturen des"
         " Originals (ETSI TS 119 102-2); supplement, supplement_seal: Ergänzungsvermerk nach dem"
         " Ergebnis der Sachbearbeitung und sein Siegel."
     ),

@@ -143,7 +143,8 @@ def _start_upkeep(app: App, stop: threading.Event) -> None:
 
     tenants, anchors = tuple(app.settings.tenants), app.settings.anchors
     kept = {Family(name): age for name, age in app.settings.log.kept().items()}
-    upkeep = Upkeep(app.ledger, app.store, tenants, anchors, kept)
+    every = app.settings.store.intermediates == "remove"
+    upkeep = Upkeep(app.ledger, app.store, tenants, anchors, kept, every_class=every)
     threading.Thread(target=upkeep.run, args=(stop,), name="upkeep", daemon=True).start()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ingest.document.kinds import PageRole, Priority, RenditionKind, Sides, SourceKind
 from ingest.document.omission import PUT_BACK, RESCANNED, left_out, replaced
+from ingest.document.paper import DIN_66399, PAPER_ENDS, PAPER_MOVES, PAPER_NAMES, REST, PaperStage
 from ingest.document.plan import CONFIRMATION, PLAN, Queue, Step, StepPlan, UnitKind
 from ingest.document.records import (
     Batch,
@@ -45,6 +46,7 @@ from ingest.document.work import (
 __all__ = [
     "CONFIRMATION",
     "DEFAULT_TENANT",
+    "DIN_66399",
     "ENDS",
     "FORBIDDEN_PAIRS",
     "MOVES",
@@ -52,10 +54,14 @@ __all__ = [
     "NOT_RECORDED",
     "OPERATOR_CODE_RULE",
     "OUTGOING",
+    "PAPER_ENDS",
+    "PAPER_MOVES",
+    "PAPER_NAMES",
     "PLAN",
     "PUT_BACK",
     "RELEASE_KEYS",
     "RESCANNED",
+    "REST",
     "ROLE_NAMES",
     "VALIDATION",
     "Assignment",
@@ -70,6 +76,7 @@ __all__ = [
     "Outcome",
     "Page",
     "PageRole",
+    "PaperStage",
     "Part",
     "Priority",
     "ProfileChoice",

@@ -69,8 +69,8 @@ class Assignment:
         released: What a person set when releasing this unit (`release --set key=value`).
         cover: Of a document that lay inside another one's original.
         quality: Of a document, how its match with the paper was or will be checked:
-            `{"rule", "state", "mode", "need", "selected", "sample", "verdict", "rescanned"}`, see
-            `ingest.ledger.quality`; empty where nothing was asked for.
+            `{"rule", "state", "mode", "need", "selected", "sample", "verdict", "checked_by",
+            "rescanned"}`, see `ingest.ledger.samples.told`; empty where nothing was asked for.
         procedure: The released Verfahrensdokumentation: `{"annex_sha256", "released_by",
             "released_at"}`; empty where none was released.
         capture: The root over the batch's page digests and its timestamp: `{"root", "pages",

@@ -96,6 +96,10 @@ class Ledger:
         """Yield a connection in one transaction, committed at the end or not at all."""
         return engines.writing(self._engine)
 
+    def forget_log(self) -> bool:
+        """Empty the database's log after an erasure; see `ingest.ledger.engine.forget_log`."""
+        return engines.forget_log(self._engine)
+
     def close(self) -> None:
         """Close all connections; the object may be used again."""
         self._engine.dispose()

@@ -22,6 +22,8 @@ from ingest.ledger import chains, cutting, judged, quality, rescanned, reviewing
 from ingest.ledger.columns import clean_text
 from ingest.ledger.installation import INSTALLATION
 from ingest.ledger.integrity import LOG, AnchoredRoots, Break, chains_of, events_of, verify_chain
+from ingest.ledger.papertrail import PaperTrail
+from ingest.ledger.paperunits import UNIT_KIND, chain_of
 from ingest.ledger.reading import has_arrived
 from ingest.ledger.surroundings import SeenPage, Surroundings
 from ingest.ledger.testimony import Testimony, hear
@@ -82,13 +84,16 @@ class Examination:
     def _piece(self, piece: list[Row]) -> Iterator[Break]:
         by_id = {row.id: row for row in piece}
         around = Surroundings(self._connection, list(by_id))
+        trail = PaperTrail(self._connection, by_id)
         for id_, found in groupby(events_of(self._connection, by_id), lambda row: str(row.chain)):
             events, row = list(found), by_id.pop(id_)
             self.chains += 1
             yield from verify_chain(row, events)
             if self.roots is not None:
                 self.roots.add(id_, events)
-            for reason in _readable(row, events, around):
+            of_paper = row.unit_kind == UNIT_KIND
+            said = trail.compared(row, events) if of_paper else _readable(row, events, around)
+            for reason in said:
                 yield Break(id_, 0, reason)
         for id_ in by_id:
             yield Break(id_, 0, "the chain has no events")
@@ -106,6 +111,11 @@ class Examination:
         lost = sa.select(event.c.chain).where(~known, event.c.seq == 1)
         for id_ in self._connection.execute(self._of_tenant(lost, event)).scalars():
             yield Break(id_, 0, "Die Ereignisse gehören zu keiner Kette dieses Mandanten.")
+        paper = schema.paper_unit
+        known = sa.exists().where(schema.chain.c.id == sa.literal(chain_of("")) + paper.c.id)
+        query = self._of_tenant(sa.select(paper.c.id).where(~known), paper)
+        for id_ in self._connection.execute(query).scalars():
+            yield Break(id_, 0, "Der Eintrag hat keine Ereigniskette.")
 
     def _unlisted(self) -> Iterator[Break]:
         """Yield named bytes that the list of kept objects lacks: the next sweep takes them."""

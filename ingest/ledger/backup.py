@@ -9,6 +9,7 @@ root over all chain heads of each tenant, with which a restored ledger is compar
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hashlib
 import json
 import os
@@ -20,10 +21,9 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.clock import now
 from ingest.document import Facts
 from ingest.errors import DigestMismatch, UsageError
-from ingest.ledger import anchors, chains, installation, schema
+from ingest.ledger import accepting, anchors, chains, installation, schema
 from ingest.ledger.anchors import Compared
 from ingest.ledger.engine import be_patient
 from ingest.ledger.integrity import Break, Root, root_of, verify_chains
@@ -32,6 +32,8 @@ from ingest.ledger.migrating import HEAD
 FORMAT: Final = "scanstrasse-ledger/1"
 MANIFEST: Final = "manifest.json"
 _FETCH: Final = 1000
+#: The event of each tenant's chain that says that a copy of ledger and store was complete.
+BACKED_UP: Final = "backed_up"
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,14 @@ class Copied:
     Attributes:
         rows: By table.
         roots: Over the chain heads, by tenant.
+        at: The copy has everything that was committed before, in the database's time.
         breaks: Places where a restored chain is broken, as it was when it was copied.
         beside: How the restored chains compare with the anchors, by tenant.
     """
 
     rows: dict[str, int]
     roots: dict[str, Root]
+    at: dt.datetime
     breaks: tuple[Break, ...] = ()
     beside: dict[str, Compared] = field(default_factory=dict)
 
@@ -62,6 +66,7 @@ def copy_ledger(connection: sa.Connection, folder: Path) -> Copied:
         UsageError: The folder has content; nothing was written.
         OSError: The copy is not complete: it has no manifest.
     """
+    at = accepting.now(connection)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(folder.iterdir()):
         text = f"Sicherungsordner {folder} ist nicht leer. Bitte einen neuen Ordner angeben."
@@ -73,7 +78,7 @@ def copy_ledger(connection: sa.Connection, folder: Path) -> Copied:
     manifest: Facts = {
         "format": FORMAT,
         "revision": HEAD,
-        "copied_at": now().isoformat(),
+        "copied_at": at.isoformat(),
         "files": files,
         "roots": {tenant: {"root": r.root, "heads": r.heads} for tenant, r in roots.items()},
     }
@@ -86,7 +91,31 @@ def copy_ledger(connection: sa.Connection, folder: Path) -> Copied:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    return Copied({name: file["rows"] for name, file in files.items()}, roots)
+    return Copied({name: file["rows"] for name, file in files.items()}, roots, at)
+
+
+def note_complete(connection: sa.Connection, copied: Copied) -> None:
+    """Record in each tenant's chain that a copy and all that it names is complete.
+
+    The root of the copied chain heads says which copy: whoever has it can show what was in it.
+
+    Args:
+        connection: In a writing transaction, after everything is in the backup and durable.
+        copied: What the ledger's part holds.
+    """
+    for tenant, root in copied.roots.items():
+        told = {"copied_at": copied.at.isoformat(), "root": root.root, "heads": root.heads}
+        installation.note(connection, tenant, chains.Entry(BACKED_UP, told))
+
+
+def backed_up_at(connection: sa.Connection, tenant: str) -> dt.datetime | None:
+    """Return of which moment a tenant's newest complete backup is, None without one."""
+    event, payload = schema.event, schema.event_payload
+    own = sa.and_(payload.c.chain == event.c.chain, payload.c.seq == event.c.seq)
+    query = sa.select(payload.c.payload).join(event, own)
+    chosen = sa.and_(event.c.chain == installation.chain_of(tenant), event.c.kind == BACKED_UP)
+    told = connection.execute(query.where(chosen).order_by(event.c.seq.desc()).limit(1)).scalar()
+    return None if told is None else dt.datetime.fromisoformat(told["copied_at"])
 
 
 def _write(connection: sa.Connection, table: sa.Table, path: Path) -> Facts:
@@ -196,7 +225,8 @@ def restore_ledger(
         told = {"copied_at": manifest["copied_at"], "root": root.root, **_lost(beside[tenant])}
         installation.note(connection, tenant, chains.Entry(anchors.RESTORED, told, by))
     rows = {name: file["rows"] for name, file in manifest["files"].items()}
-    return Copied(rows, roots, breaks, beside)
+    at = dt.datetime.fromisoformat(manifest["copied_at"])
+    return Copied(rows, roots, at, breaks, beside)
 
 
 def _require_same_history(tenant: str, found: Compared) -> None:

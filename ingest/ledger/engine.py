@@ -195,6 +195,33 @@ def be_patient(connection: sa.Connection) -> None:
         connection.execute(_PATIENCE)
 
 
+def forget_log(engine: sa.Engine) -> bool:
+    """Empty SQLite's write-ahead log, which holds pages as they were before they changed.
+
+    What is deleted is overwritten in the database itself (`secure_delete`). PostgreSQL keeps
+    old rows until its vacuum and old pages in its own log and archives: out of reach here.
+
+    Returns:
+        Whether nothing of before is left; False while somebody still reads an older state, and
+        always on PostgreSQL.
+
+    Raises:
+        LedgerUnavailable: The database does not answer.
+    """
+    if engine.dialect.name != "sqlite":
+        return False
+    with outages():
+        connection = engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            answer = cursor.fetchone()
+            cursor.close()
+        finally:
+            connection.close()
+    return answer is not None and answer[0] == 0  # not busy
+
+
 _HOLD: Final = sa.select(
     sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("named"), 7226_2702))
 )

@@ -29,7 +29,18 @@ from ingest.document import (
     replaced,
 )
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, evidence, quality, reports, schema, witness
+from ingest.ledger import (
+    accepting,
+    chains,
+    deletions,
+    evidence,
+    paperunits,
+    quality,
+    reports,
+    schema,
+    unreferenced,
+    witness,
+)
 from ingest.ledger.engine import be_patient
 from ingest.ledger.integrity import ERASED
 from ingest.ledger.moves import move
@@ -43,12 +54,7 @@ _batch, _source, _document, _page = (
     schema.document,
     schema.page,
 )
-_claim, _rendition, _payload, _blob = (
-    schema.claim,
-    schema.rendition,
-    schema.event_payload,
-    schema.blob,
-)
+_claim, _rendition, _payload = schema.claim, schema.rendition, schema.event_payload
 _GONE: Final = ""
 _REASON: Final = "gelöscht"
 
@@ -119,6 +125,8 @@ def erase(
     work = _Erasure(connection, batch, by, reason)
     if withdraw is not None:
         work.withdrawn = {row.id: _taken_back(connection, row, withdraw) for row in chosen}
+    ordinals = None if whole else {row.ordinal for row in chosen}
+    paperunits.forget(connection, batch, ordinals, by)
     free = work.all_of(chosen) if whole else work.some_of(chosen, rest)
     if sampled and not whole:  # the others do not wait for what is gone
         quality.settle(connection, batch.id, accepting.now(connection))
@@ -238,22 +246,25 @@ class _Erasure:
         self._at: dt.datetime = accepting.now(connection)
         #: What the deletion record of each document says of its delivery.
         self.withdrawn: dict[str, Facts] = {}
+        self._ended: list[tuple[str, Facts, deletions.Removed]] = []
 
     def all_of(self, documents: list[Row]) -> list[str]:
         """Erase the batch with what is left of its documents."""
-        batch_id = self._batch.id
+        batch_id, removed = self._batch.id, deletions.Removed()
         self._salts_gone(witness.RECEIPT, None)
         self._salts_gone(witness.CAPTURE, None)
+        originals = {row.id: self._originals(row) for row in documents}
         digests = self._sources_gone(_source.c.batch_id == batch_id)
-        digests |= self._pages_gone(_page.c.batch_id == batch_id)
-        digests |= self._renditions_gone([batch_id])
+        removed.add(deletions.ORIGINAL, digests)
+        digests |= self._pages_gone(_page.c.batch_id == batch_id, removed)
+        digests |= self._renditions_gone([batch_id], removed)
         for row in documents:
-            digests |= self._document_gone(row)
+            digests |= self._document_gone(row, originals[row.id])
         self._run(sa.delete(_claim).where(_claim.c.batch_id == batch_id))
         gone = {"device": None, "storage_place": None}
         self._unit_gone(_batch, self._batch, **gone)
-        self._history_gone(batch_id, {"documents": [row.id for row in documents]})
-        return self._unreferenced(digests)
+        self._ended.append((batch_id, {"documents": [row.id for row in documents]}, removed))
+        return self._concluded(digests)
 
     def some_of(self, documents: list[Row], rest: list[Row]) -> list[str]:
         """Erase some documents, and what of their batch belongs to nobody else."""
@@ -268,34 +279,44 @@ class _Erasure:
         digests: set[str] = set()
         order = sorted(page.number for page in pages)
         self._salts_gone(witness.CAPTURE, {order.index(number) for number in numbers})
+        originals = {row.id: self._originals(row) for row in documents}
+        lost, removed = deletions.Removed(), deletions.Removed()
         for number in sorted(numbers):
-            digests |= self._pages_gone(sa.and_(of_batch, _page.c.number == number))
+            digests |= self._pages_gone(sa.and_(of_batch, _page.c.number == number), lost)
         if gone:
             of_source = _source.c.batch_id == self._batch.id
             places = witness.places_of_sources(self._connection, self._batch.id, gone)
             self._salts_gone(witness.RECEIPT, places)
             digests |= self._sources_gone(sa.and_(of_source, _source.c.ordinal.in_(sorted(gone))))
+            removed.add(deletions.ORIGINAL, digests)
             # What the batch's history and its manifest say names its sources.
-            digests |= self._of_batch_gone(digests)
+            digests |= self._of_batch_gone(digests, removed)
             said = {"documents": [row.id for row in documents], "sources": sorted(gone)}
-            self._history_gone(self._batch.id, said)
+            self._ended.append((self._batch.id, said, removed))
         for row in documents:
-            digests |= self._document_gone(row)
-        return self._unreferenced(digests)
+            digests |= self._document_gone(row, originals[row.id])
+        return self._concluded(digests)
 
     def _salts_gone(self, kind: str, places: Collection[int] | None) -> None:
         """Take which files or images the leaves of the batch's tree were."""
         evidence.alone(self._connection, self._batch.tenant)  # before its rows are locked
         witness.forget(self._connection, kind, self._batch.id, places)
 
-    def _document_gone(self, row: Row) -> set[str]:
+    def _originals(self, row: Row) -> list[str]:
+        """Return the digest of a document's original, before it goes."""
+        chosen = sa.and_(_source.c.batch_id == self._batch.id, _source.c.ordinal == row.source)
+        return list(self._run(sa.select(_source.c.sha256).where(chosen)).scalars())
+
+    def _document_gone(self, row: Row, originals: list[str]) -> set[str]:
+        removed = deletions.Removed()
+        removed.add(deletions.ORIGINAL, originals)
         evidence.forget(self._connection, row.tenant, [row.id])
         quality.forget(self._connection, [row.id])
         self._run(sa.delete(_claim).where(_claim.c.document_id == row.id))
         self._unit_gone(_document, row, changed_at=self._at, review_open=0)
         self._consignment_gone(row.consignment_id)
-        self._history_gone(row.id, self.withdrawn.get(row.id, {}))
-        return self._renditions_gone([row.id])
+        self._ended.append((row.id, self.withdrawn.get(row.id, {}), removed))
+        return self._renditions_gone([row.id], removed)
 
     def _unit_gone(self, table: sa.Table, row: Row, **gone: object) -> None:
         standing = row.standing
@@ -332,68 +353,43 @@ class _Erasure:
         self._run(sa.update(_source).where(chosen).values(gone))
         return digests
 
-    def _pages_gone(self, chosen: sa.ColumnElement[bool]) -> set[str]:
+    def _pages_gone(self, chosen: sa.ColumnElement[bool], removed: deletions.Removed) -> set[str]:
         units = list(self._run(sa.select(_page.c.id).where(chosen)).scalars())
         gone: Facts = {"sha256": _GONE, "words_sha256": None, "facts": {}}
         self._run(sa.update(_page).where(chosen).values(gone))
-        return self._renditions_gone(units)
+        return self._renditions_gone(units, removed)
 
-    def _renditions_gone(self, units: list[str]) -> set[str]:
+    def _renditions_gone(self, units: list[str], removed: deletions.Removed) -> set[str]:
         digests: set[str] = set()
         for begin in range(0, len(units), 500):
-            chosen = _rendition.c.unit_id.in_(units[begin : begin + 500])
-            digests.update(self._run(sa.select(_rendition.c.sha256).where(chosen)).scalars())
-            self._run(sa.delete(_rendition).where(chosen))
+            some = units[begin : begin + 500]
+            digests |= self._made_gone(_rendition.c.unit_id.in_(some), removed)
         return digests
 
-    def _of_batch_gone(self, sources: Collection[str]) -> set[str]:
+    def _made_gone(self, chosen: sa.ColumnElement[bool], removed: deletions.Removed) -> set[str]:
+        made = self._run(sa.select(_rendition.c.kind, _rendition.c.sha256).where(chosen)).all()
+        self._run(sa.delete(_rendition).where(chosen))
+        for row in made:
+            removed.add(row.kind, [row.sha256])
+        return {row.sha256 for row in made}
+
+    def _of_batch_gone(self, sources: Collection[str], removed: deletions.Removed) -> set[str]:
         """Take the batch's renditions, but no copy of and no report about a source that stays."""
         of_batch = _rendition.c.unit_id == self._batch.id
         stays = sa.and_(
             _rendition.c.kind.in_((RenditionKind.OPENED, RenditionKind.VALIDATION_REPORT)),
             _rendition.c.parent_sha256.not_in(sorted(sources)),
         )
-        chosen = sa.and_(of_batch, sa.not_(stays))
-        digests = set(self._run(sa.select(_rendition.c.sha256).where(chosen)).scalars())
-        self._run(sa.delete(_rendition).where(chosen))
-        return digests
+        return self._made_gone(sa.and_(of_batch, sa.not_(stays)), removed)
 
-    def _history_gone(self, chain: str, said: Facts) -> None:
-        """Take away what the events say, and say by whom and why."""
-        self._run(sa.delete(_payload).where(_payload.c.chain == chain))
-        entry = chains.Entry(ERASED, {**said, "reason": self._reason}, self._by)
-        chains.append(self._connection, chain, self._at, entry)
-
-    def _unreferenced(self, digests: Collection[str]) -> list[str]:
-        wanted = sorted(set(digests) - {_GONE})
-        free: list[str] = []
-        for begin in range(0, len(wanted), 500):
-            free += self._blobs_gone(wanted[begin : begin + 500])
-        return free
-
-    def _blobs_gone(self, some: list[str]) -> list[str]:
-        """Forget blobs that nobody refers to.
-
-        Their rows are locked first. Whoever keeps the same bytes anew locks the row as well
-        (`accepting.keep_blobs`): either they are through and the statement after the lock
-        sees them, or they wait until the bytes are gone and find that out.
-        """
-        tenant = self._batch.tenant
-        chosen = sa.and_(_blob.c.tenant == tenant, _blob.c.sha256.in_(some))
-        lock = sa.select(_blob.c.sha256).where(chosen).order_by(_blob.c.sha256)
-        known = list(self._run(lock.with_for_update()).scalars())
-        used: set[str] = set()
-        for table, column in (
-            (_source, _source.c.sha256),
-            (_source, _source.c.opened_sha256),
-            (_rendition, _rendition.c.sha256),
-            (schema.procedure_text, schema.procedure_text.c.sha256),
-        ):
-            query = sa.select(column).where(table.c.tenant == tenant, column.in_(known))
-            used.update(self._run(query.distinct()).scalars())
-        free = [sha256 for sha256 in known if sha256 not in used]
-        gone = sa.and_(_blob.c.tenant == tenant, _blob.c.sha256.in_(free))
-        self._run(sa.delete(_blob).where(gone))
+    def _concluded(self, digests: Collection[str]) -> list[str]:
+        """Take away what the events say, and say by whom, why and what went where."""
+        free = unreferenced.forget(self._connection, self._batch.tenant, digests)
+        for chain, said, removed in self._ended:
+            gone = self._run(sa.delete(_payload).where(_payload.c.chain == chain)).rowcount
+            told = {**said, **removed.account(free, gone), "reason": self._reason}
+            entry = chains.Entry(ERASED, told, self._by)
+            chains.append(self._connection, chain, self._at, entry)
         return free
 
     def _run(self, statement: sa.Executable) -> sa.CursorResult[Any]:

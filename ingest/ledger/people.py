@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
+from types import MappingProxyType
 from typing import Final
 
 import sqlalchemy as sa
@@ -200,18 +201,43 @@ def require_role(connection: sa.Connection, tenant: str, code: str, role: Role) 
     return person
 
 
-def require_apart(connection: sa.Connection, tenant: str, acts: Mapping[str, str]) -> None:
+def person_behind(connection: sa.Connection, tenant: str, code: str) -> str | None:
+    """Return the person of a code, whether or not it has ended; None for an unknown code.
+
+    A code is given once and never again, so it stands for the same person years later.
+    """
+    of_code = (_operator.c.tenant == tenant, _operator.c.code == code)
+    return connection.execute(sa.select(_operator.c.person).where(*of_code)).scalar()
+
+
+def require_apart(
+    connection: sa.Connection,
+    tenant: str,
+    acts: Mapping[str, str],
+    *,
+    done: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Refuse where two acts would be one person's, under whichever codes (Vier-Augen-Prinzip).
 
     Args:
         connection: Of the transaction of the act.
         tenant: Of the authority.
         acts: Code by what was or is to be done, in German, as the refusal shall name it.
+        done: The same for what was done before, perhaps by persons who left since; between
+            these nothing is demanded any more.
 
     Raises:
         UsageError: Two are the same person, or a code is not registered.
     """
     persons = {act: person_of(connection, tenant, code) for act, code in acts.items()}
+    for act, code in acts.items():
+        for before, other in done.items():
+            if person_behind(connection, tenant, other) == persons[act]:
+                text = (
+                    f"{act} ({code}) und {before} ({other}) müssen zwei verschiedene Personen "
+                    "sein. Bitte eine andere Person entscheiden lassen."
+                )
+                raise UsageError("the same person twice", operator_text=text)
     for (one, first), (other, second) in combinations(persons.items(), 2):
         if first == second:
             text = (

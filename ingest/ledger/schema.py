@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingest.ledger import evidencing, judging, rulebook, staffing, witnessing
+from ingest.ledger import evidencing, filing, judging, rulebook, staffing, witnessing
 from ingest.ledger.columns import CleanText, Json, Moment
 
 metadata = sa.MetaData(
@@ -216,19 +216,8 @@ page = sa.Table(
 )
 sa.Index("uq_page_number", page.c.batch_id, page.c.number, unique=True)
 
-#: Where the paper lies and what may happen to it.
-paper_unit = sa.Table(
-    "paper_unit",
-    metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    _text("tenant"),
-    _of_batch(),
-    _text("stage"),  #: scanning, stored, requested, returned, released, destroyed
-    _maybe("place"),  #: box, shelf
-    _at("changed_at"),
-    _maybe("changed_by"),
-)
-sa.Index(None, paper_unit.c.batch_id)
+paper_unit = filing.units(metadata)
+paper_hold = filing.holds(metadata)
 
 blob = sa.Table(
     "blob",

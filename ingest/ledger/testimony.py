@@ -106,6 +106,7 @@ def _payload(heard: Testimony, kind: str, said: Facts) -> None:
             heard.page_facts[page, step] = said["facts_sha256"]
     for name, sha256 in said.get("renditions", {}).items():
         heard.renditions.add((page, name, sha256))
+    _removed(heard, said)
     heard.opened |= {int(ordinal): sha for ordinal, sha in said.get("opened", {}).items()}
 
 
@@ -116,6 +117,11 @@ def _revised(heard: Testimony, kind: str, said: Facts) -> None:
         heard.revisions.add(said["document"])
     if kind == PAGES_RESCANNED:
         heard.rescans[said["source"]["ordinal"]] = said
+
+
+def _removed(heard: Testimony, said: Facts) -> None:
+    """Hear which intermediate results are not there any more."""
+    heard.renditions -= {(None, name, sha256) for name, sha256 in said.get("gone", ())}
 
 
 def _taken_over(heard: Testimony, known: Facts) -> None:

@@ -26,6 +26,7 @@ from ingest.ledger.witness import CAPTURE, HEADS, RECEIPT
 
 Row = sa.Row[Any]
 _root, _stamp, _branch = schema.witness_root, schema.evidence_batch, schema.evidence_branch
+_OF_NUMBER: Final = sa.select(_stamp).where(_stamp.c.id == sa.bindparam("number"))
 #: The event that says that roots were made later than they could have been.
 LATER: Final = "witnessed"
 _STAGES: Final = ("inspected", "separated", "closed")
@@ -148,9 +149,9 @@ def _told(connection: sa.Connection, kind: str, batch_id: str, counted: str) -> 
     if row is None:
         return {}
     found: Facts = {"root": row.root, counted: len(row.leaves) // SIZE}
-    token = connection.execute(sa.select(_stamp).where(_stamp.c.id == row.batch_id)).first()
-    if token is None:
+    if row.batch_id is None:
         return {**found, "stamped_at": None, "token_sha256": None, "authority": None}
+    token = connection.execute(_OF_NUMBER, {"number": row.batch_id}).one()
     return {
         **found,
         "stamped_at": token.stamped_at.isoformat(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ import pytest
 
 from ingest.cli.app import App
 from ingest.cli.verifying import verify_all
+from ingest.ledger import open_ledger
+from ingest.ledger.backup import backed_up_at
 from tests.plugins import papers
 
 
@@ -100,3 +103,28 @@ def test_one_changed_byte_in_any_stored_object_is_named(house: House) -> None:
             assert failed == [f"Objekt {blob.name}"]
             blob.write_bytes(whole)
         assert all(one["passed"] for one in verify_all(app))
+
+
+def test_a_complete_backup_is_an_event_and_a_broken_one_is_none(house: House) -> None:
+    """Paper is destroyed only after a backup: one that lacks a letter must not count."""
+
+    def newest() -> dt.datetime | None:
+        ledger = open_ledger(f"sqlite:///{house.data / 'ledger.sqlite'}")
+        with ledger.reading() as connection:
+            found = backed_up_at(connection, "default")
+        ledger.close()
+        return found
+
+    first = newest()
+    assert first is not None, "the fixture's backup was complete"
+    letter = str(house.documents()[0]["sha256"])
+    (blob,) = (path for path in (house.data / "store").rglob("*") if path.name == letter)
+    blob.unlink()
+    fresh = house.root / "second"
+    assert house.say("backup", str(fresh)).returncode == 3
+    assert newest() == first
+    again = house.say("backup", str(house.backup))
+    assert again.returncode == 0, "the folder of the night before still has the letter"
+    later = newest()
+    assert later is not None
+    assert later > first

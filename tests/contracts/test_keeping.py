@@ -179,7 +179,8 @@ def test_a_delivery_is_withdrawn_before_its_document_is_erased(ledger: Ledger) -
     assert all({sent.sha256, made[one.document]} <= one.digests for one in asked)
     with ledger.reading() as connection:
         *_, last = showing.events(connection, asked[0].document)
-    assert last["payload"] == {"withdrawn": 3, "taken": 1, "altered": 0, "reason": "Irrläufer"}
+    said = {"withdrawn": 3, "taken": 1, "altered": 0, "reason": "Irrläufer"}
+    assert said.items() <= last["payload"].items()
 
 
 def test_bytes_that_another_arrival_has_are_not_free(ledger: Ledger) -> None:

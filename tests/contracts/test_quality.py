@@ -150,40 +150,6 @@ def test_whoever_notes_without_a_passed_check_only_makes_it_wait(ledger: Ledger)
     assert standings(ledger, batch) == [DONE]
 
 
-def test_a_copying_class_waits_for_nobody(ledger: Ledger) -> None:
-    batch = accepted(ledger, {"name": "posteingang", "treatment": "copying"})
-    given = ledger.assignment(claim_at(ledger, Step.NOTE))
-    assert given.quality == {}
-    assert rows(ledger, schema.quality_document) == rows(ledger, schema.quality_batch) == []
-    assert batch == given.batch.id
-
-
-def test_the_note_is_told_what_was_judged_and_nothing_else(ledger: Ledger) -> None:
-    staffed(ledger)
-    batch, documents = waiting(ledger, 5)
-    (drawn,) = selected(ledger, batch)
-    judge(ledger, drawn)
-    seen = {}
-    while (claim := ledger.claim(ALL, "w", LEASE)) is not None:
-        given = ledger.assignment(claim)
-        if claim.step is Step.NOTE:
-            seen[claim.unit_id] = given.quality
-        ledger.record(claim, outcome(given))
-    assert set(seen) == set(documents)
-    for document, told in seen.items():
-        assert (told["rule"], told["state"], told["mode"]) == (
-            "before_delivery",
-            "passed",
-            "sample",
-        )
-        assert told["selected"] == (document == drawn)
-        assert (told["verdict"] is None) == (document != drawn)
-        assert told["checked_by"] == ["op18"]
-        assert told["sample"]["size"] == 1
-        assert told["sample"]["detection"] == {"0.01": 0.2, "0.05": 0.2}
-    assert seen[drawn]["verdict"]["visual"] is True
-
-
 def test_of_two_last_documents_one_opens_the_check_and_of_two_last_verdicts_one_closes_it(
     ledger: Ledger,
 ) -> None:

@@ -35,9 +35,7 @@ from tests.plugins.bundles import (
     rewritten,
 )
 from tests.plugins.bureau import Bureau
-from tests.plugins.evidence import records
 from tests.plugins.scanning import program
-from workers.evidence import record
 from workers.evidence.bundle import write
 
 DAY = dt.date(2026, 11, 25)
@@ -97,6 +95,9 @@ def test_a_bundle_holds_what_its_layout_promises(scene: Scene) -> None:
         "evidence-record.er",
         "manifest.p7s",
         "manifest.sha256",
+        "nachweise/abbild-00001.er",
+        "nachweise/eingang-001.er",
+        f"nachweise/tageswurzel-{DAY}.er",
         "original-eingang/001-Erika.png",
         "protokoll.jsonl",
         "pruefberichte/eingang.json",
@@ -143,6 +144,9 @@ def test_without_openssl_digests_hold_and_signatures_are_said_to_be_unverified(
     assert {line.partition(":")[0] for line in unverified} == {
         "manifest.p7s",
         "evidence-record.er",
+        "nachweise/abbild-00001.er",
+        "nachweise/eingang-001.er",
+        f"nachweise/tageswurzel-{DAY}.er",
         "scanprodukt.pdf",
     }
     assert any("enthält scanvermerk.xml Byte für Byte" in line for line in said.held)
@@ -261,34 +265,25 @@ def test_a_swapped_note_or_record_belongs_to_somebody_else(
         assert any(line.startswith(name) for line in said.broken), (name, said.broken)
 
 
-def test_records_over_the_root_of_a_day_and_over_an_image_are_followed(
-    scene: Scene, copy: Path
+def test_records_over_day_arrival_and_image_are_followed_and_not_to_be_exchanged(
+    copy: Path,
 ) -> None:
-    log, subject = (copy / name for name in ("protokoll.jsonl", "beweis.json"))
-    anchor = next(line for line in map(json.loads, log.read_text().splitlines()) if "root" in line)
-    page = json.loads((copy / f"stapel/{scene.letter}.json").read_text())["pages"][0]["sha256"]
-    groups = [[bytes.fromhex(anchor["root"])], [bytes.fromhex(page)]]
-    day, image = (record.write(chain) for chain in records(scene.authority, groups)[1])
-
-    said = json.loads(subject.read_text())
-    said["records"].append({"name": "abbild.er", "files": [], "pages": [1]})
-    subject.write_text(json.dumps(said))
-
-    def lay(of_day: bytes, of_image: bytes) -> None:
-        (copy / "tag.er").write_bytes(of_day)
-        (copy / "abbild.er").write_bytes(of_image)
-        listed(copy)
-
-    log.write_text(log.read_text().replace('"record": null', '"record": "tag.er"'))
-    lay(day, image)
     found = examined(copy)
     assert (found.code, found.broken) == (0, [])
     held = "\n".join(found.held)
-    assert held.count("tag.er: die Tageswurzel: bestand spätestens") == 1
-    assert "abbild.er: Abbild 1: bestand spätestens" in held
-    lay(image, day)
-    found = examined(copy, openssl=False)
-    assert {line.partition(":")[0] for line in found.broken} == {"tag.er", "abbild.er"}
+    names = (f"tageswurzel-{DAY}", "eingang-001", "abbild-00001")
+    day, arrival, image = (copy / "nachweise" / f"{name}.er" for name in names)
+    wanted = {day: "die Tageswurzel", arrival: "original-eingang/001-", image: "Abbild 1"}
+    for path, what in wanted.items():
+        assert f"{path.name}: {what}" in held
+    kept = {path: path.read_bytes() for path in wanted}
+    for path, other in ((day, image), (arrival, day), (image, day)):
+        path.write_bytes(kept[other])
+        listed(copy)
+        found = examined(copy, openssl=False)
+        path.write_bytes(kept[path])
+        (broken,) = found.broken
+        assert broken.startswith(f"nachweise/{path.name}: beweist nichts"), broken
 
 
 def test_neither_other_documents_nor_the_machine_are_in_it(scene: Scene, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def stands_apart(path: Path, level: str) -> None:
     broken = content[:100] + bytes((content[100] ^ 1,)) + content[101:]
     assert all(isinstance(one, str) for _, one in portable.signatures(broken))
     pieces = Pieces()
-    certificates.collect(pieces, path, None, [])
+    certificates.collect(pieces, path, [], [])
     kinds = {piece.name.split("/")[1] for piece in pieces.files} & {"ocsp", "crl"}
     assert kinds == ({"ocsp", "crl"} if level in {"B-LT", "B-LTA"} else set())
 

@@ -8,9 +8,19 @@ from typing import Any
 
 import pytest
 
+from ingest.document import Step
 from ingest.errors import UsageError
 from ingest.ledger import Ledger, open_ledger, schema
-from tests.plugins.ledgers import broken, everything, payload, rows
+from tests.plugins.ledgers import (
+    ALL,
+    LEASE,
+    broken,
+    claim_at,
+    everything,
+    outcome,
+    payload,
+    rows,
+)
 from tests.plugins.revisions import disagreements
 from tests.plugins.sampling import (
     accepted,
@@ -50,7 +60,7 @@ def refused(ledger: Ledger, document: str, **said: Any) -> str:
 
 
 def test_a_larger_sample_instead_of_everything_is_for_need_normal_only(ledger: Ledger) -> None:
-    batch, _ = waiting(ledger, 10, minimum=2)
+    batch, _ = waiting(ledger, 6, minimum=2)
     bad = selected(ledger, batch)[0]
     refuse(ledger, bad)
     ledger.resume_quality(batch, "op20", "Einzelfall", full=False)
@@ -63,14 +73,14 @@ def test_a_larger_sample_instead_of_everything_is_for_need_normal_only(ledger: L
 
 def test_the_share_rises_with_recent_faults(ledger: Ledger) -> None:
     asked: dict[str, Any] = {"share": 0.2, "minimum": 1}
-    first, _ = waiting(ledger, 10, **asked)
-    assert len(selected(ledger, first)) == 2
+    first, _ = waiting(ledger, 5, **asked)
+    assert len(selected(ledger, first)) == 1
     refuse(ledger, selected(ledger, first)[0])
-    second, _ = waiting(ledger, 10, **asked)
-    assert len(selected(ledger, second)) == 4
+    second, _ = waiting(ledger, 5, **asked)
+    assert len(selected(ledger, second)) == 2
     other = accepted(ledger, {**replacing(**asked), "name": "andere"})
-    run(ledger, 10)
-    assert len(selected(ledger, other)) == 2  # faults count for their class
+    run(ledger, 5)
+    assert len(selected(ledger, other)) == 1  # faults count for their class
 
 
 def test_high_is_looked_at_whole_until_enough_batches_were_clean(ledger: Ledger) -> None:
@@ -160,3 +170,36 @@ def test_a_document_with_flagged_pages_is_looked_at_and_each_page_needs_a_verdic
     assert shown(ledger, batch)["state"] == "passed"
     assert not any(row.review_open for row in rows(ledger, schema.document))
     assert_in_order(ledger)
+
+
+def test_a_copying_class_waits_for_nobody(ledger: Ledger) -> None:
+    batch = accepted(ledger, {"name": "posteingang", "treatment": "copying"})
+    given = ledger.assignment(claim_at(ledger, Step.NOTE))
+    assert given.quality == {}
+    assert rows(ledger, schema.quality_document) == rows(ledger, schema.quality_batch) == []
+    assert batch == given.batch.id
+
+
+def test_the_note_is_told_what_was_judged_and_nothing_else(ledger: Ledger) -> None:
+    batch, documents = waiting(ledger, 5)
+    (drawn,) = selected(ledger, batch)
+    judge(ledger, drawn)
+    seen = {}
+    while (claim := ledger.claim(ALL, "w", LEASE)) is not None:
+        given = ledger.assignment(claim)
+        if claim.step is Step.NOTE:
+            seen[claim.unit_id] = given.quality
+        ledger.record(claim, outcome(given))
+    assert set(seen) == set(documents)
+    for document, told in seen.items():
+        assert (told["rule"], told["state"], told["mode"]) == (
+            "before_delivery",
+            "passed",
+            "sample",
+        )
+        assert told["selected"] == (document == drawn)
+        assert (told["verdict"] is None) == (document != drawn)
+        assert told["checked_by"] == ["op18"]
+        assert told["sample"]["size"] == 1
+        assert told["sample"]["detection"] == {"0.01": 0.2, "0.05": 0.2}
+    assert seen[drawn]["verdict"]["visual"] is True

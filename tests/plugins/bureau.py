@@ -95,9 +95,10 @@ class Bureau:
             )
 
     def secure(self) -> None:
-        """Give everything delivered evidence."""
+        """Give everything delivered evidence, and all roots a timestamp."""
         with Preservation(self.settings, self.ledger) as preservation:
             preservation.once()
+            preservation.attest_all()
 
     def anchor(self, day: dt.date) -> None:
         """Record the root of a day over everything so far."""

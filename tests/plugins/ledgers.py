@@ -181,10 +181,10 @@ def change(ledger: Ledger, statement: sa.Executable) -> None:
 
 
 def everything(ledger: Ledger) -> str:
-    """Return all the ledger's content as text."""
+    """Return all the ledger's content as text; a row's own `repr` leaves out long middles."""
     with ledger.reading() as connection:
         return "\n".join(
-            repr(row)
+            repr(tuple(row))
             for table in schema.metadata.sorted_tables
             for row in connection.execute(sa.select(table))
         )

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from defusedxml.ElementTree import fromstring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +19,6 @@ from ingest.ledger.excerpts import _path, _rows
 from ingest.ledger.integrity import Head, leaf_of, merkle_root
 from workers.evidence.bundle.disclosure import names_place, shown
 from workers.evidence.bundle.gathering import _bare
-from workers.evidence.bundle.pages import note_page
 from workers.evidence.bundle.verifier import PARTS, _text, source
 from workers.evidence.offline import history, notes, portable
 
@@ -183,33 +181,6 @@ def test_no_file_name_leaves_its_folder_or_breaks_the_list(name: str) -> None:
     assert not bare.startswith(".")
     assert ".." not in bare
     assert _bare(name) == bare
-
-
-def test_a_note_as_page_says_every_element_and_attribute_of_it() -> None:
-    note = (
-        b'<?xml version="1.0" encoding="utf-8"?>\n<Scanvermerk xmlns="urn:x" version="1.0">'
-        b"<Erfassung><GescanntAm>2026-11-20</GescanntAm><Geraet>&lt;b&gt; &amp; Co</Geraet>"
-        b"</Erfassung><Pruefsummen verfahren='SHA-256'><Quelle name='a'>00ff</Quelle></Pruefsummen>"
-        b"<Auffaelligkeiten><Keine/></Auffaelligkeiten></Scanvermerk>"
-    )
-    page = note_page(note).decode()
-    for text in (
-        "Gescannt am",
-        "Gerät",
-        "&lt;b&gt; &amp; Co",
-        "Prüfsummen",
-        "SHA-256",
-        "00ff",
-        "Quelle",
-        "Auffälligkeiten",
-        "Keine",
-    ):
-        assert text in page, text
-    root = fromstring(page.partition("\n")[2].replace('<meta charset="utf-8">', ""))
-    assert root.get("lang") == "de"
-    for content in (b"kein XML", b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'):
-        with pytest.raises(ValueError, match=r"note|DTD"):
-            note_page(content)
 
 
 def test_each_kind_of_note_names_its_profile_and_a_transfer_note_its_procedure() -> None:

@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any, Final
 
-from asn1crypto import cms
+from asn1crypto import cms, tsp  # noqa: F401 - knows the attribute that names the certificate
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes

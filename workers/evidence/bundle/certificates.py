@@ -28,13 +28,15 @@ _ANSWERS: Final = {"/OCSPs": "ocsp", "/CRLs": "crl"}
 _SHORT: Final = 16
 
 
-def collect(pieces: Pieces, pdf: Path | None, record: bytes | None, roots: Iterable[Path]) -> None:
+def collect(
+    pieces: Pieces, pdf: Path | None, records: Iterable[bytes], roots: Iterable[Path]
+) -> None:
     """Add all certificates and revocation answers, each once, named by its digest.
 
     Args:
         pieces: Where they go.
         pdf: The sealed file, if there is one.
-        record: The evidence record, if there is one.
+        records: The evidence records.
         roots: PEM files with the roots that the house trusts.
     """
     found: dict[str, x509.Certificate] = {}
@@ -45,7 +47,7 @@ def collect(pieces: Pieces, pdf: Path | None, record: bytes | None, roots: Itera
             for kind, encoded in _answers(opened):
                 name = hashlib.sha256(encoded).hexdigest()[:_SHORT]
                 pieces.add(f"{FOLDER}/{kind}/{name}.der", encoded)
-    if record is not None:
+    for record in records:
         _keep(found, _of_record(record))
     for path in roots:
         for one in x509.load_pem_x509_certificates(path.read_bytes()):

@@ -19,7 +19,19 @@ _TECHNICAL: Final = "nennt Technik der Anlage"
 _OTHERS: Final = "kann andere Dokumente des Stapels betreffen"
 #: Events of a batch that say of pages and documents nothing but numbers and digests.
 _PLAIN: Final = frozenset(
-    {"received", "inspected", "page_examined", "separated", "page_put_back", "erased"}
+    {
+        "received",
+        "inspected",
+        "page_examined",
+        "separated",
+        "page_put_back",
+        "erased",
+        "quality_committed",
+        "quality_opened",
+        "quality_added",
+        "quality_stopped",
+        "quality_closed",
+    }
 )
 #: Their texts come from libraries, which may name any host or file.
 _FROM_LIBRARIES: Final = frozenset({"deferred_for_retry", "lease_expired"})

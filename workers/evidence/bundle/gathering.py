@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import MappingProxyType
@@ -14,9 +15,10 @@ from ingest.document import NOT_RECORDED, Facts
 from ingest.errors import ProfileInvalid
 from workers.evidence.bundle import certificates, statements
 from workers.evidence.bundle.packing import MANIFEST, SEAL
-from workers.evidence.bundle.pages import note_page, readme
+from workers.evidence.bundle.pages import readme
 from workers.evidence.bundle.pieces import Piece, Pieces
 from workers.evidence.bundle.verifier import NAME, source
+from workers.note.reading import html as note_page
 from workers.sealing.keys import CERTIFICATE_FILE
 
 if TYPE_CHECKING:
@@ -31,13 +33,18 @@ _RECORD: Final = "evidence-record.er"
 _ORIGINALS: Final = "original-eingang"
 _NOTES: Final = ("scanvermerk", "transfervermerk")
 _LONGEST_NAME: Final = 120
+_SHORT: Final = 16
 _MEANINGS: Final = MappingProxyType(
     {
         "beweis.json": "Um welches Dokument es geht und was fehlt, für pruefen.py",
+        "ergaenzungsvermerk.html": "Der Ergänzungsvermerk zum Lesen",
+        "ergaenzungsvermerk.p7s": "Das Siegel des Ergänzungsvermerks (CMS)",
+        "ergaenzungsvermerk.xml": "Was die Prüfung in der Sachbearbeitung ergab",
         "evidence-record.er": "Beweisnachweis nach RFC 4998",
         "loeschprotokoll.json": "Was wann von wem und warum gelöscht wurde",
         "manifest.p7s": "Unterschrift unter die Dateiliste (CMS)",
         "manifest.sha256": "Prüfsummen aller Dateien",
+        "nachweise": "Beweisnachweise für Tageswurzeln, Eingang und Abbilder",
         "original-eingang": "Die Bytes, wie sie eingegangen sind",
         "protokoll.jsonl": "Ereignisketten von Dokument und Stapel, mit Weg zur Tageswurzel",
         "pruefberichte": "Prüfung von Signatur und PDF/A, Kontrolle, Eingangsprüfung",
@@ -95,7 +102,8 @@ def gather(known: Known, settings: Settings, store: Store, *, sealed: bool) -> P
     pieces.add(NAME, source())
     secured = [name for name in (note, pdf) if name]
     secured += [one.name for one in pieces.files if _is_original(known, one)]
-    records = [{"name": _RECORD, "files": sorted(secured), "pages": []}]
+    records: list[Facts] = [{"name": _RECORD, "files": sorted(secured), "pages": []}]
+    records = [*(records if pieces.has(_RECORD) else []), *_witnessed(known, note, pieces)]
     subject: Facts = {
         "version": 1,
         "document": known.id,
@@ -103,12 +111,30 @@ def gather(known: Known, settings: Settings, store: Store, *, sealed: bool) -> P
         "erased": known.is_erased,
         "note": note,
         "pdf": pdf,
-        "records": records if pieces.has(_RECORD) else [],
+        "records": records,
         "absent": pieces.absent,
     }
     pieces.add_json(_SUBJECT, subject)
     pieces.add(_README, _readme(known, settings, pieces, sealed=sealed))
     return pieces
+
+
+def _witnessed(known: Known, note: str | None, pieces: Pieces) -> Iterator[Facts]:
+    """Add the records over days, arrivals and images; yield what each of the latter is over."""
+    for day, encoded in sorted(known.days.items()):
+        pieces.add(statements.day_record(day), encoded)
+    for ordinal, encoded in sorted(known.receipts.items()):
+        start = f"{_ORIGINALS}/{ordinal:03}-"
+        files = [piece.name for piece in pieces.files if piece.name.startswith(start)]
+        if files:
+            name = f"nachweise/eingang-{ordinal:03}.er"
+            pieces.add(name, encoded)
+            yield {"name": name, "files": files, "pages": []}
+    for number, encoded in sorted(known.images.items()):
+        if note is not None and not known.is_erased:
+            name = f"nachweise/abbild-{number:05}.er"
+            pieces.add(name, encoded)
+            yield {"name": name, "files": [], "pages": [number]}
 
 
 def _is_original(known: Known, piece: Piece) -> bool:
@@ -127,7 +153,22 @@ def _note(known: Known, store: Store, pieces: Pieces) -> str | None:
     name = _NOTES[b"<Transfervermerk" in content[:400]]
     pieces.add_blob(f"{name}.xml", made["sha256"])
     pieces.add(f"{name}.html", note_page(content))
+    _supplement(known, store, pieces)
+    for sha256, title in sorted(known.procedures.items()):
+        if sha256.encode() in content:  # the note cites the texts by their digests
+            pieces.add_blob(f"verfahrensdokumentation/{sha256[:_SHORT]}-{_bare(title)}", sha256)
     return f"{name}.xml"
+
+
+def _supplement(known: Known, store: Store, pieces: Pieces) -> None:
+    """Add what a clerk's result made of the note afterwards, with its detached seal."""
+    outputs = known.document["outputs"]
+    if "supplement" in outputs:
+        with store.open(known.tenant, outputs["supplement"]["sha256"]) as stream:
+            pieces.add("ergaenzungsvermerk.html", note_page(stream.read()))
+        pieces.add_blob("ergaenzungsvermerk.xml", outputs["supplement"]["sha256"])
+    if "supplement_seal" in outputs:
+        pieces.add_blob("ergaenzungsvermerk.p7s", outputs["supplement_seal"]["sha256"])
 
 
 def _pdf(known: Known, pieces: Pieces) -> str | None:
@@ -179,8 +220,9 @@ def _signed(known: Known, settings: Settings, store: Store, pieces: Pieces) -> N
             sha256 = str(known.document["outputs"]["pdf"]["sha256"])
             path = opened.enter_context(store.materialise(known.tenant, sha256))
             pieces.add_json("pruefberichte/siegel.json", _report(path, settings, issuers))
-        record = None if known.is_erased else known.evidence
-        certificates.collect(pieces, path, record, roots)
+        witnesses = [*known.days.values(), *known.receipts.values(), *known.images.values()]
+        records = [*witnesses, *([known.evidence] if known.evidence else [])]
+        certificates.collect(pieces, path, records, roots)
 
 
 def _report(path: Path, settings: Settings, issuers: Path | None) -> Facts:

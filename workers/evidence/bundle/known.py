@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ingest.document import Facts
-from ingest.ledger import excerpts
+from ingest.errors import UsageError
+from ingest.ledger import excerpts, procedures, samples, witnessed
 from ingest.ledger.excerpts import Anchor, Anchors
 from ingest.ledger.showing import show
-from workers.evidence.assembly import records
+from ingest.ledger.witness import CAPTURE, HEADS, RECEIPT, day_of
+from workers.evidence.assembly import proving, records
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+
+
+_Key = TypeVar("_Key", int, str)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +39,13 @@ class Known:
         chains: Of the document, then of its batch.
         profile: The version by which it was treated.
         paper: What is recorded about the paper of the batch.
+        procedures: Digests of the released texts of the written procedure, with their names.
+        sample: The batch's quality assurance with the verdict about each document; empty
+            where none was asked for.
         evidence: The evidence record, DER; None while there is none.
+        days: Records over the roots of the days to which the chains lead, by day.
+        receipts: Records over the files as they arrived, by ordinal of the source.
+        images: Records over the images of its pages, by number.
     """
 
     document: Facts
@@ -43,7 +54,12 @@ class Known:
     chains: tuple[Chained, Chained]
     profile: Facts | None
     paper: list[Facts]
+    procedures: dict[str, str]
+    sample: Facts
     evidence: bytes | None
+    days: dict[str, bytes]
+    receipts: dict[int, bytes]
+    images: dict[int, bytes]
 
     @property
     def id(self) -> str:
@@ -103,18 +119,46 @@ def read(connection: sa.Connection, document_id: str, anchors: dict[str, Anchors
     batch_id, tenant = str(document["batch"]), str(document["tenant"])
     of_tenant = anchors.setdefault(tenant, Anchors(connection, tenant))
     found = [encoded for _, _, encoded in records(connection, [document_id])]
+    batch = show(connection, batch_id)
+    chains = (
+        _chained(connection, document_id, of_tenant),
+        _chained(connection, batch_id, of_tenant),
+    )
+    days = {one.anchor.day for one in chains if one.anchor is not None}
+    arrived = {source["ordinal"]: at for at, source in enumerate(batch["sources"])}
+    order = {page["number"]: at for at, page in enumerate(batch["pages_found"])}
+    pages = {page["number"]: order[page["number"]] for page in document["pages_found"]}
     return Known(
         document=document,
-        batch=show(connection, batch_id),
+        batch=batch,
         cut=excerpts.cut_of(connection, batch_id),
-        chains=(
-            _chained(connection, document_id, of_tenant),
-            _chained(connection, batch_id, of_tenant),
-        ),
+        chains=chains,
         profile=excerpts.profile_of(connection, tenant, str(document["profile_sha256"])),
         paper=excerpts.paper_of(connection, batch_id),
+        procedures={row.sha256: row.name for row in procedures.texts(connection, tenant)},
+        sample=_sample(connection, batch_id),
         evidence=found[0] if found else None,
+        days=_proofs(connection, HEADS, {day: (day_of(tenant, day), 0) for day in days}),
+        receipts=_proofs(
+            connection, RECEIPT, {ordinal: (batch_id, at) for ordinal, at in arrived.items()}
+        ),
+        images=_proofs(connection, CAPTURE, {no: (batch_id, at) for no, at in pages.items()}),
     )
+
+
+def _sample(connection: sa.Connection, batch_id: str) -> Facts:
+    try:
+        return samples.show(connection, batch_id)
+    except UsageError:
+        return {}
+
+
+def _proofs(
+    connection: sa.Connection, kind: str, places: dict[_Key, tuple[str, int]]
+) -> dict[_Key, bytes]:
+    """Return the records of some leaves, as far as a timestamp has come."""
+    found = {key: witnessed.proof(connection, kind, unit, at) for key, (unit, at) in places.items()}
+    return {key: proving(proof) for key, proof in found.items() if proof is not None}
 
 
 def _chained(connection: sa.Connection, chain: str, anchors: Anchors) -> Chained:

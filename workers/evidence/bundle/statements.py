@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from ingest.document import Facts, Step
+from ingest.document import Facts, Step, report_sha256
 from workers.evidence.bundle.disclosure import names_place, shown
 from workers.evidence.bundle.pieces import Pieces
 
@@ -34,8 +34,8 @@ _OF_BATCH: Final = (
 _OF_PAGE: Final = ("number", "source", "index", "sheet", "side", "role", "sha256")
 _OF_SOURCE: Final = ("ordinal", "sha256", "size", "kind", "pages")
 _OF_CHECKING: Final = ("checks", "anomalies", "review", "findings")
-#: Facts of a batch about its sample, by whichever step recorded them.
-_SAMPLES: Final = ("quality", "sample")
+#: What anybody may know of another document's part in the sample: no words about it.
+_OF_MEMBER: Final = ("document", "ordinal", "revision", "selected", "why", "flagged")
 
 
 def log(known: Known) -> bytes:
@@ -48,11 +48,16 @@ def log(known: Known) -> bytes:
         lines.append({"message_type": "chain", **chained.whole})
         lines += [shown(event, shared=shared, foreign=foreign) for event in chained.events]
         if chained.anchor is not None:
-            lines.append(_anchored(chained.anchor))
+            lines.append(_anchored(chained.anchor, known))
     return "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines).encode()
 
 
-def _anchored(anchor: Anchor) -> Facts:
+def day_record(day: str) -> str:
+    """Return the name of the evidence record over the root of a day."""
+    return f"nachweise/tageswurzel-{day}.er"
+
+
+def _anchored(anchor: Anchor, known: Known) -> Facts:
     return {
         "message_type": "anchor",
         "chain": anchor.head.chain,
@@ -64,8 +69,7 @@ def _anchored(anchor: Anchor) -> Facts:
         "heads": anchor.heads,
         "index": anchor.index,
         "path": list(anchor.path),
-        # Name of the evidence record (RFC 4998) over the root, once roots have one.
-        "record": None,
+        "record": day_record(anchor.day) if anchor.day in known.days else None,
     }
 
 
@@ -92,6 +96,10 @@ def batch_record(known: Known) -> Facts:
         for one in known.files
     ]
     facts: Facts = batch["facts"]
+    members = [
+        member if member["document"] == known.id else _chosen(member, _OF_MEMBER)
+        for member in known.sample.get("documents", [])
+    ]
     return {
         "batch": batch["id"],
         **{key: batch[key] for key in _OF_BATCH},
@@ -108,12 +116,19 @@ def batch_record(known: Known) -> Facts:
         "separators": [page["number"] for page in pages if page["role"] == "separator"],
         "put_back": facts.get("put_back", {}).get("pages", []),
         "anomalies": known.document["facts"].get(Step.NOTE, {}).get("anomalies", []),
-        "sample": {name: facts[name] for name in _SAMPLES if name in facts},
+        "sample": {
+            **{key: value for key, value in known.sample.items() if key != "tenant"},
+            **({"documents": members} if members else {}),
+        },
     }
 
 
 def reports(known: Known, pieces: Pieces) -> None:
     """Add what was found about the files that arrived, and by checking."""
+    for one in known.files:
+        report = report_sha256(one["facts"])
+        if one["ordinal"] in known.own_sources - known.shared_sources and report is not None:
+            pieces.add_blob(f"pruefberichte/signaturen-{one['ordinal']:03}.xml", report)
     found = {
         "eingang": [
             {"sha256": one["sha256"], "kind": one["kind"], "facts": one["facts"]}

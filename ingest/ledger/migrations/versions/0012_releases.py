@@ -17,7 +17,7 @@ from ingest.errors import Misconfigured
 from ingest.ledger.columns import database_now
 
 revision = "0012"
-down_revision = "0009"
+down_revision = "0011"
 branch_labels = depends_on = None
 
 _APPROVED = sa.text("stage = 'approved'")
