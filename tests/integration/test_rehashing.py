@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from ingest import clock
+from ingest.cli import attesting, evidencing
+from ingest.cli.app import App
 from ingest.ledger import Ledger, evidenced, open_ledger, schema
 from ingest.ledger.erasure import erase
 from ingest.sealing_settings import EvidenceSettings
@@ -24,10 +26,13 @@ from tests.plugins.authority import Authority, root_file
 from tests.plugins.evidence import Judge
 from workers.evidence import rehashing
 from workers.evidence.assembly import faults, records
+from workers.evidence.offline.containers import Unreadable
+from workers.evidence.offline.record import stamps_over
 from workers.evidence.preservation import Done, Preservation
 from workers.evidence.verification import NotProved, prove
 
 DAY = dt.timedelta(days=1)
+PAST = clock.now() - 9 * DAY
 FAR = dt.date(2039, 12, 31)
 SOON = clock.now().date() + 30 * DAY
 Files = list[bytes]
@@ -79,9 +84,14 @@ def proofs(ledger: Ledger, files: dict[str, Files]) -> dict[str, list[str]]:
         rehash = again(files[document])
         links = prove(encoded, rehash("sha256"), rehash)
         found[document] = [link.said.algorithm for link in links]
+        apart = stamps_over(encoded, rehash("sha256"), rehash)
+        assert [stamp.algorithm for stamp in apart] == found[document]
         if found[document] != ["sha256"]:
             with pytest.raises(NotProved):
                 prove(encoded, rehash("sha256"), again([b"altered", *files[document][1:]]))
+            for other in (again([b"altered", *files[document][1:]]), lambda _: []):
+                with pytest.raises(Unreadable):
+                    stamps_over(encoded, rehash("sha256"), other)
     return found
 
 
@@ -173,17 +183,58 @@ def test_what_was_altered_or_is_missing_gets_no_newer_digest(
     assert ledgers.rows(ledger, schema.evidence_batch)[0].rehashed_by is None
 
 
-def test_a_flipped_byte_in_an_earlier_leaf_is_found(
+def test_what_is_altered_in_earlier_leaves_or_in_what_replaced_them_is_found(
     ledger: Ledger, renewed: tuple[Settings, dict[str, Files]]
 ) -> None:
-    table = schema.evidence_earlier
+    earlier, batch = schema.evidence_earlier, schema.evidence_batch
     chosen = min(renewed[1])
-    wrong = sa.update(table).where(table.c.document_id == chosen).values(members=b"\x01" * 64)
-    ledgers.change(ledger, wrong)
-    with ledger.reading() as connection:
-        assert [concerned for concerned, _ in faults(connection, "default")] == [
-            f"Dokument {chosen}"
-        ]
+    of_document = f"Dokument {chosen}"
+    leaf = sa.update(earlier).where(earlier.c.document_id == chosen)
+    for wrong, concerned in (
+        (leaf.values(members=b"\x01" * 64), of_document),
+        (leaf.values(place=7), of_document),
+        (leaf.values(branch=1), of_document),
+        (leaf.values(tenant="other"), of_document),
+        (sa.update(batch).where(batch.c.id == 1).values(rehashed_by=9), "Zeitstempel 1"),
+        (sa.update(batch).where(batch.c.id == 2).values(rehashed_by=1), "Zeitstempel 2"),
+    ):
+        with ledger.writing() as connection:
+            connection.execute(wrong)
+            assert [one for one, _ in faults(connection, "default")] == [concerned]
+            connection.rollback()
+
+
+def test_what_was_witnessed_stays_in_its_digest_and_that_is_told(
+    ledger: Ledger,
+    renewed: tuple[Settings, dict[str, Files]],
+    tmp_path: Path,
+    sound: Authority,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = App(None, None)
+    soon, _ = renewed
+    with Preservation(soon, ledger) as preservation:
+        roots = preservation.attest_all()
+        ledgers.change(ledger, sa.update(schema.evidence_batch).values(renew_before=PAST))
+        # the newer digest is renewed, and roots for which that gains nothing do not prevent it
+        assert (roots, preservation.once()) == (2, Done(renewed=1))
+    ended = trusting(tmp_path, sound, clock.now().date())
+    for settings, said_by in ((soon, []), (ended, ["alarm_roots_not_witnessed"])):
+        app.__dict__ |= {"settings": settings, "ledger": ledger}
+        with ledger.reading() as connection:
+            found = attesting.standing(app, connection, "default")
+            assert not evidencing.standing(app, connection, "default")["overdue"]
+        assert (found["not_rehashed"], found["digest_ends_at"][:10]) == (
+            roots,
+            f"{settings.evidence.algorithm_ends['sha256']}",
+        )
+        attesting.print_standing(found, "Europe/Berlin")
+        assert "2 sind mit SHA-256 gesichert" in capsys.readouterr().out
+        if said_by:
+            ledger.accept(ledgers.arrival())
+        with Preservation(settings, ledger) as preservation, capture_logs() as logged:
+            assert preservation.attest_all() == preservation.attest_all() == 0
+        assert [one["event"] for one in logged] == said_by
 
 
 def ends(**given: dt.date) -> EvidenceSettings:
