@@ -11,13 +11,30 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
-#: The only digest of trees so far; documents, notes and originals are known by it as well.
+#: The digest of trees while the house trusts it; documents, notes and originals are known by it.
 ALGORITHM: Final = "sha256"
-SIZE: Final = 32  #: bytes of a digest
+#: Bytes of a digest by algorithm. A digest's length tells its algorithm, so nobody has to say it.
+SIZES: Final = MappingProxyType({"sha256": 32, "sha384": 48, "sha512": 64})
+_BY_SIZE: Final = MappingProxyType({size: name for name, size in SIZES.items()})
+SIZE: Final = SIZES[ALGORITHM]
 #: Leaves of one branch; a power of two, so that branches are whole subtrees.
 BRANCH: Final = 256
+
+
+def algorithm_of(digest: bytes) -> str:
+    """Return the algorithm that made a digest.
+
+    Raises:
+        ValueError: None that is known here.
+    """
+    name = _BY_SIZE.get(len(digest))
+    if name is None:
+        message = f"no digest of a known algorithm has {len(digest)} bytes"
+        raise ValueError(message)
+    return name
 
 
 def combined(digests: Collection[bytes]) -> bytes:
@@ -26,7 +43,7 @@ def combined(digests: Collection[bytes]) -> bytes:
     Equal digests count once: a group is a set (RFC 4998, section 4.2, steps 2 and 3).
 
     Raises:
-        ValueError: There are none.
+        ValueError: There are none, or they are no digests of one algorithm.
     """
     several = set(digests)
     if not several:
@@ -34,7 +51,11 @@ def combined(digests: Collection[bytes]) -> bytes:
         raise ValueError(message)
     if len(several) == 1:
         return next(iter(several))
-    return hashlib.sha256(b"".join(sorted(several))).digest()
+    algorithms = {algorithm_of(digest) for digest in several}
+    if len(algorithms) != 1:
+        message = "digests of several algorithms"
+        raise ValueError(message)
+    return hashlib.new(algorithms.pop(), b"".join(sorted(several))).digest()
 
 
 @dataclass(frozen=True)

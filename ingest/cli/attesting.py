@@ -14,6 +14,7 @@ from ingest import clock
 from ingest.cli.app import App
 from ingest.document import Facts
 from ingest.errors import UsageError
+from ingest.hashtree import ALGORITHM
 from ingest.ledger import witness
 
 if TYPE_CHECKING:
@@ -173,19 +174,33 @@ def _signatures(app: App, connection: sa.Connection, tenant: str) -> Iterator[tu
 
 
 def standing(app: App, connection: sa.Connection, tenant: str) -> Facts:
-    """Return what waits for a timestamp since when, and whether that is too long."""
+    """Return what waits for a timestamp since when, and whether that is too long.
+
+    `not_rehashed` is how many roots have a timestamp in a digest that ends at
+    `digest_ends_at`: they get no newer one, unlike documents.
+    """
     from ingest.ledger.witnessed import account
-    from workers.evidence.preservation import overdue
+    from workers.evidence.deadlines import overdue
+    from workers.evidence.rehashing import ending
 
     settings = app.settings
     active = bool(settings.sealing.authorities) and settings.evidence.capture_minutes > 0
     found = account(connection, tenant)
     late = active and overdue(found, settings.evidence)
+    ends_at = ending(settings.evidence, clock.now().date()).get(ALGORITHM)
+    found["not_rehashed"] = 0 if ends_at is None else found["stamped"]
+    found["digest_ends_at"] = None if ends_at is None else ends_at.isoformat()
     return {"active": active, **found, "overdue": late, "clock": clock.state().facts()}
 
 
 def print_standing(found: Facts, zone: str) -> None:
     """Print `standing` for people; nothing where no timestamp is wanted."""
+    if found["not_rehashed"]:
+        click.echo(
+            f"Eingänge, Erfassungen, Tageswurzeln: {found['not_rehashed']} sind mit SHA-256 "
+            f"gesichert, das {local_time(found['digest_ends_at'], zone)} endet; ihr Hashverfahren "
+            "wird nicht erneuert. Dokumente und ihre Originale haben eigene Nachweise."
+        )
     if not found["active"]:
         return
     late = "ÜBERFÄLLIG: " if found["overdue"] else ""

@@ -14,12 +14,12 @@ from console.texts import local_time
 from ingest import clock
 from ingest.cli.app import App, print_json, with_app
 from ingest.document import Facts
-from ingest.errors import UsageError
+from ingest.errors import DigestMismatch, StoreUnavailable, UsageError
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from workers.evidence.verification import Link
+    from workers.evidence.verification import Link, Rehash
 
 _MOST_BYTES: Final = 16 * 1024 * 1024
 #: A renewal may take so long, because one that fails is tried again: then somebody is told.
@@ -42,12 +42,14 @@ def preserve(app: App, *, as_json: bool) -> int:
         secured: Facts = {
             "documents": done.documents,
             "renewed": done.renewed,
+            "rehashed": done.rehashed,
             "roots": roots,
         }
         print_json({"message_type": "preservation", **secured})
     else:
         click.echo(
             f"Gesichert: {done.documents} Dokumente. Erneuerte Zeitstempel: {done.renewed}. "
+            f"Mit neuem Hashverfahren: {done.rehashed} Dokumente. "
             f"Eingänge, Erfassungen und Tageswurzeln mit Zeitstempel: {roots}."
         )
     return 0
@@ -90,7 +92,13 @@ def statements(app: App, record: Facts) -> Iterator[tuple[bool, bool, str]]:
         return
     outputs = record.get("outputs") or {}
     digests = [bytes.fromhex(outputs[name]["sha256"]) for name in _SECURED if name in outputs]
-    yield from _proved(app, found[0], digests)
+
+    def rehash(algorithm: str) -> list[bytes]:
+        from workers.evidence.rehashing import digests as read_again
+
+        return read_again(app.store, str(record["tenant"]), set(digests), algorithm)
+
+    yield from _proved(app, found[0], digests, rehash, str(record["tenant"]))
 
 
 def record_of(path: Path, evidence: Path | None) -> Path | None:
@@ -108,19 +116,28 @@ def of_file(app: App, path: Path, record: Path) -> Iterator[tuple[bool, bool, st
         return
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").digest()
-    yield from _proved(app, record.read_bytes(), [digest])
+
+    def rehash(algorithm: str) -> list[bytes]:
+        with path.open("rb") as stream:
+            return [hashlib.file_digest(stream, algorithm).digest()]
+
+    yield from _proved(app, record.read_bytes(), [digest], rehash)
 
 
-def _proved(app: App, encoded: bytes, digests: list[bytes]) -> Iterator[tuple[bool, bool, str]]:
+def _proved(
+    app: App, encoded: bytes, digests: list[bytes], rehash: Rehash, tenant: str | None = None
+) -> Iterator[tuple[bool, bool, str]]:
     from workers.evidence.verification import NotProved, prove
 
     try:
-        links = prove(encoded, digests)
-    except NotProved as error:
+        links = prove(encoded, digests, rehash)
+    except (NotProved, DigestMismatch, StoreUnavailable) as error:
         yield False, True, f"Der Nachweis führt nicht von diesen Dateien zum Zeitstempel: {error}"
         return
     for number, link in enumerate(links, 1):
         yield _of_link(app, link, number)
+        if tenant is not None:
+            yield from _of_issuers(app, link, number, tenant)
 
 
 def _of_link(app: App, link: Link, number: int) -> tuple[bool, bool, str]:
@@ -135,6 +152,30 @@ def _of_link(app: App, link: Link, number: int) -> tuple[bool, bool, str]:
     issuer = "" if roots else "; Aussteller nicht geprüft (keine Wurzel angegeben)"
     what = "bestand spätestens" if number == 1 else "Zeitstempel erneuert"
     return True, True, f"{what} {when} (Zeitstempel von {link.said.authority}){issuer}"
+
+
+def _of_issuers(app: App, link: Link, number: int, tenant: str) -> Iterator[tuple[bool, bool, str]]:
+    """Yield what the issuers said of a timestamp's certificate, as far as that was kept."""
+    from ingest.ledger.revocations import of_tokens
+    from workers.evidence.der import NotDer, nested
+    from workers.sealing.timestamps import load_roots
+    from workers.sealing.tokens import Answers, revoked
+
+    roots = load_roots(app.settings.sealing.tsa_roots)
+    with app.ledger.reading() as connection:
+        kept = of_tokens(connection, tenant, [link.encoded]).get(link.encoded, [])
+    for one in kept if roots else ():
+        when = local_time(one.gathered_at.isoformat(), app.settings.house.zone)
+        try:
+            chain, ocsps, crls = nested(one.content)
+        except (NotDer, ValueError) as error:
+            yield False, True, f"Sperrauskunft zu Zeitstempel {number} ist nicht lesbar: {error}"
+            continue
+        answers = Answers(chain=chain, ocsps=ocsps, crls=crls, moment=one.gathered_at)
+        reason = revoked(link.encoded, answers, roots)
+        text = f"Sperrauskunft zu Zeitstempel {number} vom {when}"
+        text += ": nicht gesperrt" if reason is None else f" zeigt das nicht: {reason}"
+        yield reason is None, True, text
 
 
 def of_ledger(connection: sa.Connection, tenant: str) -> Iterator[tuple[str, bool, str]]:
@@ -156,12 +197,13 @@ def of_ledger(connection: sa.Connection, tenant: str) -> Iterator[tuple[str, boo
 
 def standing(app: App, connection: sa.Connection, tenant: str) -> Facts:
     """Return what waits for evidence, what must be renewed when, and when algorithms end."""
-    from ingest.ledger.evidence import account
+    from ingest.ledger.evidenced import account
+    from workers.evidence.rehashing import ending
 
     settings = app.settings
     active = bool(settings.sealing.authorities) and settings.evidence.every != "off"
     ends = {name: day.isoformat() for name, day in settings.evidence.algorithm_ends.items()}
-    found = account(connection, tenant)
+    found = account(connection, tenant, ending(settings.evidence, clock.now().date()))
     overdue = bool(found["renew_before"]) and _passed(found["renew_before"], _GRACE)
     return {"active": active, **found, "overdue": overdue, "algorithm_ends": ends}
 

@@ -97,17 +97,22 @@ def separation(
         _begin_chain(connection, row, document_id, part, sources[part.source].sha256, moment)
         _begin_work(connection, row, document_id, part, page_ids, moment)
         documents.append({"id": document_id, "pages": list(part.pages), "source": part.source})
-    said = {
+    said = {"documents": documents} | ({} if protection is None else {"protection": protection})
+    _say(connection, row, outcome, said, moment)
+    quality.commit(connection, batch, _judged(connection, batch, linked), moment)
+
+
+def _say(
+    connection: sa.Connection, row: Row, outcome: Outcome, said: Facts, moment: dt.datetime
+) -> None:
+    """Put into the batch's chain what it was separated into."""
+    common = {
         "step": row.step,
         "attempt": row.attempts,
         "facts_sha256": chains.facts_digest(outcome.facts),
-        "documents": documents,
         "omitted": outcome.facts.get("omitted", []),
     }
-    if protection is not None:
-        said["protection"] = protection
-    chains.append(connection, row.batch_id, moment, chains.Entry("separated", said))
-    quality.commit(connection, batch, _judged(connection, batch, linked), moment)
+    chains.append(connection, row.batch_id, moment, chains.Entry("separated", {**common, **said}))
 
 
 def _judged(

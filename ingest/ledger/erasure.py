@@ -112,9 +112,8 @@ def erase(
     batch = connection.execute(
         sa.select(_batch).where(_batch.c.id == unit.batch_id).with_for_update()
     ).one()
-    documents = list(
-        connection.execute(sa.select(_document).where(_document.c.batch_id == batch.id))
-    )
+    of_batch = _document.c.batch_id == batch.id
+    documents = list(connection.execute(sa.select(_document).where(of_batch)))
     family = _family(connection, unit)  # with the revisions that came while this waited
     chosen = [row for row in documents if row.erased_at is None and row.id in family]
     rest = [row for row in documents if row.erased_at is None and row not in chosen]
@@ -125,8 +124,7 @@ def erase(
     work = _Erasure(connection, batch, by, reason)
     if withdraw is not None:
         work.withdrawn = {row.id: _taken_back(connection, row, withdraw) for row in chosen}
-    ordinals = None if whole else {row.ordinal for row in chosen}
-    paperunits.forget(connection, batch, ordinals, by)
+    paperunits.forget(connection, batch, None if whole else {row.ordinal for row in chosen}, by)
     free = work.all_of(chosen) if whole else work.some_of(chosen, rest)
     if sampled and not whole:  # the others do not wait for what is gone
         quality.settle(connection, batch.id, accepting.now(connection))

@@ -25,9 +25,9 @@ import sqlalchemy as sa
 
 from ingest import clock
 from ingest.document import Facts, RenditionKind
-from ingest.ledger import accepting, chains, installation, schema
-from ingest.ledger.columns import Moment
+from ingest.ledger import accepting, chains, installation, revocations, schema
 from ingest.ledger.engine import be_patient, hold
+from ingest.ledger.revocations import Said
 
 Row = sa.Row[Any]
 _document, _source, _rendition = schema.document, schema.batch_source, schema.rendition
@@ -65,6 +65,7 @@ class Stamp:
     Attributes:
         token: RFC 3161, DER, verified.
         renew_before: Afterwards it may be doubted.
+        revocation: What the issuers say of its certificate today, where they say anything.
     """
 
     algorithm: str
@@ -75,6 +76,7 @@ class Stamp:
     authority: str
     certificate_ends_at: dt.datetime
     renew_before: dt.datetime
+    revocation: Said | None = None
 
 
 def joined(digests: Iterable[bytes]) -> bytes:
@@ -82,12 +84,14 @@ def joined(digests: Iterable[bytes]) -> bytes:
     return b"".join(digests)
 
 
-def parted(value: bytes) -> tuple[bytes, ...]:
-    """Return the digests of a column value."""
-    return tuple(value[at : at + _SIZE] for at in range(0, len(value), _SIZE))
+def parted(value: bytes, algorithm: str = "sha256") -> tuple[bytes, ...]:
+    """Return the digests of a column value, made with `algorithm`."""
+    size = hashlib.new(algorithm).digest_size
+    return tuple(value[at : at + size] for at in range(0, len(value), size))
 
 
-def _waiting(tenant: str) -> sa.Select[Any]:
+def waiting_ids(tenant: str) -> sa.Select[Any]:
+    """Return the query for what is delivered and has no evidence yet, oldest first."""
     secured = sa.exists().where(_leaf.c.document_id == _document.c.id)
     query = sa.select(_document.c.id).where(_document.c.tenant == tenant, _FINISHED, ~secured)
     return query.order_by(_document.c.id)
@@ -101,7 +105,7 @@ def waiting(connection: sa.Connection, tenant: str, most: int) -> list[Group]:
         tenant: Whose documents.
         most: How many at most.
     """
-    ids = list(connection.execute(_waiting(tenant).limit(most)).scalars())
+    ids = list(connection.execute(waiting_ids(tenant).limit(most)).scalars())
     found: list[Group] = []
     for piece in pieces(ids):
         found += _groups(connection, piece)
@@ -109,6 +113,15 @@ def waiting(connection: sa.Connection, tenant: str, most: int) -> list[Group]:
 
 
 def _groups(connection: sa.Connection, ids: list[str]) -> Iterator[Group]:
+    for id_, digests in consisting(connection, ids).items():
+        if len(digests) == 1:
+            digests.add(os.urandom(_SIZE))
+        if digests:
+            yield Group(document=id_, members=tuple(sorted(digests)))
+
+
+def consisting(connection: sa.Connection, ids: list[str]) -> dict[str, set[bytes]]:
+    """Return the digests of original, note and PDF of each document, at most `pieces` of them."""
     own = sa.and_(
         _source.c.batch_id == _document.c.batch_id, _source.c.ordinal == _document.c.source
     )
@@ -121,12 +134,10 @@ def _groups(connection: sa.Connection, ids: list[str]) -> Iterator[Group]:
     )
     for id_, kind, sha256 in connection.execute(made.order_by(_rendition.c.id)):
         members[id_][kind] = sha256  # the newest of a kind counts
-    for id_, named in members.items():
-        digests = {bytes.fromhex(sha256) for sha256 in named.values() if sha256}
-        if len(digests) == 1:
-            digests.add(os.urandom(_SIZE))
-        if digests:
-            yield Group(document=id_, members=tuple(sorted(digests)))
+    return {
+        id_: {bytes.fromhex(sha256) for sha256 in named.values() if sha256}
+        for id_, named in members.items()
+    }
 
 
 def newest(connection: sa.Connection, tenant: str) -> int:
@@ -176,7 +187,7 @@ def record(
     said = stamped(connection, tenant, DOCUMENTS, stamp)
     number: int = said["batch"]
     keep_branches(connection, tenant, number, branches)
-    still = set(connection.execute(_waiting(tenant)).scalars())
+    still = set(connection.execute(waiting_ids(tenant)).scalars())
     taken = [entry for entry in leaves if entry[0].document in still]
     own: Iterator[Facts] = (
         {
@@ -207,43 +218,67 @@ def keep_branches(
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
-    """A batch of documents whose newest timestamp has to be renewed.
+    """A batch of documents or roots whose newest timestamp has to be renewed.
 
     Attributes:
         tokens: All its timestamps, oldest first.
         renew_before: Of the newest.
+        algorithm: Of its tree, and so of the tree in which they are renewed.
+        newest: The batch that the newest of them is of.
+        authority: Of the newest.
+        certificate_ends_at: Of the newest.
     """
 
     number: int
+    algorithm: str
+    newest: int
     tokens: tuple[bytes, ...]
     renew_before: dt.datetime
+    authority: str
+    certificate_ends_at: dt.datetime
 
 
 def due(connection: sa.Connection, tenant: str, moment: dt.datetime) -> list[Due]:
-    """Return the batches of documents that have to be renewed at `moment`, oldest first."""
-    query, renew_before = _newest_stamps(tenant)
+    """Return the batches of documents and roots to be renewed at `moment`, oldest first."""
+    query, renew_before = newest_stamps(tenant)
     rows = connection.execute(query.where(renew_before <= moment).order_by(_batch.c.id))
     return [
         Due(
             number=row.id,
+            algorithm=row.algorithm,
+            newest=row.renewed_by or row.id,
             tokens=tuple(token for token, _ in timestamps(connection, row.id)),
             renew_before=row.renew_before,
+            authority=row.authority,
+            certificate_ends_at=row.certificate_ends_at,
         )
         for row in rows.all()
     ]
 
 
-def _newest_stamps(tenant: str) -> tuple[sa.Select[Any], sa.ColumnElement[Any]]:
+def newest_stamps(tenant: str) -> tuple[sa.Select[Any], sa.ColumnElement[Any]]:
     """Return a query for each batch that may be renewed with the terms of its newest timestamp."""
     later = _batch.alias()
-    renew_before = sa.func.coalesce(later.c.renew_before, _batch.c.renew_before)
-    ends_at = sa.func.coalesce(later.c.certificate_ends_at, _batch.c.certificate_ends_at)
+    renew_before, ends_at, authority = (
+        sa.func.coalesce(later.c[name], _batch.c[name])
+        for name in ("renew_before", "certificate_ends_at", "authority")
+    )
     query = (
         sa.select(
-            _batch.c.id, renew_before.label("renew_before"), ends_at.label("certificate_ends_at")
+            _batch.c.id,
+            _batch.c.algorithm,
+            _batch.c.over,
+            _batch.c.renewed_by,
+            authority.label("authority"),
+            renew_before.label("renew_before"),
+            ends_at.label("certificate_ends_at"),
         )
         .outerjoin(later, later.c.id == _batch.c.renewed_by)
-        .where(_batch.c.tenant == tenant, _batch.c.over != TIMESTAMPS)
+        .where(
+            _batch.c.tenant == tenant,
+            _batch.c.over != TIMESTAMPS,
+            _batch.c.rehashed_by.is_(None),  # a newer digest stands for its timestamps
+        )
     )
     return query, renew_before
 
@@ -284,7 +319,7 @@ def record_renewal(
 
 
 def alone(connection: sa.Connection, tenant: str) -> None:
-    """Wait until nobody else records evidence of a tenant."""
+    """Let whoever records or forgets evidence of a tenant do so one after the other."""
     be_patient(connection)
     hold(connection, f"evidence {tenant}")
 
@@ -306,15 +341,18 @@ def stamped(connection: sa.Connection, tenant: str, over: str, stamp: Stamp) -> 
     }
     row = {"tenant": tenant, **values, **moments, "token": stamp.token}
     made = connection.execute(sa.insert(_batch).values(row).returning(_batch.c.id))
+    number: int = made.scalar_one()
+    if stamp.revocation is not None:
+        revocations.keep(connection, tenant, number, stamp.revocation)
     said: Facts = {name: moment.isoformat() for name, moment in moments.items()}
     token_sha256 = hashlib.sha256(stamp.token).hexdigest()
     # the authority's time beside that of the machine, and what is known of its clock
     said |= {"token_sha256": token_sha256, "clock": clock.state().facts()}
-    return {"batch": made.scalar_one(), **values, **said}
+    return {"batch": number, **values, **said}
 
 
 def insert(connection: sa.Connection, table: sa.Table, rows: Iterator[Facts]) -> None:
-    """Write many rows."""
+    """Write many rows, in pieces."""
     statement = sa.insert(table).inline()
     while piece := list(islice(rows, _PIECE)):
         connection.execute(statement, piece)
@@ -332,45 +370,22 @@ def forget(connection: sa.Connection, tenant: str, documents: Collection[str]) -
     """
     alone(connection, tenant)
     for piece in pieces(sorted(documents)):
-        connection.execute(sa.delete(_leaf).where(_leaf.c.document_id.in_(piece)))
+        for table in (_leaf, schema.evidence_earlier):
+            connection.execute(sa.delete(table).where(table.c.document_id.in_(piece)))
 
 
 def timestamps(connection: sa.Connection, number: int) -> list[tuple[bytes, tuple[bytes, ...]]]:
     """Return the timestamps of a batch of documents, oldest first, each with its path."""
-    first = sa.select(_batch.c.token).where(_batch.c.id == number)
+    first = sa.select(_batch.c.token, _batch.c.algorithm).where(_batch.c.id == number)
+    row = connection.execute(first).one()
     own = sa.select(_batch.c.token, _renewal.c.path).join(
         _renewal, _renewal.c.renewed_by == _batch.c.id
     )
     later = own.where(_renewal.c.batch_id == number).order_by(_batch.c.id)
     return [
-        (connection.execute(first).scalar_one(), ()),
-        *((row.token, parted(row.path)) for row in connection.execute(later)),
+        (row.token, ()),
+        *((one.token, parted(one.path, row.algorithm)) for one in connection.execute(later)),
     ]
-
-
-def account(connection: sa.Connection, tenant: str) -> Facts:
-    """Count what waits and what is secured, and say what has to be renewed when."""
-    pending = _waiting(tenant).order_by(None).subquery()
-    waits = connection.execute(sa.select(sa.func.count()).select_from(pending)).scalar_one()
-    owned = _leaf.c.tenant == tenant
-    secured = connection.execute(sa.select(sa.func.count()).select_from(_leaf).where(owned))
-    newest_stamps = _newest_stamps(tenant)[0].subquery().c
-    ends = sa.select(
-        sa.type_coerce(sa.func.min(newest_stamps.renew_before), Moment),
-        sa.type_coerce(sa.func.min(newest_stamps.certificate_ends_at), Moment),
-    )
-    renew_before, ends_at = connection.execute(ends).one()
-    return {
-        "waiting": waits,
-        "secured": secured.scalar_one(),
-        "secured_at": _text(secured_at(connection, tenant)),
-        "renew_before": _text(renew_before),
-        "certificate_ends_at": _text(ends_at),
-    }
-
-
-def _text(moment: dt.datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
 
 
 def pieces(ids: Sequence[str]) -> Iterator[list[str]]:

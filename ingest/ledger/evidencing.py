@@ -32,6 +32,7 @@ def batches(metadata: sa.MetaData) -> sa.Table:
         sa.Column("certificate_ends_at", Moment, nullable=False),
         sa.Column("renew_before", Moment, nullable=False),
         sa.Column("renewed_by", sa.BigInteger),  #: the newest timestamp over that of documents
+        sa.Column("rehashed_by", sa.BigInteger),  #: all its documents have a newer digest by then
         sa.Column("recorded_at", Moment, nullable=False),
     )
     sa.Index("ix_evidence_batch_tenant_over_id", table.c.tenant, table.c.over, table.c.id)
@@ -76,6 +77,35 @@ def leaves(metadata: sa.MetaData) -> sa.Table:
         sa.Column("branch", sa.Integer, nullable=False),
         sa.Column("place", sa.Integer, nullable=False),  #: in the branch, from 0
         sa.Column("members", sa.LargeBinary, nullable=False),  #: digests of the data group
+        sqlite_with_rowid=False,
+    )
+
+
+def earlier_leaves(metadata: sa.MetaData) -> sa.Table:
+    """Return the table of leaves in trees of an older digest, oldest batch first."""
+    return sa.Table(
+        "evidence_earlier",
+        metadata,
+        sa.Column("document_id", sa.Text, sa.ForeignKey("document.id"), primary_key=True),
+        _of_batch("batch_id"),
+        sa.Column("tenant", sa.Text, nullable=False),
+        sa.Column("branch", sa.Integer, nullable=False),
+        sa.Column("place", sa.Integer, nullable=False),
+        sa.Column("members", sa.LargeBinary, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def revocations(metadata: sa.MetaData) -> sa.Table:
+    """Return the table of what was said, and when, of the certificates of a timestamp."""
+    return sa.Table(
+        "evidence_revocation",
+        metadata,
+        _of_batch("batch_id"),
+        sa.Column("gathered_at", Moment, primary_key=True),
+        sa.Column("tenant", sa.Text, nullable=False),
+        sa.Column("good_until", Moment, nullable=False),
+        sa.Column("content", sa.LargeBinary, nullable=False),  #: certificates, OCSP, CRL; DER
         sqlite_with_rowid=False,
     )
 

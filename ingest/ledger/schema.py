@@ -304,6 +304,8 @@ evidence_renewal = evidencing.renewals(metadata)
 evidence_branch = evidencing.branches(metadata)
 evidence_leaf = evidencing.leaves(metadata)
 witness_root = witnessing.roots(metadata)
+evidence_earlier = evidencing.earlier_leaves(metadata)
+evidence_revocation = evidencing.revocations(metadata)
 
 #: Open work: one row a unit, moved from step to step and removed at the end.
 claim = sa.Table(

@@ -100,7 +100,7 @@ def stamped_at(connection: sa.Connection, tenant: str) -> dt.datetime | None:
 
 
 def account(connection: sa.Connection, tenant: str) -> Facts:
-    """Count what waits for a timestamp and since when, and say when the last one came.
+    """Count what waits for a timestamp since when and what has one; say when the last came.
 
     `ahead_seconds` is by how much the database's clock was ahead of the authority's then, the
     way of the answer included.
@@ -111,12 +111,17 @@ def account(connection: sa.Connection, tenant: str) -> Facts:
     )
     counted: Any = connection.execute(query).one()
     waits, since = counted
+    under = sa.select(sa.func.count()).select_from(_root)
+    has = connection.execute(
+        under.where(_root.c.tenant == tenant, _root.c.batch_id.is_not(None))
+    ).scalar_one()
     of_roots = sa.and_(_stamp.c.tenant == tenant, _stamp.c.over == evidence.ROOTS)
     newest = sa.select(_stamp).where(of_roots).order_by(_stamp.c.id.desc()).limit(1)
     last = connection.execute(newest).first()
     ahead = None if last is None else (last.recorded_at - last.stamped_at).total_seconds()
     return {
         "waiting": waits,
+        "stamped": has,
         "waiting_since": None if since is None else since.isoformat(),
         "stamped_at": None if last is None else last.recorded_at.isoformat(),
         "ahead_seconds": ahead,

@@ -69,7 +69,8 @@ def test_a_document_is_secured_exported_and_verified(
     assert "preserve" in refused.stderr
     done = house.call("preserve", "--json")
     # of two letters receipt and capture, and the heads of the day before
-    secured = {"message_type": "preservation", "documents": 2, "renewed": 0, "roots": 5}
+    done_of = {"documents": 2, "renewed": 0, "rehashed": 0, "roots": 5}
+    secured = {"message_type": "preservation", **done_of}
     assert json.loads(done.stdout) == secured, done.stderr
     files = {}
     for what in ("original", "note", "pdf", "evidence"):

@@ -10,22 +10,14 @@ import sqlalchemy as sa
 
 from ingest import clock
 from ingest.document import Step
-from ingest.ledger import Ledger, evidence, integrity, schema
+from ingest.ledger import Ledger, evidence, evidenced, integrity, migrating, schema
 from ingest.ledger.agreement import Examination
 from ingest.ledger.erasure import erase
 from ingest.ledger.evidence import Group, Stamp, joined
+from tests.plugins import ledgers
 from tests.plugins.authority import Authority
 from tests.plugins.evidence import token
-from tests.plugins.ledgers import (
-    arrival,
-    broken,
-    change,
-    claim_at,
-    deliver,
-    digest,
-    everything,
-    rows,
-)
+from tests.plugins.ledgers import arrival, broken, change, deliver, digest, everything, rows
 from workers.evidence import tokens
 from workers.evidence.assembly import faults, records
 from workers.evidence.record import token_digests
@@ -117,7 +109,7 @@ def test_what_is_delivered_waits_and_what_is_on_its_way_does_not(ledger: Ledger)
     ledger.accept(arrival(tenant="other"))
     deliver(ledger)
     ledger.accept(arrival())
-    claim_at(ledger, Step.DELIVERY, ((1,),))
+    ledgers.claim_at(ledger, Step.DELIVERY, ((1,),))
     delivered = {row.id for row in rows(ledger, schema.document) if row.stage == "delivered"}
     own, others = waiting(ledger), waiting(ledger, "other")
     assert {group.document for group in own + others} == delivered
@@ -221,8 +213,8 @@ def test_several_batches_are_renewed_by_one_timestamp_again_and_again(
     assert renew(ledger, authority, now + 10 * YEAR, renew_before=now + 20 * YEAR)
     with ledger.reading() as connection:
         assert evidence.due(connection, "default", now + 15 * YEAR) == []
-        assert evidence.account(connection, "default")["waiting"] == 0
-        said = evidence.account(connection, "default")
+        assert evidenced.account(connection, "default")["waiting"] == 0
+        said = evidenced.account(connection, "default")
     assert dt.datetime.fromisoformat(said["renew_before"]) == now + 20 * YEAR
     lengths = [len(prove(encoded, members)) for members, encoded in proofs(ledger).values()]
     assert sorted(lengths) == [2, 2, 3, 3, 3, 3]
@@ -386,3 +378,17 @@ def test_finished_documents_are_found_through_their_index(ledger: Ledger) -> Non
     finally:
         sa.event.remove(ledger._engine, "before_cursor_execute", explain)
     assert any("ix_document_finished" in line for line in asked), asked
+
+
+def test_evidence_of_an_older_installation_is_still_evidence(
+    ledger: Ledger, authority: Authority
+) -> None:
+    ledger.accept(arrival())
+    deliver(ledger)
+    secure(ledger, authority)
+    before = proofs(ledger)
+    ledgers.downgrade(ledger, "0006")
+    migrating.migrate(ledger._engine)
+    assert proofs(ledger) == before
+    assert found(ledger) == []
+    assert [row.rehashed_by for row in rows(ledger, schema.evidence_batch)] == [None]

@@ -28,7 +28,8 @@ from tests.integration.test_preservation import configured, delivered
 from tests.plugins import ledgers
 from tests.plugins.authority import Authority
 from workers.evidence.assembly import proving
-from workers.evidence.preservation import Preservation, overdue
+from workers.evidence.deadlines import overdue
+from workers.evidence.preservation import Preservation
 from workers.evidence.verification import prove
 
 MINUTES = dt.timedelta(minutes=10)

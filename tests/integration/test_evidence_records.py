@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from asn1crypto import pem, x509
 
 from ingest import clock
 from tests.plugins.authority import Authority, serving
-from tests.plugins.evidence import Judge, records, renewed, sha256, token
+from tests.plugins.evidence import Judge, records, rehashed, renewed, sha256, token
 from tests.plugins.scanning import program
 from workers.evidence import record, tokens
 from workers.evidence.record import ArchiveTimeStamp
@@ -191,6 +192,44 @@ def test_bouncycastle_accepts_what_is_right_and_nothing_else(
     cases = [_case(tmp_path, name, content, parts) for name, content, parts in wrong]
     said = judge.opinions(cases)
     assert [one.split()[0] for one in said] == ["refused"] * len(wrong), said
+
+
+@pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
+def test_a_renewed_digest_is_proved_by_us_and_by_bouncycastle(
+    authority: Authority, sealed: list[tuple[Document, Chain]], tmp_path: Path, algorithm: str
+) -> None:
+    judge = Judge(tmp_path, authority)
+    own = [document for document, _ in sealed]
+    before = [(chain,) for _, chain in sealed]
+    later = renewed(authority, rehashed(authority, own, before, algorithm))
+    used = ("sha256", algorithm)
+    encoded = [
+        record.write_sequence((*first, second), used)
+        for first, second in zip(before, later, strict=True)
+    ]
+    cases = []
+    for number, (document, content) in enumerate(zip(own, encoded, strict=True)):
+        links = prove(content, digests(document), again(document))
+        assert [link.said.algorithm for link in links] == ["sha256"] * 3 + [algorithm] * 2
+        cases.append(_case(tmp_path, f"right-{number}", content, document))
+    assert judge.opinions(cases) == ["ok"] * len(cases)
+    elsewhere = rehashed(authority, own[:2], [before[1], before[0]], algorithm)
+    wrong: list[tuple[str, bytes, Document]] = [
+        ("foreign", encoded[0], (b"foreign",)),
+        ("over another sequence", record.write_sequence((*before[0], elsewhere[0]), used), own[0]),
+    ]
+    for _, content, document in wrong:
+        with pytest.raises(NotProved):
+            prove(content, digests(document), again(document))
+    cases = [_case(tmp_path, name, content, document) for name, content, document in wrong]
+    said = judge.opinions(cases)
+    assert [one.split()[0] for one in said] == ["refused"] * len(wrong), said
+    with pytest.raises(NotProved, match="read again"):
+        prove(encoded[0], digests(own[0]))
+
+
+def again(document: Document) -> Callable[[str], list[bytes]]:
+    return lambda algorithm: [hashlib.new(algorithm, part).digest() for part in document]
 
 
 def test_openssl_verifies_each_token_of_a_record(

@@ -345,3 +345,20 @@ def test_rules_that_do_nothing_for_letters_are_refused(
     with pytest.raises(ProfileInvalid) as caught:
         profiles.load("bescheid", tmp_path)
     assert said in caught.value.operator_text
+
+
+def test_who_waits_for_a_seal_does_not_wait_for_ever_for_a_token_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from ingest.cli import waiting
+
+    seen = iter([{"deferred"}, {"claimed"}, {"deferred"}])
+    monkeypatch.setattr(waiting, "_work_if_alone", lambda *_: True)
+    monkeypatch.setattr(waiting, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr(
+        waiting, "rows_of_batch", lambda *_: [{"standing": one} for one in next(seen)]
+    )
+    moments = iter(range(0, 100, 10))
+    monkeypatch.setattr("ingest.cli.waiting.time.monotonic", lambda: next(moments))
+    waiting.await_end(None, ["batch"], patience=45)  # type: ignore[arg-type] # nothing asks it
+    assert list(seen) == []

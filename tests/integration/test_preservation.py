@@ -15,13 +15,14 @@ from typing_extensions import override
 
 from ingest import clock
 from ingest.errors import AuthorityUnavailable, Misconfigured
-from ingest.ledger import Ledger, evidence, open_ledger, schema
+from ingest.ledger import Ledger, evidenced, open_ledger, schema
 from ingest.sealing_settings import EvidenceSettings
 from ingest.settings import Settings
 from tests.plugins import ledgers
 from tests.plugins.authority import FAULTS, Authority, root_file
 from workers.evidence.assembly import faults, records
-from workers.evidence.preservation import Done, Preservation, algorithms_end, renewal
+from workers.evidence.deadlines import algorithms_end, renewal
+from workers.evidence.preservation import Done, Preservation
 from workers.evidence.verification import prove
 
 DAY = dt.timedelta(days=1)
@@ -214,7 +215,7 @@ def test_without_an_authority_or_switched_off_nothing_is_done(
     assert sound.requests == before
     assert ledgers.rows(ledger, schema.evidence_batch) == []
     with ledger.reading() as connection:
-        assert evidence.account(connection, "default")["waiting"] == 2
+        assert evidenced.account(connection, "default")["waiting"] == 2
 
 
 def test_an_algorithm_the_house_does_not_name_secures_nothing(

@@ -14,7 +14,7 @@ import pytest
 from asn1crypto import tsp
 
 from tests.plugins.authority import Authority
-from workers.evidence import record, tree
+from workers.evidence import record, tokens, tree
 
 _JUDGE = Path(__file__).with_name("EvidenceJudge.java")
 _JARS = [Path("/usr/share/java") / f"{name}.jar" for name in ("bcprov", "bcutil", "bcpkix")]
@@ -25,8 +25,9 @@ def sha256(content: bytes) -> bytes:
 
 
 def token(authority: Authority, imprint: bytes) -> bytes:
-    """Return a proper token over a SHA-256 digest."""
-    wanted = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": imprint}
+    """Return a proper token over a digest."""
+    algorithm = tree.algorithm_of(imprint)
+    wanted = {"hash_algorithm": {"algorithm": algorithm}, "hashed_message": imprint}
     request: Any = tsp.TimeStampReq({"version": 1, "message_imprint": wanted, "cert_req": True})
     response: Any = authority._stampers[None].request_tsa_response(request)
     encoded: bytes = response["time_stamp_token"].dump()
@@ -49,13 +50,34 @@ def renewed(
     authority: Authority, chains: Sequence[tuple[record.ArchiveTimeStamp, ...]]
 ) -> list[tuple[record.ArchiveTimeStamp, ...]]:
     """Return chains, each of another batch, with one more timestamp over all of them."""
-    groups = [record.token_digests([stamp.token for stamp in chain]) for chain in chains]
+    groups = [
+        record.token_digests([stamp.token for stamp in chain], imprint_algorithm(chain))
+        for chain in chains
+    ]
     grown = tree.Tree([tree.combined(group) for group in groups])
     stamp = token(authority, grown.root)
     return [
         (*chain, record.ArchiveTimeStamp(record.reduced(group, path), stamp))
         for chain, group, path in zip(chains, groups, grown.paths(), strict=True)
     ]
+
+
+def imprint_algorithm(chain: Sequence[record.ArchiveTimeStamp]) -> str:
+    return tokens.read(chain[0].token).algorithm
+
+
+def rehashed(
+    authority: Authority,
+    documents: Sequence[Sequence[bytes]],
+    chains: Sequence[Sequence[Sequence[record.ArchiveTimeStamp]]],
+    algorithm: str,
+) -> list[tuple[record.ArchiveTimeStamp, ...]]:
+    """Return a new chain for each document, given as its files, over its chains so far."""
+    groups = [
+        [record.rehashed(hashlib.new(algorithm, part).digest(), before) for part in parts]
+        for parts, before in zip(documents, chains, strict=True)
+    ]
+    return records(authority, groups)[1]
 
 
 class Judge:

@@ -28,5 +28,9 @@ def test_codes_and_names_count_as_personal() -> None:
     personal = {(one.table, one.name) for one in fields.inventory() if one.personal}
     assert {("batch", "operator"), ("event", "actor"), ("person_name", "name")} <= personal
     by = {(one.table, one.name) for one in fields.inventory() if one.name.endswith("_by")}
-    technical = {("evidence_batch", "renewed_by"), ("evidence_renewal", "renewed_by")}
+    technical = {
+        ("evidence_batch", "renewed_by"),
+        ("evidence_batch", "rehashed_by"),
+        ("evidence_renewal", "renewed_by"),
+    }
     assert by - technical - {("document", "superseded_by")} <= personal

@@ -13,7 +13,7 @@ from ingest.ledger.evidenced import Kept
 from workers.evidence import record, tokens
 from workers.evidence.record import ArchiveTimeStamp
 from workers.evidence.tokens import NotAToken
-from workers.evidence.tree import BRANCH, Branch, climbed, combined, root_of
+from workers.evidence.tree import ALGORITHM, BRANCH, Branch, climbed, combined, root_of
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -54,14 +54,30 @@ def records(
 
 
 def _record(kept: Kept, path: tuple[bytes, ...]) -> bytes:
+    chains = [_chain(one, Branch(one.leaves, one.path).path_of(one.place)) for one in kept.earlier]
+    algorithms = [*(one.algorithm for one in kept.earlier), kept.algorithm]
+    return record.write_sequence([*chains, _chain(kept, path)], algorithms)
+
+
+def chains_of(kept: Kept) -> list[_Chain]:
+    """Return the chains of a record so far, over which a renewal of the digest is made."""
+    return [
+        _chain(one, Branch(one.leaves, one.path).path_of(one.place))
+        for one in (*kept.earlier, kept)
+    ]
+
+
+def _chain(kept: Kept, path: _Digests) -> _Chain:
     (first, _), *later = kept.stamps
-    return record.write(_renewed(record.reduced(kept.members, path), first, later))
+    return _renewed(record.reduced(kept.members, path), first, later, kept.algorithm)
 
 
-def _renewed(lists: _Lists, first: bytes, later: list[tuple[bytes, _Digests]]) -> _Chain:
+def _renewed(
+    lists: _Lists, first: bytes, later: list[tuple[bytes, _Digests]], algorithm: str = ALGORITHM
+) -> _Chain:
     chain = [ArchiveTimeStamp(lists, first)]
     for token, onward in later:
-        before = record.token_digests([stamp.token for stamp in chain])
+        before = record.token_digests([stamp.token for stamp in chain], algorithm)
         chain.append(ArchiveTimeStamp(record.reduced(before, onward), token))
     return chain
 
@@ -85,6 +101,11 @@ def faults(connection: sa.Connection, tenant: str) -> Iterator[tuple[str, str]]:
             yield f"Zeitstempel {row.id}", reason
     for number in told:
         yield f"Zeitstempel {number}", "das Ereignis nennt ihn, er fehlt"
+    in_use = evidenced.in_use(connection, tenant)
+    known = {row.id for row in rows}
+    for row in rows:
+        if row.rehashed_by is not None and (row.id in in_use or row.rehashed_by not in known):
+            yield f"Zeitstempel {row.id}", "gilt als abgelöst, ist es aber nicht"
     for number in _badly_renewed(connection, tenant, rows):
         yield f"Zeitstempel {number}", "eine Erneuerung führt nicht zu ihrer Wurzel"
     yield from _tree_faults(connection, tenant, rows)
@@ -94,13 +115,16 @@ def _tree_faults(
     connection: sa.Connection, tenant: str, rows: list[Row]
 ) -> Iterator[tuple[str, str]]:
     trees: _Trees = {}
+    algorithms = {row.id: row.algorithm for row in rows}
     for row in rows:
         if row.over != evidence.TIMESTAMPS and not _grown(connection, row, trees):
             yield f"Zeitstempel {row.id}", "der Hashbaum führt nicht zu seiner Wurzel"
     for leaf in evidenced.leaves(connection, tenant):
         leaves = trees.get((leaf.batch_id, leaf.branch), ())
         own = leaf.tenant == tenant
-        if not own or leaves[leaf.place : leaf.place + 1] != (combined(parted(leaf.members)),):
+        algorithm = algorithms.get(leaf.batch_id, ALGORITHM)
+        group = combined(parted(leaf.members, algorithm))
+        if not own or leaves[leaf.place : leaf.place + 1] != (group,):
             yield f"Dokument {leaf.document_id}", "sein Blatt im Hashbaum ist ein anderes"
 
 
@@ -126,7 +150,10 @@ def _stamp_faults(row: Row, said: Facts) -> Iterator[str]:
 def _grown(connection: sa.Connection, row: Row, trees: _Trees) -> bool:
     """Tell whether a batch's branches lead to its root, and keep their leaves in `trees`."""
     kept = list(evidenced.branches(connection, row.id))
-    branches = [Branch(parted(found.leaves), parted(found.path)) for found in kept]
+    branches = [
+        Branch(parted(found.leaves, row.algorithm), parted(found.path, row.algorithm))
+        for found in kept
+    ]
     trees.update({(row.id, at): branch.leaves for at, branch in enumerate(branches)})
     if any(found.tenant != row.tenant for found in kept):
         return False
@@ -138,14 +165,19 @@ def _grown(connection: sa.Connection, row: Row, trees: _Trees) -> bool:
     return all(climbed(root_of(branch.leaves), branch.path) == root for branch in branches)
 
 
+def _leads(row: Row, chain: list[bytes], entry: Row, later: Row) -> bool:
+    leaf = combined(record.token_digests(chain, row.algorithm))
+    root: str = later.root
+    return climbed(leaf, parted(entry.path, row.algorithm)).hex() == root
+
+
 def _badly_renewed(connection: sa.Connection, tenant: str, rows: list[Row]) -> Iterator[int]:
     known = {row.id: row for row in rows}
     chains = {row.id: [row.token] for row in rows if row.over != evidence.TIMESTAMPS}
     newest: dict[int, int] = {}
     for entry in evidenced.renewals(connection, tenant):
         chain, later = chains.get(entry.batch_id, []), known.get(entry.renewed_by)
-        leaf = combined(record.token_digests(chain)) if chain else b""
-        if later is None or climbed(leaf, parted(entry.path)).hex() != later.root:
+        if not chain or later is None or not _leads(known[entry.batch_id], chain, entry, later):
             yield entry.batch_id
             continue
         chain.append(later.token)

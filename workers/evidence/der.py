@@ -68,3 +68,15 @@ def inside(tag: int, encoded: bytes) -> bytes:
         message = f"not one element with tag {tag:#04x}"
         raise NotDer(message)
     return found[0][1]
+
+
+def nested(encoded: bytes) -> list[list[bytes]]:
+    """Return the elements of each of the sequences that a sequence is made of.
+
+    Raises:
+        NotDer: It is no sequence of sequences.
+    """
+    return [
+        [one for _, _, one in elements(inside(SEQUENCE, whole))]
+        for _, _, whole in elements(inside(SEQUENCE, encoded))
+    ]

@@ -2,6 +2,28 @@
 
 from __future__ import annotations
 
-from ingest.hashtree import ALGORITHM, BRANCH, SIZE, Branch, Tree, climbed, combined, root_of
+from ingest.hashtree import (
+    ALGORITHM,
+    BRANCH,
+    SIZE,
+    SIZES,
+    Branch,
+    Tree,
+    algorithm_of,
+    climbed,
+    combined,
+    root_of,
+)
 
-__all__ = ["ALGORITHM", "BRANCH", "SIZE", "Branch", "Tree", "climbed", "combined", "root_of"]
+__all__ = [
+    "ALGORITHM",
+    "BRANCH",
+    "SIZE",
+    "SIZES",
+    "Branch",
+    "Tree",
+    "algorithm_of",
+    "climbed",
+    "combined",
+    "root_of",
+]

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 
@@ -154,12 +154,27 @@ def _of_timestamp(means: Means, stamper: TimestampAuthorities) -> Evidence:
     if stamper.token is None:
         message = "no token to ask about"
         raise ValueError(message)
-    signed = stamper.token["content"]
+    return of_token(stamper.token, means.tsa_roots, means.seconds)
+
+
+def of_token(token: Any, roots: Sequence[x509.Certificate], seconds: float) -> Evidence:
+    """Return validated revocation data for the certificate of a timestamp token.
+
+    Args:
+        token: CMS ContentInfo.
+        roots: Of the timestamp authorities.
+        seconds: Patience with each service.
+
+    Raises:
+        AuthorityUnavailable: As `Revocation.gather`.
+        Misconfigured: As `Revocation.gather`.
+    """
+    signed = token["content"]
     (signer,) = signed["signer_infos"]
     serial = signer["sid"].chosen["serial_number"].native
     embedded = [x509.load_der_x509_certificate(c.chosen.dump()) for c in signed["certificates"]]
     (leaf,) = [one for one in embedded if one.serial_number == serial]
-    return _revocation(means.seconds).gather(leaf, embedded, means.tsa_roots)
+    return _revocation(seconds).gather(leaf, embedded, roots)
 
 
 def _require_current(evidence: Sequence[Evidence], stamper: TimestampAuthorities) -> None:

@@ -7,9 +7,6 @@ its conformance to PDF/A stay as they were.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -25,6 +22,7 @@ from workers.sealing.opinion import confirm
 from workers.sealing.port import OUTGOING_REASON
 from workers.sealing.proof import Seal, SealBroken, prove
 from workers.sealing.signing import NotSignable, Presentation
+from workers.sealing.tokens import unlogged
 
 if TYPE_CHECKING:
     from ingest.context import StepContext
@@ -117,7 +115,7 @@ def _require_unharmed(before: Path, after: Path, field: str) -> None:
             raise SealBroken(message)
         if not old.Root.get("/AcroForm", pikepdf.Dictionary()).get("/Fields"):
             return  # no field, no signature: validation would only cost memory
-    with after.open("rb") as stream, _unlogged():
+    with after.open("rb") as stream, unlogged():
         try:
             harmed = _harmed(stream, field)
         # As with signing: foreign signatures defeat pyHanko anywhere.
@@ -148,17 +146,3 @@ def _harmed(stream: BinaryIO, field: str) -> list[str]:
         if not one.summarise_integrity_info()["docmdp_ok"]:
             harmed.append(str(one.field_name))
     return harmed
-
-
-@contextmanager
-def _unlogged() -> Iterator[None]:
-    """Keep pyHanko's complaints about foreign files out of the log: they come as a result."""
-    loggers = [logging.getLogger(name) for name in ("pyhanko", "pyhanko_certvalidator")]
-    levels = [(logger, logger.level) for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for logger, level in levels:
-            logger.setLevel(level)

@@ -30,6 +30,9 @@ from ingest.errors import AuthorityUnavailable, Misconfigured
 from workers.asking import Bounds, NotAnswered, ask
 from workers.sealing.signing import as_asn1
 
+#: Codes of what the operator has to act on.
+NO_SERVICE: Final = "no_revocation_service"
+REVOKED: Final = "certificate_revoked"
 _MOST_OCSP: Final = 256 * 1024
 _MOST_CRL: Final = 16 * 1024 * 1024
 _NONCE_BYTES: Final = 16
@@ -105,7 +108,7 @@ class Revocation:
                     "Siegel der Stufe B-LT möglich. Bitte anderes Zertifikat oder Stufe B-T wählen."
                 )
                 message = f"{_name(below)} names no revocation service"
-                raise Misconfigured(message, operator_text=text)
+                raise Misconfigured(message, operator_text=text, code=NO_SERVICE)
             ends.append(end)
         return Evidence(
             chain=ders, ocsps=tuple(ocsps), crls=tuple(crls), good_until=min(ends, default=_NEVER)
@@ -218,7 +221,7 @@ def _validate(chain: list[x509.Certificate], evidence: Evidence) -> None:
             f"Zertifikat {_name(chain[0])} oder eines seiner Aussteller ist gesperrt: damit wird "
             "nichts gesiegelt. Bitte ein gültiges Zertifikat einrichten."
         )
-        raise Misconfigured(f"revoked: {error}", operator_text=text) from error
+        raise Misconfigured(f"revoked: {error}", operator_text=text, code=REVOKED) from error
     except PathBuildingError as error:
         text = f"Zertifikat {_name(chain[0])} führt zu keiner Wurzel: {error}. Bitte prüfen."
         raise Misconfigured(f"no path for {_name(chain[0])}", operator_text=text) from error

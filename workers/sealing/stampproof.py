@@ -38,7 +38,9 @@ class Stamp:
 
 
 def verify_token(token: cms.ContentInfo, digest: bytes) -> Stamp:
-    """Verify a token over the SHA-256 `digest`: imprint, signature, certificate's purpose and date.
+    """Verify a token over `digest`: imprint, signature, certificate's purpose and date.
+
+    The digest's length tells which member of SHA-2 made it.
 
     Raises:
         TokenBroken: It does not hold, or its algorithms are unknown here.
@@ -50,7 +52,8 @@ def verify_token(token: cms.ContentInfo, digest: bytes) -> Stamp:
         raise TokenBroken("no timestamp token")
     stated = wrapped["content"].parsed
     imprint = stated["message_imprint"]
-    if imprint["hash_algorithm"]["algorithm"].native != "sha256":
+    algorithm = imprint["hash_algorithm"]["algorithm"].native
+    if algorithm not in _HASHES or hashlib.new(algorithm).digest_size != len(digest):
         raise TokenBroken("imprint has another algorithm")
     if imprint["hashed_message"].native != digest:
         raise TokenBroken("imprint differs")

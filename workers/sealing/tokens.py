@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from asn1crypto import cms, x509
+from asn1crypto import cms, crl, ocsp, x509
 from pyhanko.sign.validation.generic_cms import validate_tst_signed_data
-from pyhanko_certvalidator import ValidationContext
+from pyhanko_certvalidator import CertificateValidator, ValidationContext
 
 
 def doubt(
@@ -23,21 +26,80 @@ def doubt(
         roots: What its certificate must chain to; empty means that the certificate in the
             token is believed, so that only its own validity and the signature count.
         moment: When the certificate had to be good: as of the next token that confirmed
-            this one, or now. Whether it was revoked is not asked: no revocation data is kept.
+            this one, or now. Whether it was revoked, `revoked` tells where that was asked.
     """
+    with unlogged():
+        try:
+            return asyncio.run(_doubt(encoded, imprint, roots, moment))
+        # asn1crypto and pyHanko raise anything from KeyError to AttributeError on malformed
+        # tokens; every one of them means that this is no timestamp.
+        except Exception as error:  # noqa: BLE001 - the reason is the answer
+            return f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Keep pyHanko's tracebacks about foreign bytes out of the log: they come as a result."""
     loggers = [logging.getLogger(name) for name in ("pyhanko", "pyhanko_certvalidator")]
     levels = [(logger, logger.level) for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)
     try:
-        return asyncio.run(_doubt(encoded, imprint, roots, moment))
-    # asn1crypto and pyHanko raise anything from KeyError to AttributeError on malformed
-    # tokens; every one of them means that this is no timestamp.
-    except Exception as error:  # noqa: BLE001 - the reason is the answer
-        return f"{type(error).__name__}: {error}"
+        yield
     finally:
         for logger, level in levels:
             logger.setLevel(level)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What issuers said of a certificate, DER.
+
+    Attributes:
+        chain: The certificate asked about, and those above it.
+        moment: When they said it.
+    """
+
+    chain: Sequence[bytes]
+    ocsps: Sequence[bytes]
+    crls: Sequence[bytes]
+    moment: dt.datetime
+
+
+def revoked(encoded: bytes, answers: Answers, roots: list[x509.Certificate]) -> str | None:
+    """Return why kept answers do not show that a token's certificate was good, None if they do.
+
+    Args:
+        encoded: The token, a CMS ContentInfo.
+        answers: Kept when they were given.
+        roots: What its certificate must chain to.
+    """
+    with unlogged():
+        try:
+            return asyncio.run(_revoked(encoded, answers, roots))
+        # As with `doubt`: whatever is raised, the answers show nothing.
+        except Exception as error:  # noqa: BLE001 - the reason is the answer
+            return f"{type(error).__name__}: {error}"
+
+
+async def _revoked(encoded: bytes, answers: Answers, roots: list[x509.Certificate]) -> str | None:
+    chain = [x509.Certificate.load(one) for one in answers.chain]
+    signed: Any = cms.ContentInfo.load(encoded, strict=True)["content"]
+    (signer,) = signed["signer_infos"]
+    if signer["sid"].chosen["serial_number"].native != chain[0].serial_number:
+        return "the answers are about another certificate"
+    context = ValidationContext(
+        trust_roots=roots,
+        other_certs=chain,
+        ocsps=[ocsp.OCSPResponse.load(one) for one in answers.ocsps],
+        crls=[crl.CertificateList.load(one) for one in answers.crls],
+        revocation_mode="require",
+        allow_fetching=False,
+        moment=answers.moment,
+    )
+    validator = CertificateValidator(chain[0], validation_context=context)
+    await validator.async_validate_usage(set())  # type: ignore[no-untyped-call] # annotated in part
+    return None
 
 
 async def _doubt(

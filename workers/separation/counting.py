@@ -42,6 +42,24 @@ class Announced:
         return self.expected in _sheets(self.pages, 0, self.sides)
 
 
+def check(
+    batch: Batch,
+    found: Sequence[Run],
+    rules: SeparationRules,
+    announced: Iterable[Announced],
+    parts: Sequence[Part],
+) -> None:
+    """Compare all that people counted with what was found.
+
+    Raises:
+        CountMismatch: As the single checks below.
+    """
+    check_stack(batch, found)
+    check_remainder(batch, found, rules)
+    check_documents(batch, announced)
+    check_consignments(batch, parts)
+
+
 def check_stack(batch: Batch, found: Sequence[Run]) -> None:
     """Compare the operator's count of sheets.
 

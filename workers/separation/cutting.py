@@ -121,10 +121,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
         statements.check(batch, said.values())
     cuts = cut(found, said)
     if released.get("count") != "accepted":
-        counting.check_stack(batch, found)
-        counting.check_remainder(batch, found, rules)
-        counting.check_documents(batch, cuts.announced)
-        counting.check_consignments(batch, cuts.parts)
+        counting.check(batch, found, rules, cuts.announced, cuts.parts)
     if not cuts.parts:
         raise _nothing_left(batch)
     parts = with_classes(cuts.parts, cuts.omitted, assignment, context)

@@ -18,7 +18,7 @@ from asn1crypto import cms
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from workers.evidence.record import NotARecord, read
+from workers.evidence.record import NotARecord, read_sequence
 
 if TYPE_CHECKING:
     from workers.evidence.bundle.pieces import Pieces
@@ -107,8 +107,8 @@ def _answers(pdf: pikepdf.Pdf) -> Iterator[tuple[str, bytes]]:
 
 def _of_record(record: bytes) -> Iterator[bytes]:
     try:
-        chain = read(record)
+        chains, _ = read_sequence(record)
     except NotARecord:
         return
-    for stamp in chain:
+    for stamp in (one for chain in chains for one in chain):
         yield from _of_container(stamp.token)

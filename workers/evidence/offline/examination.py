@@ -7,6 +7,7 @@ import hashlib
 import json
 import mmap
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,20 +148,30 @@ class Examination:
             pages = {} if note is None else note.pages
             digests += [pages.get(str(number), "") for number in said["pages"]]
             what = [*said["files"], *(f"Abbild {number}" for number in said["pages"])]
+            read_again = [] if said["pages"] else [path for path in files if path.is_file()]
             stamps = self._stamps(
-                said["name"], [bytes.fromhex(one) for one in digests], ", ".join(what)
+                said["name"], [bytes.fromhex(one) for one in digests], ", ".join(what), read_again
             )
             if stamps and self._subject["pdf"] in said["files"]:
                 self._proven_at = stamps[0].at
 
-    def _stamps(self, name: str, digests: list[bytes], what: str) -> tuple[StampedBy, ...]:
-        """Follow a record, once, and say what it proves of `what`."""
+    def _stamps(
+        self, name: str, digests: list[bytes], what: str, files: Sequence[Path] = ()
+    ) -> tuple[StampedBy, ...]:
+        """Follow a record, once, and say what it proves of `what`.
+
+        `files` are those with these digests, to be read again for a newer digest.
+        """
         question = (name, tuple(digests))
         if question in self._followed:
             return self._followed[question]
         self._followed[question] = ()
         try:
-            stamps = stamps_over((self._folder / name).read_bytes(), digests)
+            stamps = stamps_over(
+                (self._folder / name).read_bytes(),
+                digests,
+                lambda other: [bytes.fromhex(digest_of_file(path, other)) for path in files],
+            )
         except (OSError, Unreadable) as error:
             self._say.breaks(name, f"beweist nichts über {what}: {error}")
             return ()

@@ -15,9 +15,9 @@ _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 _PIECE_OF_FILE = 1 << 20
 
 
-def digest_of_file(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    digest = hashlib.sha256()
+def digest_of_file(path: Path, algorithm: str = "sha256") -> str:
+    """Return the digest of a file in hexadecimal."""
+    digest = hashlib.new(algorithm)
     with path.open("rb") as stream:
         while piece := stream.read(_PIECE_OF_FILE):
             digest.update(piece)

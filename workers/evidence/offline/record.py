@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from workers.evidence.der import NotDer, elements, inside
+from workers.evidence.der import NotDer, element, elements, inside
 from workers.evidence.offline.containers import StampedBy, Unreadable, read_stamp
 
+_FIRST_ALGORITHM = "sha256"  # in which files are known
 _ALGORITHM_FIELD, _ATTRIBUTES_FIELD, _TREE_FIELD = 0xA0, 0xA1, 0xA2
 
 
@@ -20,18 +21,26 @@ class Archived:
     token: bytes
 
 
-def read_record(encoded: bytes) -> tuple[Archived, ...]:
-    """Return the archive timestamps of a record with one chain, oldest first.
+@dataclass(frozen=True)
+class ArchivedChain:
+    """The archive timestamps of one digest, oldest first, and how they are written."""
+
+    stamps: tuple[Archived, ...]
+    encoded: bytes
+
+
+def read_record(encoded: bytes) -> tuple[ArchivedChain, ...]:
+    """Return the chains of a record, oldest digest first.
 
     Raises:
-        Unreadable: It is no record, or one whose tree was renewed, which is not followed here.
+        Unreadable: It is no record.
     """
     try:
         _, _, *_, (_, chains, _) = elements(inside(0x30, encoded))
-        found = list(elements(chains))
-        if len(found) != 1:
-            raise Unreadable("eine Erneuerung des Hashbaums wird hier nicht gelesen")
-        return tuple(_archived(stamp) for _, stamp, _ in elements(found[0][1]))
+        return tuple(
+            ArchivedChain(tuple(_archived(stamp) for _, stamp, _ in elements(fields)), whole)
+            for _, fields, whole in elements(chains)
+        )
     except (NotDer, ValueError) as error:
         if isinstance(error, Unreadable):
             raise
@@ -51,29 +60,60 @@ def _archived(fields: bytes) -> Archived:
     return Archived(lists, token)
 
 
-def stamps_over(encoded: bytes, digests: Iterable[bytes]) -> tuple[StampedBy, ...]:
+def stamps_over(
+    encoded: bytes, digests: Iterable[bytes], again: Callable[[str], Collection[bytes]]
+) -> tuple[StampedBy, ...]:
     """Return the timestamps of a record, all of which lead back to `digests`.
+
+    Where the digest was renewed (RFC 4998, section 5.3), each later chain is over the files in
+    its own digest, together with the chains before it.
 
     Args:
         encoded: The record.
         digests: SHA-256 of what is at hand; each must stand in the record's first list.
+        again: Returns the digests of the same in another algorithm, none where it cannot.
 
     Raises:
         Unreadable: They do not, or the record is malformed; the message names the timestamp.
     """
-    wanted = set(digests)
+    known = tuple(digests)
     stamps: list[StampedBy] = []
-    for number, archived in enumerate(read_record(encoded), 1):
-        stamp = read_stamp(archived.token)
-        if climb(archived.lists, wanted, stamp.algorithm) != stamp.imprint:
-            raise Unreadable(f"Zeitstempel {number} gilt etwas anderem")
-        if stamps and stamp.at < stamps[-1].at:
-            raise Unreadable(f"Zeitstempel {number} ist älter als der davor")
-        stamps.append(stamp)
-        wanted = {hashlib.sha256(archived.token).digest()}
-    if not stamps:
+    chains = read_record(encoded)
+    for at, chain in enumerate(chains):
+        tokens = [read_stamp(archived.token) for archived in chain.stamps]
+        if not tokens:
+            break
+        algorithm = tokens[0].algorithm
+        wanted = set(known if algorithm == _FIRST_ALGORITHM else again(algorithm))
+        if at:
+            before = element(0x30, *(one.encoded for one in chains[:at]))
+            wanted = _with_chains(wanted, before, algorithm)
+        _follow_chain(chain, tokens, wanted, len(stamps))
+        stamps += tokens
+    if not stamps or not all(chain.stamps for chain in chains):
         raise Unreadable("kein Zeitstempel darin")
+    for number, stamp in enumerate(stamps[1:], 2):
+        if stamp.at < stamps[number - 2].at:
+            raise Unreadable(f"Zeitstempel {number} ist älter als der davor")
     return tuple(stamps)
+
+
+def _with_chains(digests: Iterable[bytes], before: bytes, algorithm: str) -> set[bytes]:
+    behind = hashlib.new(algorithm, before).digest()
+    return {hashlib.new(algorithm, digest + behind).digest() for digest in digests}
+
+
+def _follow_chain(
+    chain: ArchivedChain, tokens: Iterable[StampedBy], wanted: set[bytes], before: int
+) -> None:
+    """Follow one chain from `wanted`; `before` timestamps came earlier in the record."""
+    algorithm = ""
+    for number, (archived, stamp) in enumerate(zip(chain.stamps, tokens), before + 1):  # noqa: B905 - not in Python 3.9
+        other = algorithm not in ("", stamp.algorithm)
+        algorithm = stamp.algorithm
+        if other or climb(archived.lists, wanted, algorithm) != stamp.imprint:
+            raise Unreadable(f"Zeitstempel {number} gilt etwas anderem")
+        wanted = {hashlib.new(algorithm, archived.token).digest()}
 
 
 def climb(lists: tuple[tuple[bytes, ...], ...], wanted: set[bytes], algorithm: str) -> bytes:
