@@ -10,7 +10,6 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,7 +53,7 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Scene]:
+def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Scene:
     """Two letters of each class received; those that wait for their sample wait."""
     folder = tmp_path_factory.mktemp("haus")
     house = House(folder, _configuration(folder, authority))

@@ -41,9 +41,7 @@ from workers.evidence.record import token_digests
 from workers.evidence.tree import ALGORITHM, BRANCH, SIZES, Tree, algorithm_of, combined
 
 if TYPE_CHECKING:
-from ingest.document import Facts
     from ingest.ledger import Ledger
-    from ingest.sealing_settings import EvidenceSettings
     from ingest.settings import Settings
 
 log = structlog.get_logger(__name__)
