@@ -231,7 +231,7 @@ def _delivery(connection: sa.Connection, row: Row, step: Step) -> Delivery:
         document=row.id,
         key=accepting.idempotency_key(row.id, step),
         facts=row.facts.get(step, {}),
-        digests=frozenset(connection.execute(digests).scalars()),
+        digests=frozenset(connection.execute(digests, {"unit": row.id}).scalars()),
     )
 
 
