@@ -17,6 +17,7 @@ import profiles
 from ingest.document import REST, Facts, PaperStage
 from ingest.errors import DigestMismatch, Misconfigured, StoreUnavailable
 from ingest.ledger import boxes, destruction
+from ingest.ledger.admitting import require_admitted
 from ingest.ledger.circumstances import Checked, Sealed, sealed
 from ingest.ledger.conditions import Proof
 from ingest.ledger.destruction import Judged, Means
@@ -118,7 +119,7 @@ class Disposal:
         with self._ledger.reading() as connection:
             found = [sealed(connection, unit) for unit in units if unit.ordinal != REST]
         of_documents = [one for one in found if one is not None]
-        rules = {one.profile: self._rules(one.profile) for one in of_documents}
+        rules = {one.profile: self._rules(one.tenant, one.profile) for one in of_documents}
         return Checked(
             zone=self._zone,
             proofs={
@@ -129,13 +130,16 @@ class Disposal:
             rules={name: content for name, content in rules.items() if content is not None},
         )
 
-    def _rules(self, name: str) -> Facts | None:
-        """Return a profile as it is now; None where it is gone, broken or not released."""
+    def _rules(self, tenant: str, name: str) -> Facts | None:
+        """Return a profile as it is now; None where it is gone, broken or nobody approved it."""
         try:
-            loaded = profiles.load(name, self._settings.profiles)
+            loaded = profiles.load_released(name, self._settings.profiles)
+            with self._ledger.reading() as connection:
+                treatment = loaded.profile.treatment
+                require_admitted(connection, tenant, name, loaded.sha256, treatment)
         except Misconfigured:
             return None
-        return loaded.facts() if loaded.profile.released else None
+        return loaded.facts()
 
     def proof(self, one: Sealed, sha256: str) -> Proof:
         """Read a sealed PDF from the store and verify it now."""

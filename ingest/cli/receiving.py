@@ -13,7 +13,7 @@ from console.texts import in_zone
 from ingest import clock
 from ingest.cli.app import App, print_json, with_app
 from ingest.cli.options import operator_option
-from ingest.cli.waiting import PERSON, await_end, rows_of_batch
+from ingest.cli.waiting import await_end, needs_person, rows_of_batch
 from ingest.document import Envelope, Sides, new_id
 from ingest.errors import ScanstrasseError
 
@@ -156,15 +156,15 @@ def _report_refusal(path: Path, tenant: str, *, as_json: bool) -> None:
 
 
 def _report(app: App, batches: list[str], *, as_json: bool, final: bool) -> int:
-    needs_person = False
+    owed = False
     for batch in batches:
         for row in rows_of_batch(app, batch):
-            needs_person |= row["standing"] in PERSON
+            owed |= needs_person(row)
             if as_json:
                 print_json(in_zone(row, app.settings.house.zone))
             else:
                 click.echo(_line(row))
-    return 3 if final and needs_person else 0
+    return 3 if final and owed else 0
 
 
 def _line(row: dict[str, Any]) -> str:

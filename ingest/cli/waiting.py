@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
@@ -14,8 +14,7 @@ from ingest.cli.app import App
 from ingest.document import ENDS, Standing
 
 #: What a person has to decide: nothing moves it but that person.
-PERSON: Final = frozenset({Standing.HELD, Standing.QUARANTINED})
-_SETTLED: Final = ENDS | PERSON
+_PERSON: Final = frozenset({Standing.HELD, Standing.QUARANTINED})
 _LOCK: Final = ".workers.lock"
 _LOOK_SECONDS: Final = 0.2
 _ASK_SECONDS: Final = 1.0
@@ -27,6 +26,18 @@ def rows_of_batch(app: App, batch: str) -> list[dict[str, Any]]:
 
     with app.ledger.reading() as connection:
         return list(rows_of(connection, batch))
+
+
+def needs_person(row: Mapping[str, Any]) -> bool:
+    """Tell whether nothing but a person moves what a record is of: a decision, or a verdict."""
+    from ingest.ledger.quality import WAITS
+
+    awaits_verdict = row["standing"] == Standing.WAITING and row["reason_code"] == WAITS
+    return row["standing"] in _PERSON or awaits_verdict
+
+
+def _is_settled(row: Mapping[str, Any]) -> bool:
+    return row["standing"] in ENDS or needs_person(row)
 
 
 def await_end(app: App, batches: list[str], *, patience: float | None = None) -> None:
@@ -46,8 +57,9 @@ def await_end(app: App, batches: list[str], *, patience: float | None = None) ->
                 asked = time.monotonic()
                 works = _work_if_alone(app, stack)
             for batch in list(waiting):
-                standings = {row["standing"] for row in rows_of_batch(app, batch)}
-                if standings <= _SETTLED or (
+                rows = rows_of_batch(app, batch)
+                standings = {row["standing"] for row in rows}
+                if all(map(_is_settled, rows)) or (
                     patience is not None and _is_away(batch, standings, away) > patience
                 ):
                     waiting.discard(batch)

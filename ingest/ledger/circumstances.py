@@ -10,7 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import ENDS, Facts, PaperStage, RenditionKind, Stage, Standing, Step
-from ingest.ledger import accepting, backup, people, schema
+from ingest.ledger import accepting, backup, people, samples, schema
 from ingest.ledger.conditions import Circumstances, Proof
 from ingest.ledger.paperunits import newest, open_holds
 
@@ -76,18 +76,14 @@ def gather(
         return None
     batch = _batch_of(connection, unit)
     scanned_by = _scanned_by(batch, document.facts)
-    unknown = [
-        code
-        for code in scanned_by
-        if code and people.person_behind(connection, unit.tenant, code) is None
-    ]
+    rules = _rules(connection, batch, document)
     return Circumstances(
         stage=PaperStage(unit.stage),
         wanted=wanted,
         place=unit.place,
         document=document.id,
         facts=document.facts,
-        rules=_rules(connection, batch, document),
+        rules=rules,
         present_rules=checked.rules.get(document.profile or batch.profile),
         standing=document.standing,
         delivered=document.stage in _FINISHED and document.standing == Standing.DONE,
@@ -105,9 +101,10 @@ def gather(
         has_evidence=_has_evidence(connection, document.id),
         shares_sheets_with=_neighbours(connection, document),
         scanned_by=scanned_by,
-        unknown_scanners=tuple(unknown),
+        unknown_scanners=_nobodys(connection, unit.tenant, scanned_by),
         now=accepting.now(connection),
         zone=checked.zone,
+        quality=samples.told(connection, document, rules),
     )
 
 
@@ -127,6 +124,14 @@ def _scanned_by(batch: Row, facts: Facts) -> tuple[str | None, ...]:
     """Return who scanned the document: the batch's operator, and whoever scanned pages anew."""
     anew = (facts.get(name, {}).get("rescanned", ()) for name in (Step.SEPARATION, "quality"))
     return (batch.operator, *(entry.get("by") for entries in anew for entry in entries))
+
+
+def _nobodys(
+    connection: sa.Connection, tenant: str, codes: tuple[str | None, ...]
+) -> tuple[str, ...]:
+    """Return the codes that stand for no person."""
+    known = {c: people.person_behind(connection, tenant, c) for c in codes if c}
+    return tuple(code for code, person in known.items() if person is None)
 
 
 def _opened(connection: sa.Connection, document: Row) -> str | None:

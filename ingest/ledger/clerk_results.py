@@ -30,8 +30,9 @@ _PROFILE = sa.select(schema.profile_version.c.content).where(
 def clerk_result(connection: sa.Connection, document_id: str, look: Look) -> Judged:
     """Record what the clerk found who works with a delivered document (`by_clerk`).
 
-    Where it matches, the supplementary note that says so is begun (`confirming.begin`), and the
-    document counts as replacing from then on; where not, it stays copying and its paper is kept.
+    A supplementary note that says so is begun either way (`confirming.begin`). Where it matches,
+    the document counts as replacing once that is delivered; where not, it stays copying and its
+    paper is kept.
 
     Raises:
         UsageError: Another class, not delivered, judged before, not a clerk, or no reason for
@@ -61,8 +62,7 @@ def clerk_result(connection: sa.Connection, document_id: str, look: Look) -> Jud
     connection.execute(sa.insert(_member), member)
     said = judgement.account_of(connection, row, look, good, apart)
     judgement.write(connection, row, look, {**said, "role": Role.CLERK}, moment)
-    if good:
-        confirming.begin(connection, row, moment)
+    confirming.begin(connection, row, moment)
     state = "confirmed" if good else "refused"
     warning = judgement.warning(rules.need, apart=apart)
     return Judged(document=unit.id, good=good, state=state, warning=warning)

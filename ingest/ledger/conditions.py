@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from ingest.document import PAPER_NAMES, Facts, PaperStage, Standing
@@ -24,6 +25,14 @@ _MAY_GO: Final = frozenset({"disposable", "general_rule"})
 _EVIDENCED: Final = frozenset({"high", "very_high"})
 #: A transaction may have taken its time: what was delivered so long before a copy is in it.
 BACKUP_MARGIN: Final = dt.timedelta(minutes=10)
+_OPEN: Final = MappingProxyType(
+    {
+        "pending": "Die Übereinstimmung ist nicht bestätigt: Das Ergebnis der Prüfung steht aus.",
+        "refused": "Die Übereinstimmung ist nicht bestätigt: Die Prüfung ergab einen Mangel.",
+    }
+)
+#: States of quality assurance in which nothing is owed and nothing was refused.
+_CLOSED: Final = frozenset({"passed", "confirmed"})
 _OPENED_BY_MISTAKE: Final = "opened_by_mistake"
 _REPLACES: Final = "ersetzend"  #: what notes call it
 
@@ -77,6 +86,7 @@ class Circumstances:
         backed_up_at: Moment of the newest complete backup.
         free_since_at: When the last legal hold was lifted.
         shares_sheets_with: Other documents on the same sheets.
+        quality: As `Assignment.quality` is now; empty where the class asks for no check.
         scanned_by: Codes of those who scanned, None in it where nobody was recorded.
         unknown_scanners: Those of them that stand for no person.
         now: Database time.
@@ -109,6 +119,7 @@ class Circumstances:
     unknown_scanners: tuple[str, ...]
     now: dt.datetime
     zone: dt.tzinfo
+    quality: Facts = field(default_factory=dict)
 
     @property
     def paper_rules(self) -> tuple[Facts, ...]:
@@ -174,6 +185,9 @@ def _replacing(case: Circumstances) -> str | None:
 
 
 def _confirmed(case: Circumstances) -> str | None:
+    state = case.quality.get("state", "passed")
+    if state not in _CLOSED:  # a batch may be stopped anew after the delivery
+        return _OPEN.get(state, "Die Qualitätssicherung des Stapels ist offen oder angehalten.")
     if counts_as_replacing(case.facts):
         return None
     return "Die Übereinstimmung ist nicht bestätigt (Qualitätssicherung offen oder Befund fehlt)."

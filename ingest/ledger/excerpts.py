@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import Facts, UnitKind
-from ingest.ledger import schema
+from ingest.document import REST, Facts, UnitKind
+from ingest.ledger import boxes, schema
 from ingest.ledger.columns import to_microseconds
 from ingest.ledger.integrity import Head, events_of, heads_up_to, leaf_of
 from ingest.ledger.reading import moment
@@ -122,10 +122,20 @@ def profile_of(connection: sa.Connection, tenant: str, sha256: str) -> Facts | N
     }
 
 
-def paper_of(connection: sa.Connection, batch_id: str) -> list[Facts]:
-    """Return what is recorded about the paper of a batch, oldest first."""
+def paper_of(connection: sa.Connection, batch_id: str, document_id: str) -> list[Facts]:
+    """Return where the paper of a document is and what happened to it, oldest first.
+
+    Sheets that belong to no document, such as separators, are told of with every document.
+
+    Args:
+        connection: In a reading transaction.
+        batch_id: Of the batch.
+        document_id: Of the document, in whichever revision.
+    """
     table = schema.paper_unit
-    query = sa.select(table).where(table.c.batch_id == batch_id).order_by(table.c.id)
+    own = sa.select(_document.c.ordinal).where(_document.c.id == document_id).scalar_subquery()
+    chosen = (table.c.batch_id == batch_id, table.c.ordinal.in_((own, REST)))
+    query = sa.select(table).where(*chosen).order_by(table.c.id)
     return [
         {
             "id": row.id,
@@ -133,6 +143,7 @@ def paper_of(connection: sa.Connection, batch_id: str) -> list[Facts]:
             "place": row.place,
             "changed_at": moment(row.changed_at),
             "changed_by": row.changed_by,
+            "history": list(boxes.history(connection, row.id)),
         }
         for row in connection.execute(query)
     ]

@@ -44,6 +44,7 @@ class Family(enum.StrEnum):
 _OF_DOCUMENTS: Final[Mapping[Family, Collection[str]]] = {
     Family.PROCESSING: (
         "page_put_back",
+        "pages_rescanned",
         "released_by_clerk",
         "released_by_security_officer",
     ),

@@ -31,6 +31,7 @@ from tests.plugins.paperwork import (
     staff,
     stages,
 )
+from tests.plugins.releases import taken
 
 #: The same on every database: asked on one.
 ONE = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
@@ -93,7 +94,7 @@ def test_there_is_no_record_of_what_is_there(ledger: Ledger) -> None:
 
 @ONE
 def test_paper_of_an_erased_document_is_found_and_goes_back(ledger: Ledger) -> None:
-    receipt = ledger.accept(replacing(storage_place="Regal 3"))
+    receipt = taken(ledger, replacing(storage_place="Regal 3"))
     deliver(ledger)
     first, _ = documents(ledger)
     erased(ledger, receipt.batch_id)
@@ -178,9 +179,9 @@ def test_no_byte_of_it_is_left_in_the_databases_files_though_somebody_reads(
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
     staff(ledger)
     sent = source(f"{WORDS[1]}.pdf")
-    receipt = ledger.accept(replacing(device=WORDS[0]))
-    kept = ledger.accept(replacing())
-    named = ledger.accept(replacing_named(sent))
+    receipt = taken(ledger, replacing(device=WORDS[0]))
+    kept = taken(ledger, replacing())
+    named = taken(ledger, replacing_named(sent))
     deliver(ledger)
     act(ledger, "store", named.batch_id, by="SCN", place=BOX)
     act(ledger, "hold", named.batch_id, by="SCN", reason=" ".join(WORDS * 200))

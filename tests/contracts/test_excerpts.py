@@ -95,7 +95,7 @@ def test_events_are_told_with_all_that_their_digests_are_made_of(ledger: Ledger)
         assert profile is not None
         assert profile["content"] == ledgers.PROFILE
         assert excerpts.profile_of(connection, "default", "0" * 64) is None
-        assert excerpts.paper_of(connection, batch) == []
+        assert excerpts.paper_of(connection, batch, documents[0]) == []
         with pytest.raises(UsageError):
             excerpts.documents_of(connection, "ffffffff")
     with ledger.writing() as connection:

@@ -15,6 +15,7 @@ from ingest.store import FolderStore
 from ingest.upkeep import Upkeep
 from tests.plugins.ledgers import broken, claim_at, everything, rows
 from tests.plugins.paperwork import REPLACING, TENANT, agrees, deliver, documents, replacing
+from tests.plugins.releases import taken
 
 #: The same on every database: asked on one.
 ONE = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
@@ -43,9 +44,9 @@ def kinds(ledger: Ledger, document: str) -> set[str]:
 
 
 def test_from_high_on_they_go_with_a_record_and_only_they(ledger: Ledger, tmp_path: Path) -> None:
-    ledger.accept(replacing(confidential("high")))
+    taken(ledger, replacing(confidential("high")))
     deliver(ledger, cut=((1,),))
-    ledger.accept(replacing(confidential("normal")))
+    taken(ledger, replacing(confidential("normal")))
     deliver(ledger, cut=((1,),))
     first, second = documents(ledger)
     before = [row for row in rows(ledger, schema.rendition) if row.unit_id == first]
@@ -67,7 +68,7 @@ def test_from_high_on_they_go_with_a_record_and_only_they(ledger: Ledger, tmp_pa
 
 @ONE
 def test_a_house_may_want_it_for_every_class(ledger: Ledger, tmp_path: Path) -> None:
-    ledger.accept(replacing(confidential("normal")))
+    taken(ledger, replacing(confidential("normal")))
     deliver(ledger, cut=((1,),))
     assert Upkeep(ledger, Erasing(tmp_path), [TENANT], every_class=True).tidy() == 1
     assert agrees(ledger) == []
@@ -78,7 +79,7 @@ def test_a_house_may_want_it_for_every_class(ledger: Ledger, tmp_path: Path) -> 
 def test_nothing_goes_while_the_match_is_not_confirmed(
     ledger: Ledger, tmp_path: Path, note: dict[str, Any]
 ) -> None:
-    ledger.accept(replacing(confidential("high")))
+    taken(ledger, replacing(confidential("high")))
     deliver(ledger, cut=((1,),), note=note)
     assert Upkeep(ledger, Erasing(tmp_path), [TENANT]).tidy() == 0
     assert kinds(ledger, documents(ledger)[0]) == {"composed", "noted", "pdf"}
@@ -86,7 +87,7 @@ def test_nothing_goes_while_the_match_is_not_confirmed(
 
 @ONE
 def test_nothing_goes_before_delivery(ledger: Ledger, tmp_path: Path) -> None:
-    ledger.accept(replacing(confidential("very_high")))
+    taken(ledger, replacing(confidential("very_high")))
     claim_at(ledger, Step.DELIVERY)
     assert Upkeep(ledger, Erasing(tmp_path), [TENANT]).tidy() == 0
 
@@ -94,7 +95,7 @@ def test_nothing_goes_before_delivery(ledger: Ledger, tmp_path: Path) -> None:
 def test_what_went_is_named_nowhere_after_the_document_is_erased(
     ledger: Ledger, tmp_path: Path
 ) -> None:
-    receipt = ledger.accept(replacing(confidential("high")))
+    receipt = taken(ledger, replacing(confidential("high")))
     deliver(ledger, cut=((1,),))
     store = Erasing(tmp_path)
     Upkeep(ledger, store, [TENANT]).tidy()

@@ -23,6 +23,7 @@ from tests.plugins.paperwork import (
     replacing,
     stages,
 )
+from tests.plugins.releases import taken
 
 ENDED = {0: "destroyed", 1: "destroyed", 2: "destroyed"}
 
@@ -57,7 +58,7 @@ def test_paper_goes_from_its_box_to_destruction_by_two_persons(ledger: Ledger) -
 
 
 def test_a_stack_may_be_put_away_before_it_is_separated(ledger: Ledger) -> None:
-    receipt = ledger.accept(replacing())
+    receipt = taken(ledger, replacing())
     act(ledger, "store", receipt.batch_id, by="SCN", place=BOX)
     act(ledger, "hold", receipt.batch_id, by="SCN", reason="Klage")
     assert stages(ledger) == {0: "stored"}

@@ -30,6 +30,7 @@ from tests.plugins.paperwork import (
     replacing,
     stages,
 )
+from tests.plugins.releases import taken
 
 ENDED = {0: "destroyed", 1: "destroyed", 2: "destroyed"}
 
@@ -58,10 +59,10 @@ def test_a_providers_certificate_may_come_later_and_once(ledger: Ledger) -> None
 
 
 def test_the_place_that_came_with_the_stack_will_do(ledger: Ledger) -> None:
-    receipt = ledger.accept(replacing(storage_place="Regal 3"))
+    receipt = taken(ledger, replacing(storage_place="Regal 3"))
     act(ledger, "store", receipt.batch_id, by="SCN")
     assert rows(ledger, schema.paper_unit)[0].place == "Regal 3"
-    other = ledger.accept(replacing())
+    other = taken(ledger, replacing())
     assert "--place" in refused(act, ledger, "store", other.batch_id, by="SCN")
 
 
@@ -173,7 +174,7 @@ def test_paper_goes_back_to_its_sender(ledger: Ledger) -> None:
     with moved(LATER):
         assert "zurückgegeben" in refused(released, ledger, first)
     assert "gesperrt werden" in refused(act, ledger, "hold", first, by="SCN", reason="Klage")
-    receipt = ledger.accept(replacing())
+    receipt = taken(ledger, replacing())
 
     claim_at(ledger, Step.RECOGNITION)
     text = refused(act, ledger, "give_back", receipt.batch_id, by="SCN", reason="Irrläufer")

@@ -50,6 +50,7 @@ from tests.plugins.paperwork import (
     replacing,
     staff,
 )
+from tests.plugins.releases import taken
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def rules(**paper: Any) -> Facts:
 def arrived(ledger: Ledger, content: Facts | None = None, **how: Any) -> str:
     """Bring a batch with one document, stored and backed up; return the document."""
     envelope = how.pop("envelope", {})
-    receipt = ledger.accept(replacing(content, **envelope))
+    receipt = taken(ledger, replacing(content, **envelope))
     how.setdefault("cut", ((1,),))
     deliver(ledger, **how)
     act(ledger, "store", receipt.batch_id, by="SCN", place=BOX)
@@ -83,7 +84,7 @@ def _after(days: int) -> dt.timedelta:
 
 
 def _opened_by_mistake(ledger: Ledger) -> str:
-    ledger.accept(replacing())
+    taken(ledger, replacing())
     while (claim := ledger.claim(ALL, "test", LEASE)) is not None:
         found = outcome(ledger.assignment(claim))
         if claim.step is Step.SEPARATION:
@@ -99,7 +100,7 @@ def _opened_by_mistake(ledger: Ledger) -> str:
 
 
 def _shared(ledger: Ledger) -> str:
-    ledger.accept(replacing())
+    taken(ledger, replacing())
     while (claim := ledger.claim(ALL, "test", LEASE)) is not None:
         found = outcome(ledger.assignment(claim), ((1,), (2,)))
         if claim.step is Step.SEPARATION:
@@ -114,7 +115,7 @@ def _shared(ledger: Ledger) -> str:
 
 
 def _revised(ledger: Ledger) -> str:
-    receipt = ledger.accept(replacing())
+    receipt = taken(ledger, replacing())
     deliver(ledger, cut=((1,), (3,)))
     act(ledger, "store", receipt.batch_id, by="SCN", place=BOX)
     own = [row.id for row in rows(ledger, schema.document) if row.batch_id == receipt.batch_id]
@@ -358,7 +359,7 @@ def test_whatever_anybody_does_in_any_order(tmp_path: Path) -> None:
     Acts.template.mkdir()
     ledger = hasty(Acts.template)
     staff(ledger)
-    ledger.accept(replacing())
+    taken(ledger, replacing())
     deliver(ledger, cut=((1,),))
     act(ledger, "store", documents(ledger)[0], by="SCN", place=BOX)
     ledger.close()

@@ -106,7 +106,7 @@ def test_a_clerk_sends_the_result_of_a_delivered_document(ledger: Ledger, tmp_pa
     assert call(tmp_path, "qa", "result", bad, *no, "--reason", "Anlage fehlt").return_value == 3
     assert disagreements(ledger) == []
     assert "confirmation_owed" in events(ledger, good)
-    assert "confirmation_owed" not in events(ledger, bad)
+    assert "confirmation_owed" in events(ledger, bad)
 
 
 def rows_of(ledger: Ledger) -> list[Any]:

@@ -9,60 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from console.annex import technical_annex
-from ingest.cli import cli
 from ingest.document import Step
-from ingest.errors import ScanstrasseError
-from ingest.ledger import Ledger, open_ledger, schema
+from ingest.ledger import Ledger, schema
 from ingest.settings import load
 from scanners.folder.watch import FolderChannel
 from tests.plugins import papers
+from tests.plugins.house import House
 from tests.plugins.ledgers import claim_at, rows
 from tests.plugins.releases import profile_text
 
 NAMES = {"KL": "Klara Leser", "LTG": "Lea Leitung"}
 
 
-class House:
-    """An installation on which commands are given, each as in a terminal of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.data = folder / "data"
-        self.profiles = folder / "profile"
-        self.profiles.mkdir()
-        self.config = folder / "scanstrasse.toml"
-        text = f'profiles = "{self.profiles}"\n[house]\norganisation = "Stadt Musterhausen"\n'
-        self.config.write_text(text, "utf-8")
-
-    def call(self, *words: str, entered: str = "") -> str:
-        """Give a command that succeeds and return what it prints."""
-        result = self._run(words, entered)
-        assert result.exception is None, result.exception
-        assert result.return_value == 0 or result.return_value is None, result.output
-        return str(result.output)
-
-    def refuse(self, *words: str) -> str:
-        """Give a command that is refused and return what the refusal says."""
-        result = self._run(words, "")
-        assert isinstance(result.exception, ScanstrasseError), result.output
-        return str(result.exception.operator_text)
-
-    def _run(self, words: tuple[str, ...], entered: str) -> Any:
-        place = ["--data", str(self.data), "--config", str(self.config)]
-        arguments = [*place, *words]
-        return CliRunner().invoke(cli, arguments, input=entered, standalone_mode=False)
-
-    def ledger(self) -> Ledger:
-        return open_ledger(f"sqlite:///{self.data / 'ledger.sqlite'}")
-
-
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     """Everything up to the released class, as the handbook tells it."""
     folder = tmp_path_factory.mktemp("haus")
-    house = House(folder)
+    house = House(folder, '[house]\norganisation = "Stadt Musterhausen"\n')
     house.call("people", "add", "ADM", "--by", "ADM")
     house.call("people", "give", "ADM", "administrator", "--by", "ADM")
     for code, role in (("LTG", "supervisor"), ("KL", "scan_operator"), ("RV1", "auditor")):
@@ -147,7 +112,7 @@ def ledger(approved: House) -> Iterator[Ledger]:
 def test_the_first_replacing_arrival_knows_who_stands_behind_it(
     approved: House, ledger: Ledger
 ) -> None:
-    claim = claim_at(ledger, Step.NOTE)
+    claim = claim_at(ledger, Step.CHECKING)
     told = ledger.assignment(claim)
     assert told.profile["treatment"] == "replacing"
     assert told.registered == {"KL"}

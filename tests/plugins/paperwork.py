@@ -31,6 +31,7 @@ from ingest.ledger.conditions import Proof
 from ingest.ledger.destruction import Means, destroy, release
 from ingest.ledger.integrity import Root
 from tests.plugins.ledgers import ALL, LEASE, arrival, digest, outcome, rows
+from tests.plugins.releases import taken
 
 TENANT = "default"
 ZONE = ZoneInfo("Europe/Berlin")
@@ -146,7 +147,7 @@ def ready(ledger: Ledger, **how: Any) -> list[str]:
 
 
 def another(ledger: Ledger, rules: Facts | None = None, **how: Any) -> list[str]:
-    receipt = ledger.accept(replacing(rules))
+    receipt = taken(ledger, replacing(rules))
     deliver(ledger, **how)
     act(ledger, "store", receipt.batch_id, by="SCN", place=BOX)
     with moved(dt.timedelta(days=1)):

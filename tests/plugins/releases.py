@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 
 from ingest.document import Facts, Role
-from ingest.ledger import Ledger, accepting, people, releasing, schema
+from ingest.ledger import Arrival, Ledger, Receipt, accepting, people, releasing, schema
 from profiles import LoadedProfile
-from tests.plugins.ledgers import change
+from tests.plugins.ledgers import change, rows
 
 TENANT = "default"
 PROCEDURE = b"Verfahrensdokumentation der Poststelle"
@@ -85,6 +85,19 @@ def procedure_released(ledger: Ledger) -> None:
     with ledger.reading() as connection:
         moment = accepting.now(connection)
     change(ledger, schema.procedure_text.insert().values({**row, "released_at": moment}))
+
+
+def taken(ledger: Ledger, sent: Arrival) -> Receipt:
+    """Accept an arrival whose made-up class nobody had to approve; the last of a name counts."""
+    table = schema.profile_file
+    named = (table.c.tenant == sent.tenant, table.c.name == sent.profile["name"])
+    this = (table.c.tenant == sent.tenant, table.c.sha256 == sent.profile_sha256)
+    change(ledger, table.update().where(*named).values(stage="withdrawn"))
+    if any(row.sha256 == sent.profile_sha256 for row in rows(ledger, table)):
+        change(ledger, table.update().where(*this).values(stage="approved"))
+    else:
+        let_in(ledger, sent.profile, sent.profile_sha256, sent.tenant)
+    return ledger.accept(sent)
 
 
 def let_in(ledger: Ledger, profile: Facts, sha256: str, tenant: str = TENANT) -> None:

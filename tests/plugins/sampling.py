@@ -19,6 +19,7 @@ from ingest.document import (
 )
 from ingest.ledger import Arrival, Judged, Ledger, Look, Rescan, people, samples, schema
 from tests.plugins.ledgers import ALL, LEASE, arrival, digest, outcome, source
+from tests.plugins.releases import taken
 
 #: Who may do what in these scenes; op17 scans, and p17 is the same person.
 ROLES = {
@@ -65,7 +66,7 @@ def accepted(
         profile=profile,
         profile_sha256=digest(repr(profile)),
     )
-    return ledger.accept(arrived).batch_id
+    return taken(ledger, arrived).batch_id
 
 
 def made(assignment: Assignment, cut: Sequence[Sequence[int]], flagged: set[int]) -> Outcome:

@@ -180,6 +180,14 @@ def test_each_condition_alone_keeps_the_paper(name: str, breach: dict[str, Any])
     assert all(text.strip().endswith(".") or ":" in text for _, text in missing(case))
 
 
+@pytest.mark.parametrize("state", ["open", "stopped", "refused", "pending"])
+def test_a_check_that_was_stopped_anew_keeps_the_paper(state: str) -> None:
+    case = dataclasses.replace(WHOLE, quality={"state": state})
+    assert [condition.name for condition, _ in missing(case)] == ["confirmed"]
+    for closed in ("passed", "confirmed"):
+        assert list(missing(dataclasses.replace(WHOLE, quality={"state": closed}))) == []
+
+
 @given(st.lists(st.sampled_from(SINGLE), min_size=1, max_size=6))
 def test_no_breach_makes_up_for_another(breaches: list[tuple[str, dict[str, Any]]]) -> None:
     """Breaches of different fields never heal one another, whichever come together."""

@@ -30,6 +30,7 @@ _PLAIN: Final = frozenset(
         "quality_opened",
         "quality_added",
         "quality_stopped",
+        "quality_resumed",
         "quality_closed",
     }
 )

@@ -134,7 +134,7 @@ def read(connection: sa.Connection, document_id: str, anchors: dict[str, Anchors
         cut=excerpts.cut_of(connection, batch_id),
         chains=chains,
         profile=excerpts.profile_of(connection, tenant, str(document["profile_sha256"])),
-        paper=excerpts.paper_of(connection, batch_id),
+        paper=excerpts.paper_of(connection, batch_id, document_id),
         procedures={row.sha256: row.name for row in procedures.texts(connection, tenant)},
         sample=_sample(connection, batch_id),
         evidence=found[0] if found else None,
