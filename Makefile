@@ -4,7 +4,8 @@ BIN := .venv/bin
 DATA ?= data
 PYTEST := $(BIN)/pytest
 # Tests of one module share servers and samples, so a module stays with one worker.
-WORKERS ?= 2
+# One more than cores: tests wait for servers, children and disks.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 
 .PHONY: help setup run test lint corpus torture bench accuracy fuzz lock clean
 .DEFAULT_GOAL := help

@@ -77,18 +77,19 @@ def worn(page: Image.Image, turn: float, noise: float, *, bitonal: bool) -> Pixe
     return np.asarray(np.clip(pixels, 0, 255), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("bitonal", [False, True])
-@pytest.mark.parametrize("turn", [0.0, 2.0, -2.0, 180.0, 182.0])
+@pytest.mark.parametrize(("title", "bitonal"), [("TRENNBLATT", False), ("DECKBLATT", True)])
+@pytest.mark.parametrize("turn", [-2.0, 182.0])
 @pytest.mark.parametrize("symbology", sheets.SYMBOLOGIES)
-def test_a_worn_sheet_says_what_was_printed(symbology: str, turn: float, bitonal: bool) -> None:
+def test_a_worn_sheet_says_what_was_printed(
+    symbology: str, turn: float, title: str, bitonal: bool
+) -> None:
     fields = SHORT if symbology == "code128" else SAID
-    for title in ("TRENNBLATT", "DECKBLATT"):
-        page = sheets.render_sheet(fields, 300, symbology, title)
-        pixels = worn(page, turn, 20, bitonal=bitonal)
-        found = examine(Frame(pixels=pixels, dpi=(300.0, 300.0), dpi_source="file", mode="L"))
-        assert found["separator"]["payload"] == {"SEP": "DOC", **fields}
-        assert found["patch"] == "T"
-        assert not found["separator_suspect"]
+    page = sheets.render_sheet(fields, 300, symbology, title)
+    pixels = worn(page, turn, 20, bitonal=bitonal)
+    found = examine(Frame(pixels=pixels, dpi=(300.0, 300.0), dpi_source="file", mode="L"))
+    assert found["separator"]["payload"] == {"SEP": "DOC", **fields}
+    assert found["patch"] == "T"
+    assert not found["separator_suspect"]
 
 
 def test_what_does_not_fit_into_a_code_is_not_printed_too_fine_to_read() -> None:
