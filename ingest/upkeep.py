@@ -19,12 +19,13 @@ import structlog
 from typing_extensions import override
 
 from ingest import clock
+from ingest.document import Family
 from ingest.errors import DigestMismatch, LedgerUnavailable, StoreUnavailable
 from ingest.ledger import Ledger, intermediates
 from ingest.ledger.anchors import publish
 from ingest.ledger.engine import be_patient, hold
 from ingest.ledger.integrity import anchor, to_anchor
-from ingest.ledger.logbook import Family, expire
+from ingest.ledger.logbook import expire
 from ingest.ledger.reading import has_batches, unknown
 from ingest.store.port import Store
 

@@ -257,3 +257,13 @@ def test_every_local_link_in_the_documents_leads_somewhere() -> None:
         if not re.match(r"[a-z]+:", target) and not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_the_command_line_starts_without_database_and_signatures() -> None:
+    """Whoever asks for help, or mistypes, waits for neither."""
+    heavy = ("sqlalchemy", "pyhanko", "pikepdf", "cv2", "ingest.ledger", "workers")
+    asked = f"import sys, ingest.cli; print([n for n in {heavy} if n in sys.modules])"
+    found = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert found.stdout.strip() == "[]"

@@ -15,7 +15,6 @@ from ingest.cli.app import App
 from ingest.document import Facts
 from ingest.errors import UsageError
 from ingest.hashtree import ALGORITHM
-from ingest.ledger import witness
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -25,9 +24,10 @@ if TYPE_CHECKING:
 
 #: Signatures of so many of a tenant's newest timestamps are verified at once.
 SIGNATURES: Final = 500
+#: As `ingest.ledger.witness` calls them.
 _KINDS: Final = {
-    witness.RECEIPT: ("Eingangsnachweis", "die Datei lag hier"),
-    witness.CAPTURE: ("Erfassungsnachweis", "die Abbilder lagen hier"),
+    "receipt": ("Eingangsnachweis", "die Datei lag hier"),
+    "capture": ("Erfassungsnachweis", "die Abbilder lagen hier"),
 }
 
 
@@ -50,6 +50,7 @@ def write_receipt_record(app: App, identifier: str, source: int | None, output: 
 
 
 def _receipt_record(app: App, identifier: str, source: int | None) -> bytes | None:
+    from ingest.ledger import witness
     from ingest.ledger.showing import find, locate
     from ingest.ledger.witnessed import proof
     from workers.evidence.assembly import proving
@@ -70,6 +71,7 @@ def statements(app: App, record: Facts) -> Iterator[tuple[str, bool, bool, str]]
     Each is a name, whether it passed, whether it had to, and German text. Without a root
     nothing is said, because nothing is claimed.
     """
+    from ingest.ledger import witness
     from ingest.ledger.witness_faults import faults
     from ingest.ledger.witnessed import proof
 

@@ -9,8 +9,7 @@ import click
 from console.texts import local_time
 from ingest.cli.app import App, print_json, with_app
 from ingest.cli.options import operator_option
-from ingest.document import Facts
-from ingest.ledger.logbook import Family, read
+from ingest.document import Facts, Family
 
 
 @click.command("log")
@@ -33,6 +32,8 @@ def log_(
 
     Sobald jemand die Rolle Revision hat, darf nur lesen, wer sie hat.
     """
+    from ingest.ledger.logbook import read
+
     wanted = tuple(Family(name) for name in families) or tuple(Family)
     with app.ledger.writing() as connection:
         entries = list(read(connection, app.tenant(tenant), operator, wanted))

@@ -138,7 +138,7 @@ def _start_channels(
 
 
 def _start_upkeep(app: App, stop: threading.Event) -> None:
-    from ingest.ledger.logbook import Family
+    from ingest.document import Family
     from ingest.upkeep import Upkeep
 
     tenants, anchors = tuple(app.settings.tenants), app.settings.anchors

@@ -5,6 +5,7 @@ This package imports nothing else of the project; everything else imports it.
 
 from __future__ import annotations
 
+from ingest.document.families import Family
 from ingest.document.kinds import PageRole, Priority, RenditionKind, Sides, SourceKind
 from ingest.document.omission import PUT_BACK, RESCANNED, left_out, replaced
 from ingest.document.paper import DIN_66399, PAPER_ENDS, PAPER_MOVES, PAPER_NAMES, REST, PaperStage
@@ -72,6 +73,7 @@ __all__ = [
     "Document",
     "Envelope",
     "Facts",
+    "Family",
     "FoundPage",
     "Outcome",
     "Page",

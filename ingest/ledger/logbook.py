@@ -13,13 +13,12 @@ digest stays, so that the chain still verifies. Nothing here counts or compares 
 from __future__ import annotations
 
 import datetime as dt
-import enum
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import NOT_RECORDED, Facts, Role
+from ingest.document import NOT_RECORDED, Facts, Family, Role
 from ingest.errors import UsageError
 from ingest.ledger import accepting, chains, installation, people, schema
 from ingest.ledger.engine import be_patient, hold
@@ -29,15 +28,6 @@ from ingest.ledger.showing import find
 
 _event, _payload = schema.event, schema.event_payload
 _ENTRY: Final = "logged"
-
-
-class Family(enum.StrEnum):
-    """What an entry is about."""
-
-    CONFIGURATION = "configuration"
-    USE = "use"
-    PROCESSING = "processing"
-    ERRORS = "errors"
 
 
 #: Events of documents and batches that belong to a family.

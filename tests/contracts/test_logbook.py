@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from ingest.document import Role
+from ingest.document import Family, Role
 from ingest.errors import UsageError
 from ingest.ledger import Ledger, logbook, people, schema
 from ingest.ledger.agreement import Examination
-from ingest.ledger.logbook import Family, chain_of
+from ingest.ledger.logbook import chain_of
 from tests.plugins.ledgers import ALL, LEASE, arrival, change, events, everything, rows, work
 
 _payload = schema.event_payload

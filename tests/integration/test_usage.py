@@ -10,9 +10,10 @@ from click.testing import CliRunner
 from ingest.cli import cli
 from ingest.cli.app import App
 from ingest.cli.usage import in_force
+from ingest.document import Family
 from ingest.errors import UsageError
 from ingest.ledger import open_ledger
-from ingest.ledger.logbook import Family, read
+from ingest.ledger.logbook import read
 from tests.plugins import ledgers
 
 
