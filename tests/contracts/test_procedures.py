@@ -80,7 +80,7 @@ def test_what_something_was_scanned_under_stays_until_that_is_gone(
     )
     receipt = ledger.accept(sent)
     release(ledger, ANNEX, "annex")
-    claim = claim_at(ledger, Step.NOTE)
+    claim = claim_at(ledger, Step.CHECKING)
     assert ledger.assignment(claim).procedure["annex_sha256"] == ANNEX.sha256
     with ledger.writing() as connection:
         releasing.withdraw(connection, TENANT, "klasse", by="LTG", reason="überholt")
