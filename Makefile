@@ -7,7 +7,7 @@ PYTEST := $(BIN)/pytest
 # One more than cores: tests wait for servers, children and disks.
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: help setup run test lint corpus torture bench accuracy fuzz lock clean
+.PHONY: help setup run test tests lint corpus torture bench accuracy fuzz lock clean
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -25,7 +25,10 @@ lint: setup ## style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint ## lint, then all tests but the long ones
+test: setup ## lint and, beside it, all tests but the long ones
+	@$(MAKE) --no-print-directory -j 2 lint tests
+
+tests: setup
 	$(PYTEST) -n $(WORKERS) --dist loadscope
 
 corpus: setup ## every real file of the corpus folder (SCANSTRASSE_CORPUS); SCANSTRASSE_TABLE=file writes what became of each

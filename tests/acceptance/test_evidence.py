@@ -12,30 +12,27 @@ import pytest
 import sqlalchemy as sa
 
 from ingest.ledger import open_ledger, schema
-from tests.acceptance.conftest import Install
 from tests.plugins import papers
 from tests.plugins.accounting import documents
-from tests.plugins.authority import Authority, root_file, serving
+from tests.plugins.authority import Authority, root_file
 from tests.plugins.evidence import Judge
 from tests.plugins.installation import Installation
 from workers.evidence.verification import NotProved, prove
 
 
-@pytest.fixture
-def authority() -> Iterator[Authority]:
-    with serving() as running:
-        yield running
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Installation]:
+    """An installation with an authority and two delivered letters, not yet secured.
 
-
-@pytest.fixture
-def house(install: Install, authority: Authority, tmp_path: Path) -> Installation:
-    """An installation with an authority and two delivered letters, not yet secured."""
-    roots = str(root_file(authority, tmp_path))
+    The tests of this module follow one another on it; the last of them alters and erases.
+    """
+    folder = tmp_path_factory.mktemp("house")
+    roots = str(root_file(authority, folder))
     sections = {
         "sealing": {"tsa_url": authority.url, "tsa_roots": roots},
         "evidence": {"every": "off", "capture_minutes": 0},
     }
-    made = install(sections=sections)
+    made = Installation(folder / "one", sections=sections)
     running = made.start()
     for name in ("Erika.png", "Otto.png"):
         made.drop(name, papers.png(f"Ein Brief von {name}"))
@@ -45,7 +42,8 @@ def house(install: Install, authority: Authority, tmp_path: Path) -> Installatio
         "two deliveries",
     )
     running.stop()
-    return made
+    yield made
+    made.end()
 
 
 def evidence_of(house: Installation, identifier: str) -> list[dict[str, Any]]:
@@ -95,27 +93,6 @@ def test_a_document_is_secured_exported_and_verified(
     assert "alle Hashbäume nachgerechnet" in whole.stdout
 
 
-def test_what_was_altered_is_found_and_what_was_erased_is_gone(house: Installation) -> None:
-    erika, otto = sorted(documents(house.list_json()), key=lambda row: str(row["source_name"]))
-    house.call("preserve")
-    said = ("--operator", "op17", "--reason", "Irrläufer", "--yes")
-    assert house.call("erase", erika["id"], *said).returncode == 0
-    (kept,) = evidence_of(house, otto["id"])
-    assert kept["passed"]
-    assert evidence_of(house, erika["id"]) == []
-    assert (standing(house)["secured"], standing(house)["waiting"]) == (1, 0)
-    assert house.call("verify").returncode == 0
-    ledger = open_ledger(f"sqlite:///{house.data / 'ledger.sqlite'}")
-    with ledger.writing() as connection:
-        connection.execute(sa.update(schema.evidence_leaf).values(members=b"\x01" * 64))
-    ledger.close()
-    (broken,) = evidence_of(house, otto["id"])
-    assert (broken["passed"], broken["required"]) == (False, True)
-    whole = house.call("verify")
-    assert whole.returncode == 3
-    assert f"Dokument {otto['id']}" in whole.stdout
-
-
 def test_bouncycastle_accepts_the_exported_record(
     house: Installation, authority: Authority, tmp_path: Path
 ) -> None:
@@ -135,3 +112,24 @@ def test_bouncycastle_accepts_the_exported_record(
     first, second = cases[::2]
     swapped = judge.opinions([(first[0], second[1]), (second[0], first[1])])
     assert [one.split()[0] for one in swapped] == ["refused", "refused"]
+
+
+def test_what_was_altered_is_found_and_what_was_erased_is_gone(house: Installation) -> None:
+    erika, otto = sorted(documents(house.list_json()), key=lambda row: str(row["source_name"]))
+    house.call("preserve")
+    said = ("--operator", "op17", "--reason", "Irrläufer", "--yes")
+    assert house.call("erase", erika["id"], *said).returncode == 0
+    (kept,) = evidence_of(house, otto["id"])
+    assert kept["passed"]
+    assert evidence_of(house, erika["id"]) == []
+    assert (standing(house)["secured"], standing(house)["waiting"]) == (1, 0)
+    assert house.call("verify").returncode == 0
+    ledger = open_ledger(f"sqlite:///{house.data / 'ledger.sqlite'}")
+    with ledger.writing() as connection:
+        connection.execute(sa.update(schema.evidence_leaf).values(members=b"\x01" * 64))
+    ledger.close()
+    (broken,) = evidence_of(house, otto["id"])
+    assert (broken["passed"], broken["required"]) == (False, True)
+    whole = house.call("verify")
+    assert whole.returncode == 3
+    assert f"Dokument {otto['id']}" in whole.stdout

@@ -152,7 +152,7 @@ def test_without_a_locked_file_a_password_changes_nothing(house: Installation) -
 @pytest.mark.parametrize(
     ("name", "secret"),
     [
-        ("docspell__encrypted-test123.pdf", "test123"),
+        pytest.param("docspell__encrypted-test123.pdf", "test123", marks=pytest.mark.torture),
         ("paperless-ngx__password-is-test.pdf", "test"),
     ],
 )

@@ -56,9 +56,7 @@ def selected(result: Result, page_words: kept.Words) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("degrees", "turn"), [(0.0, 0), (2.0, 0), (5.0, 0), (-5.0, 0), (3.0, 90), (-4.0, 180)]
-)
+@pytest.mark.parametrize(("degrees", "turn"), [(0.0, 0), (5.0, 0), (3.0, 90), (-4.0, 180)])
 def test_a_crooked_page_is_read_and_each_word_is_marked_where_it_stands(
     bench: Bench, degrees: float, turn: int
 ) -> None:

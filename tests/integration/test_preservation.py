@@ -6,7 +6,7 @@ import datetime as dt
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import sqlalchemy as sa
@@ -90,7 +90,14 @@ def test_once_in_a_period_and_so_many_under_one_timestamp(
     assert proofs(ledger) == [1] * 6
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+#: Each in itself is tested where the authority is asked (`test_sealing`); here a few do.
+_SOME: Final = frozenset({"silent", "web_page", "wrong_imprint", "expired", "broken_signature"})
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [one if one in _SOME else pytest.param(one, marks=pytest.mark.torture) for one in FAULTS],
+)
 def test_an_authority_that_is_wrong_in_any_way_secures_nothing(
     ledger: Ledger, settings: Settings, sound: Authority, fault: str
 ) -> None:
