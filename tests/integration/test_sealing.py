@@ -14,7 +14,13 @@ import pikepdf
 import pytest
 
 from ingest.document import Assignment, Outcome, RenditionKind, Step
-from ingest.errors import AuthorityUnavailable, Misconfigured, ToolFailed, UnsafeFolders
+from ingest.errors import (
+    AuthorityUnavailable,
+    CheckFailed,
+    Misconfigured,
+    ToolFailed,
+    UnsafeFolders,
+)
 from tests.plugins.authority import (
     FAULTS,
     SHORT_PATIENCE,
@@ -169,6 +175,22 @@ def test_our_own_file_that_cannot_be_signed_is_an_error_and_a_foreign_one_a_find
     outcome = sealing.perform(dataclasses.replace(assignment, document=foreign), desk.context())
     assert outcome.facts["level"] is None
     assert "fremde PDF" in outcome.facts["reason"]
+
+
+@pytest.mark.parametrize("lacking", ["pdf", "signable"])
+def test_from_high_integrity_on_a_scan_goes_on_sealed_or_not_at_all(
+    desk: Desk, lacking: str
+) -> None:
+    assignment = noted(desk)
+    protection = {"protection": {"integrity": "high"}}
+    assignment = dataclasses.replace(assignment, profile=assignment.profile | protection)
+    broken = desk.rendition(RenditionKind.NOTED, b"%PDF-1.7\nnonsense", "application/pdf")
+    renditions = {} if lacking == "pdf" else {RenditionKind.NOTED: broken}
+    facts = {"composition": {"rung": "repaired"}}
+    document = dataclasses.replace(of(assignment), renditions=renditions, facts=facts)
+    with pytest.raises(CheckFailed) as caught:
+        sealing.perform(dataclasses.replace(assignment, document=document), desk.context())
+    assert "geht ohne Sicherung nichts weiter" in caught.value.operator_text
 
 
 def test_a_timestamp_is_embedded_and_chains_to_the_configured_root(

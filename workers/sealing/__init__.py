@@ -64,10 +64,12 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     replacing = assignment.profile["treatment"] == "replacing" and require_note(
         assignment, document, context
     )
+    bound = replacing or _is_bound(assignment, document)
     if noted is None:
-        return _unsealed(
-            wanted, "keine PDF/A mit Scanvermerk vorhanden, das Original bleibt unverändert"
-        )
+        reason = "keine PDF/A mit Scanvermerk vorhanden, das Original bleibt unverändert"
+        if bound:
+            raise _unsealable(document, reason)
+        return _unsealed(wanted, reason)
     configured = context.settings.sealing
     require_means(assignment.profile, configured)
     with_what = means(assignment.profile["sealing"], configured, key_of(assignment, context))
@@ -75,7 +77,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     target = context.workspace / "sealed.pdf"
     validated = _seal(document, context.path(noted.sha256), target, with_what)
     if isinstance(validated, str):
-        if replacing:
+        if bound:
             raise _unsealable(document, validated)
         return _unsealed(wanted, validated)
     sealed = context.rendition(
@@ -141,10 +143,20 @@ def _seal(
         raise ToolFailed(f"document {document.id}: {error}", operator_text=text) from error
 
 
+def _is_bound(assignment: Assignment, document: Document) -> bool:
+    """Tell whether a scan goes on sealed or not at all: from high integrity on, copies too.
+
+    What others sent is never stopped for its form and goes on with the finding.
+    """
+    protection: Facts = assignment.profile.get("protection") or {}
+    electronic = assignment.batch.source(document.source).facts.get("electronic")
+    return protection.get("integrity") in ("high", "very_high") and not electronic
+
+
 def _unsealable(document: Document, refusal: str) -> CheckFailed:
     text = (
-        f"Dokument {document.id}: {refusal}. Ohne Sicherung wird kein Papier ersetzt. Bitte das "
-        "Papier neu scannen (als TIFF oder JPEG)."
+        f"Dokument {document.id}: {refusal}. In dieser Klasse geht ohne Sicherung nichts weiter "
+        "und wird kein Papier ersetzt. Bitte das Papier neu scannen (als TIFF oder JPEG)."
     )
     return CheckFailed(f"document {document.id}: {refusal}", operator_text=text)
 
