@@ -20,6 +20,7 @@ class Role(enum.StrEnum):
     DESTROYER = "destroyer"  #: destroys released paper
     ADMINISTRATOR = "administrator"  #: persons, roles, system
     AUDITOR = "auditor"  #: Revision, Datenschutz: reads the log, resolves a pseudonym
+    SECURITY_OFFICER = "security_officer"  #: decides what leaves quarantine
     AUDITOR_DEPUTY = "auditor_deputy"  #: stands in for them when a pseudonym is to be resolved
 
 
@@ -35,6 +36,7 @@ ROLE_NAMES: Final = MappingProxyType(
         Role.DESTROYER: "Durchführung der Vernichtung",
         Role.ADMINISTRATOR: "Administration",
         Role.AUDITOR: "Revision",
+        Role.SECURITY_OFFICER: "IT-Sicherheit",
         Role.AUDITOR_DEPUTY: "Vertretung der Revision",
     }
 )

@@ -96,6 +96,7 @@ def release(connection: sa.Connection, unit_id: str, decision: Decision) -> None
             _require_supervisor(connection, row, by)
         said: Facts = {"step": row.step, "unit": row.unit_id, "reason": reason}
         if row.standing == Standing.QUARANTINED:
+            people.require_if_given(connection, row.tenant, by, Role.SECURITY_OFFICER)
             openwork.change(connection, row, Standing.HELD)
             known = (row.reason_code, row.reason)
             openwork.mirror(connection, row, Standing.HELD, moment, known)

@@ -210,6 +210,19 @@ def person_behind(connection: sa.Connection, tenant: str, code: str) -> str | No
     return connection.execute(sa.select(_operator.c.person).where(*of_code)).scalar()
 
 
+def require_if_given(connection: sa.Connection, tenant: str, code: str, role: Role) -> None:
+    """Refuse an act by whoever is not entrusted with it, once anybody of the tenant is.
+
+    Where nobody has the role yet, any operator code acts and is recorded: a house without
+    registered people still has to get its post out of quarantine.
+
+    Raises:
+        UsageError: As `require_role`.
+    """
+    if is_given(connection, tenant, role):
+        require_role(connection, tenant, code, role)
+
+
 def require_apart(
     connection: sa.Connection,
     tenant: str,

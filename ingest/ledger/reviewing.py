@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import Facts, Step
+from ingest.document import Facts, Role, Step
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, schema
+from ingest.ledger import accepting, chains, people, schema
 from ingest.ledger.columns import clean_text
 from ingest.ledger.persons import require_code
 
@@ -46,7 +46,7 @@ def reviewed(connection: sa.Connection, document_id: str, by: str, reason: str) 
 
     Raises:
         UsageError: There is no such document, nobody asked for a look or somebody has looked,
-            or `by` is no operator code; nothing changed.
+            or `by` is no operator code, or no checker where there are any; nothing changed.
     """
     require_code(by, document_id)
     if not reason.strip():
@@ -59,6 +59,7 @@ def reviewed(connection: sa.Connection, document_id: str, by: str, reason: str) 
     if not row.review_open:
         text = f"Dokument {document_id} wartet auf keine Prüfung durch eine Person."
         raise UsageError(f"{document_id} waits for no review", operator_text=text)
+    people.require_if_given(connection, row.tenant, by, Role.CHECKER)
     moment = accepting.now(connection)
     connection.execute(_CLOSE, {"unit": row.id, "moment": moment})
     said = {"reason": reason, "codes": [entry["code"] for entry in reasons(row.facts)]}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.document import Role
+from ingest.document import Role, Standing, Step
 from ingest.errors import UsageError
 from ingest.ledger import Ledger, people
 from ingest.ledger.installation import chain_of
-from tests.plugins.ledgers import broken, events
+from tests.plugins.ledgers import arrival, broken, claim_at, events
 
 TENANT = "default"
 
@@ -91,3 +91,26 @@ def test_a_refused_change_leaves_nothing(ledger: Ledger) -> None:
     refused(ledger, "register", "Maria Muster", by="ADM")
     refused(ledger, "give", "XY", Role.CLERK, by="ADM")
     assert len(events(ledger, chain_of(TENANT))) == 5
+
+
+def test_a_role_that_somebody_has_is_asked_of_everybody(ledger: Ledger) -> None:
+    staff(ledger)
+    with ledger.writing() as connection:
+        people.require_if_given(connection, TENANT, "unbekannt", Role.SECURITY_OFFICER)
+        people.give(connection, TENANT, "KL", Role.SECURITY_OFFICER, by="ADM")
+        people.require_if_given(connection, TENANT, "KL", Role.SECURITY_OFFICER)
+    assert "nicht gemeldet" in refused(ledger, "require_if_given", "XY", Role.SECURITY_OFFICER)
+    assert "IT-Sicherheit" in refused(ledger, "require_if_given", "MM", Role.SECURITY_OFFICER)
+
+
+def test_only_the_security_officer_lets_out_of_quarantine(ledger: Ledger) -> None:
+    staff(ledger)
+    ledger.accept(arrival())
+    claim = claim_at(ledger, Step.INSPECTION)
+    texts = {"code": "dangerous", "operator_text": "Bombe", "message": "bomb"}
+    assert ledger.set_aside(claim, Standing.QUARANTINED, **texts)
+    with ledger.writing() as connection:
+        people.give(connection, TENANT, "KL", Role.SECURITY_OFFICER, by="ADM")
+    with pytest.raises(UsageError, match="MM"):
+        ledger.release(claim.unit_id, "MM", "harmlos")
+    ledger.release(claim.unit_id, "KL", "harmlos")
