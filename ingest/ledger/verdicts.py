@@ -18,6 +18,7 @@ from ingest.errors import UsageError
 from ingest.ledger import (
     accepting,
     chains,
+    drawing,
     judgement,
     openwork,
     people,
@@ -67,7 +68,7 @@ def verdict(connection: sa.Connection, document_id: str, look: Look) -> Judged:
     _require_whole(connection, row, member, sample, look)
     moment = accepting.now(connection)
     if not member.selected:
-        quality.select(connection, unit.batch_id, [unit.id], "named", moment)
+        drawing.select(connection, unit.batch_id, [unit.id], "named", moment)
     said = judgement.account_of(connection, row, look, good, apart)
     judgement.write(connection, row, look, {**said, "role": Role.CHECKER}, moment)
     if row.review_open:
@@ -148,11 +149,11 @@ def resume(connection: sa.Connection, batch_id: str, by: str, reason: str, *, fu
             "bitte »qa resume … --full«."
         )
         raise UsageError(f"need {sample.need} wants all", operator_text=text)
-    rest = connection.execute(quality.CHECKED, {"of_batch": unit.batch_id}).all()
+    rest = connection.execute(drawing.CHECKED, {"of_batch": unit.batch_id}).all()
     ids = {row.ordinal: row.document_id for row in rest}
     chosen = list(ids) if full else _larger(connection, sample, list(ids))
     documents = [ids[ordinal] for ordinal in sorted(chosen)]
-    quality.mark(connection, documents, "complete" if full else "sample")
+    drawing.mark(connection, documents, "complete" if full else "sample")
     quality.change(connection, unit.batch_id, state="open")
     said = {"full": full, "documents": documents, "reason": reason}
     moment = accepting.now(connection)
