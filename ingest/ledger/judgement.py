@@ -149,6 +149,25 @@ def require_reason(unit_id: str, reason: str) -> None:
         raise UsageError(f"no reason for {unit_id}", operator_text=text)
 
 
+def require_pages(document_id: str, wanted: Collection[int], pages: Collection[int]) -> None:
+    """Refuse page numbers that a document does not have."""
+    if unknown := sorted(set(wanted) - set(pages)):
+        names = ", ".join(map(str, unknown))
+        text = f"Dokument {document_id} hat keine Seite {names}; es hat {sorted(pages)}."
+        raise UsageError(f"{document_id} has no page {names}", operator_text=text)
+
+
+def require_flagged(document_id: str, flagged: Collection[int], judged: Collection[int]) -> None:
+    """Refuse a good verdict that leaves out a page that checking flagged (A.SC.8)."""
+    if missing := sorted(set(flagged) - set(judged)):
+        names = ", ".join(map(str, missing))
+        text = (
+            f"Dokument {document_id}: Die Prüfung hat Seiten gekennzeichnet, jede braucht ein "
+            f"Urteil. Es fehlt (--pages): {names}."
+        )
+        raise UsageError(f"flagged pages of {document_id}: {names}", operator_text=text)
+
+
 def account_of(
     connection: sa.Connection, row: Row, look: Look, good: bool, apart: bool | None
 ) -> Facts:

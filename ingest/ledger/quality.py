@@ -234,7 +234,7 @@ def checked(
     connection: sa.Connection, batch_id: str, document_id: str, facts: Facts, moment: dt.datetime
 ) -> None:
     """Note that a document, which waits now, can be judged; open or close what follows from it."""
-    flagged = sorted({page for why in reviewing.reasons(facts) for page in why["pages"]})
+    flagged = reviewing.flagged(facts)
     mine = _member.c.document_id == document_id
     changed = connection.execute(sa.update(_member).where(mine).values(flagged=flagged)).rowcount
     if not changed:

@@ -8,7 +8,7 @@ codes, in the transaction of the verdict: at "very high" refused, at "high" warn
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -107,7 +107,7 @@ def view(connection: sa.Connection, document_id: str, pages: Iterable[int], by: 
         )
         raise UsageError(f"views of {unit.id} are not noted", operator_text=text)
     wanted = sorted(set(pages))
-    _require_pages(unit.id, wanted, row.pages)
+    judgement.require_pages(unit.id, wanted, row.pages)
     known = set(connection.execute(judgement.SEEN, {"unit": unit.id, "of_code": by}).scalars())
     same = {"document_id": unit.id, "code": by, "tenant": row.tenant}
     new = [{**same, "page": page} for page in wanted if page not in known]
@@ -204,17 +204,11 @@ def _require_whole(
     if look.seen_sha256 not in (None, present):
         text = f"Dokument {row.id}: Angesehen wurde eine andere Fassung. Bitte neu ansehen."
         raise UsageError(f"another PDF of {row.id} was seen", operator_text=text)
-    _require_pages(row.id, look.pages, row.pages)
+    judgement.require_pages(row.id, look.pages, row.pages)
     if not judgement.is_good(look, member.match):
         judgement.require_reason(row.id, look.reason)
         return
-    if missing := sorted(set(member.flagged) - set(look.pages)):
-        names = ", ".join(map(str, missing))
-        text = (
-            f"Dokument {row.id}: Die Prüfung hat Seiten gekennzeichnet, jede braucht ein Urteil. "
-            f"Es fehlt (--pages): {names}."
-        )
-        raise UsageError(f"flagged pages of {row.id}: {names}", operator_text=text)
+    judgement.require_flagged(row.id, member.flagged, look.pages)
     seen = set(connection.execute(judgement.SEEN, {"unit": row.id, "of_code": look.by}).scalars())
     unseen = sorted(set(row.pages) - seen)
     if sample.need == "very_high" and unseen:
@@ -224,13 +218,6 @@ def _require_whole(
             f"Es fehlt (»qa view«): {names}."
         )
         raise UsageError(f"unseen pages of {row.id}: {names}", operator_text=text)
-
-
-def _require_pages(document_id: str, wanted: Collection[int], pages: Collection[int]) -> None:
-    if unknown := sorted(set(wanted) - set(pages)):
-        names = ", ".join(map(str, unknown))
-        text = f"Dokument {document_id} hat keine Seite {names}; es hat {sorted(pages)}."
-        raise UsageError(f"{document_id} has no page {names}", operator_text=text)
 
 
 def _larger(connection: sa.Connection, sample: Row, rest: list[int]) -> list[int]:
