@@ -82,3 +82,12 @@ def test_erasing_takes_what_was_said_and_keeps_the_chains(ledger: Ledger) -> Non
     with ledger.writing() as connection:
         erase(connection, batch, "op20", "Irrläufer")
     assert (broken(ledger), disagreements(ledger)) == ([], [])
+
+
+def test_a_batch_that_is_erased_whole_is_owed_nothing(ledger: Ledger) -> None:
+    staffed(ledger)
+    batch, _ = waiting(ledger, 2)
+    with ledger.writing() as connection:
+        erase(connection, batch, "op20", "Irrläufer")
+    assert shown(ledger, batch)["state"] == "passed"
+    assert (broken(ledger), disagreements(ledger)) == ([], [])
