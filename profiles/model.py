@@ -373,7 +373,7 @@ class Profile(Section):
                 self.protection.integrity,
                 means=self.sealing.means,
                 stamp=self.sealing.stamp,
-                share=self.quality.share,
+                quality=self.quality,
                 level=self.sealing.level,
                 minimum_dpi=self.checking.minimum_dpi,
             )

@@ -154,7 +154,7 @@ def too_weak(
     *,
     means: Means | None,
     stamp: str | None,
-    share: float,
+    quality: QualityRules,
     level: str | None,
     minimum_dpi: int,
 ) -> Iterator[str]:
@@ -164,9 +164,13 @@ def too_weak(
         yield f"Schutzbedarf {need} verlangt sealing.means qseal oder qes (TR-03138 A.AM.IN.H.1)"
     if measures.qualified_stamp and stamp != "qts":
         yield f'Schutzbedarf {need} verlangt sealing.stamp = "qts" (TR-03138 A.AM.IN.SH.2)'
-    if share < measures.smallest_share:
+    if quality.share < measures.smallest_share:
         least = f"{measures.smallest_share:g}"
         yield f"quality.share muss bei Schutzbedarf {need} mindestens {least} sein"
+    if (
+        measures.apart and quality.check == "by_clerk"
+    ):  # nobody would have to look at each page (SH.5)
+        yield f'Schutzbedarf {need} verlangt quality.check = "before_delivery"'
     if need != "normal" and level == "B-B":
         yield f'Schutzbedarf {need} verlangt sealing.level "B-T", "B-LT" oder "B-LTA"'
     if minimum_dpi < _LEAST_DPI:

@@ -169,11 +169,12 @@ def resume(app: App, identifier: str, operator: str, reason: str, *, full: bool)
 
 @qa.command()
 @click.argument("identifier", metavar="DOKUMENT")
+@click.option("--pages", callback=_pages, help="Beurteilte gekennzeichnete Seiten: 1-3,5.")
 @_look_options
 @with_app
-def result(app: App, identifier: str, **said: Any) -> int:
+def result(app: App, identifier: str, pages: tuple[int, ...], **said: Any) -> int:
     """Hält das Ergebnis der Sachbearbeitung zu einem zugestellten Dokument fest."""
-    judged = app.ledger.clerk_result(app.unit(identifier), _look(said))
+    judged = app.ledger.clerk_result(app.unit(identifier), _look(said, pages=pages))
     return _print_judged(judged, as_json=said["as_json"])
 
 

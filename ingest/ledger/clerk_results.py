@@ -6,14 +6,16 @@ back (BSI TR-03138 V1.5, A.NB.3); only then does it count as replacing (F 5.1).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from ingest.document import Role, Stage
 from ingest.errors import UsageError
-from ingest.ledger import accepting, confirming, judgement, people, quality, schema
+from ingest.ledger import accepting, confirming, judgement, people, quality, reviewing, schema
 from ingest.ledger.judgement import Judged, Look
+from profiles.protection import highest
 
 Row = sa.Row[Any]
 _member, _document = schema.quality_document, schema.document
@@ -35,8 +37,9 @@ def clerk_result(connection: sa.Connection, document_id: str, look: Look) -> Jud
     paper is kept.
 
     Raises:
-        UsageError: Another class, not delivered, judged before, not a clerk, or no reason for
-            a mismatch; nothing changed.
+        UsageError: Another class, not delivered, judged before, not a clerk or (need "very
+            high" of the batch) whoever scanned, a page the document does not have, a flagged
+            page without verdict, or no reason for a mismatch; nothing changed.
     """
     unit = judgement.document_of(connection, document_id)
     row = connection.execute(_ONE, {"unit": unit.id}).one()
@@ -51,21 +54,30 @@ def clerk_result(connection: sa.Connection, document_id: str, look: Look) -> Jud
         text = f"Zu Dokument {unit.id} liegt das Ergebnis schon vor."
         raise UsageError(f"{unit.id} has its result", operator_text=text)
     people.require_role(connection, row.tenant, look.by, Role.CLERK)
-    apart = judgement.apart_of(connection, row, look.by, rules.need)
+    need = highest(iter([rules.need, (batch.protection or {}).get("integrity", rules.need)]))
+    apart = judgement.apart_of(connection, row, look.by, need)
     good = judgement.is_good(look, rules.quality.match)
-    if not good:
-        judgement.require_reason(unit.id, look.reason)
+    flagged = reviewing.flagged(row.facts)
+    _require_whole(row, flagged, look, good=good)
     moment = accepting.now(connection)
     member = {"document_id": unit.id, "batch_id": row.batch_id, "tenant": row.tenant}
-    member |= {"rule": quality.BY_CLERK, "need": rules.need, "match": rules.quality.match}
-    member |= {"selected": 1, "why": "clerk", "flagged": [], "pages": []}
+    member |= {"rule": quality.BY_CLERK, "need": need, "match": rules.quality.match}
+    member |= {"selected": 1, "why": "clerk", "flagged": flagged, "pages": []}
     connection.execute(sa.insert(_member), member)
     said = judgement.account_of(connection, row, look, good, apart)
     judgement.write(connection, row, look, {**said, "role": Role.CLERK}, moment)
     confirming.begin(connection, row, moment)
     state = "confirmed" if good else "refused"
-    warning = judgement.warning(rules.need, apart=apart)
+    warning = judgement.warning(need, apart=apart)
     return Judged(document=unit.id, good=good, state=state, warning=warning)
+
+
+def _require_whole(row: Row, flagged: Sequence[int], look: Look, *, good: bool) -> None:
+    judgement.require_pages(row.id, look.pages, row.pages)
+    if good:
+        judgement.require_flagged(row.id, flagged, look.pages)
+    else:
+        judgement.require_reason(row.id, look.reason)
 
 
 def _require_delivered(row: Row) -> None:

@@ -13,14 +13,13 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import CONFIRMATION, NOT_RECORDED, Facts, Role, Standing, UnitKind
+from ingest.document import CONFIRMATION, NOT_RECORDED, Facts, Standing, UnitKind
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, opening, openwork, people, quality, schema
+from ingest.ledger import accepting, chains, opening, openwork, overriding, people, quality, schema
 from ingest.ledger.columns import clean_text
 from ingest.ledger.moves import move
 from ingest.ledger.persons import require_code
 from ingest.ledger.terms import Opened, Present
-from profiles.protection import MEASURES
 
 Row = sa.Row[Any]
 
@@ -42,17 +41,6 @@ _STANDINGS: Final = {
 }
 #: Settings that are used where they are entered; the ledger keeps neither name nor value.
 _SECRETS: Final = ("password", "passwort", "kennwort", "secret", "pin")
-_PROFILE: Final = (
-    sa.select(schema.profile_version.c.content)
-    .join(
-        schema.batch,
-        sa.and_(
-            schema.batch.c.tenant == schema.profile_version.c.tenant,
-            schema.batch.c.profile_sha256 == schema.profile_version.c.sha256,
-        ),
-    )
-    .where(schema.batch.c.id == sa.bindparam("unit"))
-)
 _ENDED: Final = (
     sa.select(schema.batch.c.standing).where(schema.batch.c.id == sa.bindparam("unit")),
     sa.select(schema.document.c.standing).where(schema.document.c.id == sa.bindparam("unit")),
@@ -81,8 +69,9 @@ def release(connection: sa.Connection, unit_id: str, decision: Decision) -> None
 
     Raises:
         UsageError: The unit is unknown, or neither held nor quarantined, or `by` is no operator
-            code, or no known person where the class needs one's release, or something was
-            opened for work that no longer needs it; nothing changed.
+            code, or no known person where the class needs one's release, or no supervisor where
+            a count is passed over that the need demands, or something was opened for work that
+            no longer needs it; nothing changed.
         ToolFailed: The store does not hold an opened copy; nothing may be committed.
     """
     by, reason = decision.by, decision.reason
@@ -92,8 +81,7 @@ def release(connection: sa.Connection, unit_id: str, decision: Decision) -> None
     settings = shown(decision.settings)
     for row in _chosen(connection, unit_id, allowed, "freigegeben")[1]:
         _refuse_judged(row, "freigegeben")
-        if settings.get("count") == "accepted":
-            _require_supervisor(connection, row, by)
+        overriding.require_entitled(connection, row, by, settings)
         said: Facts = {"step": row.step, "unit": row.unit_id, "reason": reason}
         if row.standing == Standing.QUARANTINED:
             people.require_if_given(connection, row.tenant, by, Role.SECURITY_OFFICER)
@@ -176,18 +164,6 @@ def reject(connection: sa.Connection, unit_id: str, by: str, reason: str) -> Non
     chains.append(connection, unit, moment, chains.Entry("rejected", said, by))
     if sampled is not None:
         quality.settle(connection, sampled, moment)
-
-
-def _require_supervisor(connection: sa.Connection, row: Row, by: str) -> None:
-    """Let nobody but a supervisor pass over a count that the class demands (A.DV.2, A.NB.3).
-
-    Raises:
-        UsageError: The batch's class is counted and `by` is no supervisor.
-    """
-    content = connection.execute(_PROFILE, {"unit": row.batch_id}).scalar_one()
-    rules = quality.rules_of(content)
-    if rules is not None and MEASURES[rules.need].counted:
-        people.require_role(connection, row.tenant, by, Role.SUPERVISOR)
 
 
 def _refuse_judged(row: Row, wish: str) -> None:

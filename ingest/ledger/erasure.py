@@ -126,7 +126,7 @@ def erase(
         work.withdrawn = {row.id: _taken_back(connection, row, withdraw) for row in chosen}
     paperunits.forget(connection, batch, None if whole else {row.ordinal for row in chosen}, by)
     free = work.all_of(chosen) if whole else work.some_of(chosen, rest)
-    if sampled and not whole:  # the others do not wait for what is gone
+    if sampled:  # nobody waits for what is gone
         quality.settle(connection, batch.id, accepting.now(connection))
     return free
 

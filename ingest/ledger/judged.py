@@ -9,7 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import Facts
-from ingest.ledger import quality, sampler
+from ingest.ledger import drawing, quality, sampler
 from ingest.ledger.judgement import JUDGED
 
 Row = sa.Row[Any]
@@ -63,6 +63,7 @@ def _drawn(sample: Row, members: Sequence[Row], events: Sequence[Row]) -> Iterat
         yield "Qualitätssicherung: Anzusehen sind andere Dokumente, als die Ereignisse nennen"
     if opened := said.get(quality.OPENED):
         yield from _reproduced(sample, opened)
+        yield from _substituted(opened["seed"], events)
 
 
 def _reproduced(sample: Row, opened: Facts) -> Iterator[str]:
@@ -75,12 +76,22 @@ def _reproduced(sample: Row, opened: Facts) -> Iterator[str]:
         yield "Qualitätssicherung: Die Stichprobe folgt nicht aus ihrem Startwert"
 
 
+def _substituted(seed: str, events: Sequence[Row]) -> Iterator[str]:
+    for event in events:
+        said = event.payload
+        if event.kind != drawing.ADDED or said["why"] != drawing.REPLACED:
+            continue
+        drawn = sorted(sampler.order(seed, said["rest"])[: len(said["drawn"])])
+        if said["drawn"] != drawn or len(said["documents"]) != len(drawn):
+            yield "Qualitätssicherung: Nachgezogene Dokumente folgen nicht aus dem Startwert"
+
+
 def _named(events: Sequence[Row]) -> set[str]:
     named: set[str] = set()
     for event in events:
         if event.kind == quality.OPENED:
             named |= {*event.payload["drawn"].values(), *event.payload["flagged"].values()}
-        elif event.kind in (quality.ADDED, quality.RESUMED):
+        elif event.kind in (drawing.ADDED, quality.RESUMED):
             named |= set(event.payload["documents"])
     return named
 

@@ -6,16 +6,17 @@ Shared by verdicts before delivery and by the results of clerks afterwards.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import NOT_RECORDED, RESCANNED, Facts, RenditionKind, Step, UnitKind
+from ingest.document import NOT_RECORDED, Facts, RenditionKind, UnitKind
 from ingest.errors import UsageError
 from ingest.ledger import chains, people, schema
 from ingest.ledger.columns import clean_text
+from ingest.ledger.makers import scanned_by
 from ingest.ledger.showing import Unit, find
 from profiles.protection import MEASURES, highest
 
@@ -88,35 +89,44 @@ def document_of(connection: sa.Connection, document_id: str) -> Unit:
     return unit
 
 
-def scanned_by(batch: Row, document: Row) -> set[str]:
-    """Return the codes of all who scanned a document: its stack, its sheet's word, rescans."""
-    said: Facts = document.facts.get(Step.SEPARATION, {})
-    codes = {str(said.get("operator") or batch.operator or NOT_RECORDED)}
-    return codes | {str(entry["by"]) for entry in said.get(RESCANNED, ())}
-
-
 def apart_of(connection: sa.Connection, row: Row, by: str, need: str) -> bool | None:
     """Tell whether somebody else scanned, None where that is not known.
+
+    Whoever scanned may have left since: a code stands for the same person years later.
 
     Raises:
         UsageError: The need demands that it is known, and so.
     """
     batch = connection.execute(_BATCH, {"of_batch": row.batch_id}).one()
-    scanners = scanned_by(batch, row)
+    codes = [code or NOT_RECORDED for code in scanned_by(batch.operator, row.facts)]
+    persons = {code: people.person_behind(connection, row.tenant, code) for code in codes}
     if MEASURES[highest(iter([need]))].apart:
-        if NOT_RECORDED in scanners:
-            text = (
-                f"Dokument {row.id}: Wer gescannt hat, ist nicht erfasst; Schutzbedarf {need} "
-                "verlangt aber, dass eine andere Person prüft. Bitte neu scannen, mit Kürzel."
-            )
-            raise UsageError(f"scanner of {row.id} is not known", operator_text=text)
-        for code in sorted(scanners):
-            people.require_apart(connection, row.tenant, {"Scannen": code, "Prüfung": by})
+        _require_known(row.id, persons, need)
+        for code in sorted(codes):
+            done = {"Scannen": code}
+            people.require_apart(connection, row.tenant, {"Prüfung": by}, done=done)
         return True
-    if not all(people.is_registered(connection, row.tenant, code) for code in scanners):
-        return None
-    persons = {people.person_of(connection, row.tenant, code) for code in scanners}
-    return people.person_of(connection, row.tenant, by) not in persons
+    if people.person_of(connection, row.tenant, by) in persons.values():
+        return False
+    return None if None in persons.values() else True
+
+
+def _require_known(document_id: str, persons: Mapping[str, str | None], need: str) -> None:
+    unknown = sorted(code for code, person in persons.items() if person is None)
+    if NOT_RECORDED in unknown:
+        text = (
+            f"Dokument {document_id}: Wer gescannt hat, ist nicht erfasst; Schutzbedarf {need} "
+            "verlangt aber, dass eine andere Person prüft. Bitte neu einliefern, mit Kürzel."
+        )
+        raise UsageError(f"scanner of {document_id} is not known", operator_text=text)
+    if unknown:
+        names = ", ".join(unknown)
+        text = (
+            f"Dokument {document_id}: Gescannt hat {names}; {names} ist nicht gemeldet. "
+            f"Schutzbedarf {need} verlangt, dass eine andere Person prüft: bitte das Kürzel mit "
+            "»people add« melden lassen."
+        )
+        raise UsageError(f"scanner {names} is not registered", operator_text=text)
 
 
 def warning(need: str, *, apart: bool | None) -> str | None:
@@ -137,6 +147,25 @@ def require_reason(unit_id: str, reason: str) -> None:
     if not reason.strip():
         text = f"{unit_id}: Es fehlt die Angabe --reason (Grund)."
         raise UsageError(f"no reason for {unit_id}", operator_text=text)
+
+
+def require_pages(document_id: str, wanted: Collection[int], pages: Collection[int]) -> None:
+    """Refuse page numbers that a document does not have."""
+    if unknown := sorted(set(wanted) - set(pages)):
+        names = ", ".join(map(str, unknown))
+        text = f"Dokument {document_id} hat keine Seite {names}; es hat {sorted(pages)}."
+        raise UsageError(f"{document_id} has no page {names}", operator_text=text)
+
+
+def require_flagged(document_id: str, flagged: Collection[int], judged: Collection[int]) -> None:
+    """Refuse a good verdict that leaves out a page that checking flagged (A.SC.8)."""
+    if missing := sorted(set(flagged) - set(judged)):
+        names = ", ".join(map(str, missing))
+        text = (
+            f"Dokument {document_id}: Die Prüfung hat Seiten gekennzeichnet, jede braucht ein "
+            f"Urteil. Es fehlt (--pages): {names}."
+        )
+        raise UsageError(f"flagged pages of {document_id}: {names}", operator_text=text)
 
 
 def account_of(

@@ -26,7 +26,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import ENDS, Facts, Stage, Standing, Step
-from ingest.ledger import chains, openwork, reviewing, sampler, schema
+from ingest.ledger import chains, drawing, openwork, reviewing, sampler, schema
 from ingest.ledger.engine import hold
 from profiles.protection import MEASURES, Need, QualityRules, highest
 
@@ -41,13 +41,12 @@ _sample, _member, _document, _claim = (
 #: Why work waits, and why a document is held, as reason codes.
 WAITS: Final = "quality"
 REFUSED: Final = "quality_refused"
-BEFORE_DELIVERY: Final = "before_delivery"
+BEFORE_DELIVERY: Final = drawing.BEFORE_DELIVERY
 BY_CLERK: Final = "by_clerk"
 
 #: Events of the batch.
 COMMITTED: Final = "quality_committed"
 OPENED: Final = "quality_opened"
-ADDED: Final = "quality_added"
 STOPPED: Final = "quality_stopped"
 RESUMED: Final = "quality_resumed"
 CLOSED: Final = "quality_closed"
@@ -81,19 +80,6 @@ _UNFINISHED = (
     .order_by(_document.c.ordinal.desc())
     .limit(1)
 )
-#: Documents of a batch that could be drawn and are not, in order.
-CHECKED: Final = (
-    sa.select(_member.c.document_id, _member.c.flagged, _document.c.ordinal)
-    .join(_document, _member.c.document_id == _document.c.id)
-    .where(
-        _document.c.batch_id == sa.bindparam("of_batch"),
-        _document.c.stage == Stage.CHECKED,
-        _document.c.standing == Standing.WAITING,
-        _member.c.rule == BEFORE_DELIVERY,
-        _member.c.selected == 0,
-    )
-    .order_by(_document.c.ordinal)
-)
 _OWED = (
     sa.select(_member.c.document_id)
     .join(_document, _member.c.document_id == _document.c.id)
@@ -117,6 +103,11 @@ _RELEASED = (
     )
     .order_by(_claim.c.id)
 )
+_LOOKED_INTO = sa.exists().where(
+    _member.c.batch_id == _sample.c.batch_id,
+    _member.c.rule == BEFORE_DELIVERY,
+    _member.c.judged_at.is_not(None),
+)
 _HISTORY = (
     sa.select(_sample.c.faults)
     .where(
@@ -124,7 +115,7 @@ _HISTORY = (
         _sample.c.profile == sa.bindparam("of_profile"),
         _sample.c.opened_at.is_not(None),
         _sample.c.population > 0,
-        sa.or_(_sample.c.state == "passed", _sample.c.faults > 0),
+        sa.or_(sa.and_(_sample.c.state == "passed", _LOOKED_INTO), _sample.c.faults > 0),
     )
     .order_by(_sample.c.opened_at.desc())
     .limit(sa.bindparam("newest", type_=sa.Integer))
@@ -243,39 +234,15 @@ def checked(
     connection: sa.Connection, batch_id: str, document_id: str, facts: Facts, moment: dt.datetime
 ) -> None:
     """Note that a document, which waits now, can be judged; open or close what follows from it."""
-    flagged = sorted({page for why in reviewing.reasons(facts) for page in why["pages"]})
+    flagged = reviewing.flagged(facts)
     mine = _member.c.document_id == document_id
     changed = connection.execute(sa.update(_member).where(mine).values(flagged=flagged)).rowcount
     if not changed:
         return
     sample = connection.execute(_SAMPLE, {"of_batch": batch_id}).one()
     if sample.state != "committed":
-        select(connection, batch_id, [document_id], "late", moment)
+        drawing.select(connection, batch_id, [document_id], "late", moment)
     settle(connection, batch_id, moment)
-
-
-def select(
-    connection: sa.Connection,
-    batch_id: str,
-    documents: Sequence[str],
-    why: str,
-    moment: dt.datetime,
-) -> None:
-    """Let documents be looked at by a person, each that is not yet, and say why."""
-    chosen = sa.and_(_member.c.document_id.in_(documents), _member.c.selected == 0)
-    new = sorted(connection.execute(sa.select(_member.c.document_id).where(chosen)).scalars())
-    if not new:
-        return
-    mark(connection, new, why)
-    said = {"documents": new, "why": why}
-    chains.append(connection, batch_id, moment, chains.Entry(ADDED, said))
-
-
-def mark(connection: sa.Connection, documents: Sequence[str], why: str) -> None:
-    """Let documents be looked at; the caller appends the event that says so."""
-    for begin in range(0, len(documents), 500):
-        chosen = _member.c.document_id.in_(documents[begin : begin + 500])
-        connection.execute(sa.update(_member).where(chosen).values(selected=1, why=why))
 
 
 def succeed(
@@ -292,7 +259,7 @@ def succeed(
     connection.execute(sa.insert(_member), row)
     sample = connection.execute(_SAMPLE, {"of_batch": batch.id}).one()
     if sample.state != "committed":
-        select(connection, batch.id, [new_id], "revised", moment)
+        drawing.select(connection, batch.id, [new_id], "revised", moment)
     settle(connection, batch.id, moment)
 
 
@@ -304,7 +271,9 @@ def settle(connection: sa.Connection, batch_id: str, moment: dt.datetime) -> Non
     if state == "committed" and connection.execute(_UNFINISHED, of_batch).first() is None:
         _open(connection, sample, moment)
         state = "open"
-    if state == "open" and connection.execute(_OWED, of_batch).first() is None:
+    if state == "open":
+        drawing.substitute(connection, connection.execute(_SAMPLE, of_batch).one(), moment)
+    if _is_over(connection, batch_id, state):
         _close(connection, batch_id, moment)
         state = "passed"
     if state == "passed":
@@ -314,8 +283,15 @@ def settle(connection: sa.Connection, batch_id: str, moment: dt.datetime) -> Non
             openwork.mirror(connection, row, Standing.READY, moment)
 
 
+def _is_over(connection: sa.Connection, batch_id: str, state: str) -> bool:
+    """Tell whether nothing is owed, or nothing is there any more of which anything could be."""
+    if state == "stopped":
+        return drawing.remaining(connection, batch_id) == 0
+    return state == "open" and connection.execute(_OWED, {"of_batch": batch_id}).first() is None
+
+
 def _open(connection: sa.Connection, sample: Row, moment: dt.datetime) -> None:
-    found = connection.execute(CHECKED, {"of_batch": sample.batch_id}).all()
+    found = connection.execute(drawing.CHECKED, {"of_batch": sample.batch_id}).all()
     ids = {row.ordinal: row.document_id for row in found}
     share = sampler.share_now(
         sample.need, sample.share, sample.clean_batches, _faulty(connection, sample)
@@ -323,8 +299,8 @@ def _open(connection: sa.Connection, sample: Row, moment: dt.datetime) -> None:
     size = sampler.size(len(ids), share, sample.minimum)
     drawn = sorted(sampler.order(sample.seed, ids)[:size])
     flagged = [row.ordinal for row in found if row.flagged and row.ordinal not in set(drawn)]
-    mark(connection, [ids[ordinal] for ordinal in drawn], "sample")
-    mark(connection, [ids[ordinal] for ordinal in flagged], "flagged")
+    drawing.mark(connection, [ids[ordinal] for ordinal in drawn], "sample")
+    drawing.mark(connection, [ids[ordinal] for ordinal in flagged], "flagged")
     fields = {"state": "open", "applied": share, "population": len(ids), "size": size}
     change(connection, sample.batch_id, opened_at=moment, **fields)
     said: Facts = {

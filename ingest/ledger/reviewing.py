@@ -41,6 +41,11 @@ def reasons(facts: Facts) -> list[Facts]:
     return found
 
 
+def flagged(facts: Facts) -> list[int]:
+    """Return the pages of a document that checking flagged, by arrival number."""
+    return sorted({page for why in reasons(facts) for page in why["pages"]})
+
+
 def reviewed(connection: sa.Connection, document_id: str, by: str, reason: str) -> None:
     """Note that a person looked at a document; what they found is their `reason`.
 

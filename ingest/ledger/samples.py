@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from ingest.document import ENDS, RESCANNED, Facts, Standing, Step
 from ingest.errors import UsageError
-from ingest.ledger import quality, sampler, schema
+from ingest.ledger import drawing, quality, sampler, schema
 from ingest.ledger.reading import moment
 
 Row = sa.Row[Any]
@@ -94,7 +94,7 @@ def told(connection: sa.Connection, document: Row, content: Facts) -> Facts:
         "mode": "complete" if complete else "sample",
         "state": _state(sample, member),
         "need": sample.need,
-        "sample": _drawn(sample),
+        "sample": _drawn(connection, sample),
         "checked_by": sorted(connection.execute(_CHECKED_BY, of_batch).scalars()),
     }
 
@@ -106,19 +106,20 @@ def _state(sample: Row, member: Row) -> str:
     return "passed" if sample.state == "passed" and not owed else "open"
 
 
-def _drawn(sample: Row) -> Facts | None:
-    """Return how a sample was drawn, None before it was."""
+def _drawn(connection: sa.Connection, sample: Row) -> Facts | None:
+    """Return what was looked at of what is there by how it was drawn, None before it was."""
     if sample.opened_at is None:
         return None
+    size, population = drawing.looked_at(connection, sample.batch_id)
     return {
-        "size": sample.size,
-        "population": sample.population,
+        "size": size,
+        "population": population,
         "share": sample.applied,
         "seed": sample.seed,
         "seed_sha256": sample.seed_sha256,
         "committed_at": moment(sample.committed_at),
         "closed_at": moment(sample.closed_at),
-        "detection": sampler.detections(sample.population, sample.size),
+        "detection": sampler.detections(population, size),
     }
 
 

@@ -8,7 +8,7 @@ codes, in the transaction of the verdict: at "very high" refused, at "high" warn
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from ingest.errors import UsageError
 from ingest.ledger import (
     accepting,
     chains,
+    drawing,
     judgement,
     openwork,
     people,
@@ -67,7 +68,7 @@ def verdict(connection: sa.Connection, document_id: str, look: Look) -> Judged:
     _require_whole(connection, row, member, sample, look)
     moment = accepting.now(connection)
     if not member.selected:
-        quality.select(connection, unit.batch_id, [unit.id], "named", moment)
+        drawing.select(connection, unit.batch_id, [unit.id], "named", moment)
     said = judgement.account_of(connection, row, look, good, apart)
     judgement.write(connection, row, look, {**said, "role": Role.CHECKER}, moment)
     if row.review_open:
@@ -106,7 +107,7 @@ def view(connection: sa.Connection, document_id: str, pages: Iterable[int], by: 
         )
         raise UsageError(f"views of {unit.id} are not noted", operator_text=text)
     wanted = sorted(set(pages))
-    _require_pages(unit.id, wanted, row.pages)
+    judgement.require_pages(unit.id, wanted, row.pages)
     known = set(connection.execute(judgement.SEEN, {"unit": unit.id, "of_code": by}).scalars())
     same = {"document_id": unit.id, "code": by, "tenant": row.tenant}
     new = [{**same, "page": page} for page in wanted if page not in known]
@@ -148,11 +149,11 @@ def resume(connection: sa.Connection, batch_id: str, by: str, reason: str, *, fu
             "bitte »qa resume … --full«."
         )
         raise UsageError(f"need {sample.need} wants all", operator_text=text)
-    rest = connection.execute(quality.CHECKED, {"of_batch": unit.batch_id}).all()
+    rest = connection.execute(drawing.CHECKED, {"of_batch": unit.batch_id}).all()
     ids = {row.ordinal: row.document_id for row in rest}
     chosen = list(ids) if full else _larger(connection, sample, list(ids))
     documents = [ids[ordinal] for ordinal in sorted(chosen)]
-    quality.mark(connection, documents, "complete" if full else "sample")
+    drawing.mark(connection, documents, "complete" if full else "sample")
     quality.change(connection, unit.batch_id, state="open")
     said = {"full": full, "documents": documents, "reason": reason}
     moment = accepting.now(connection)
@@ -203,17 +204,11 @@ def _require_whole(
     if look.seen_sha256 not in (None, present):
         text = f"Dokument {row.id}: Angesehen wurde eine andere Fassung. Bitte neu ansehen."
         raise UsageError(f"another PDF of {row.id} was seen", operator_text=text)
-    _require_pages(row.id, look.pages, row.pages)
+    judgement.require_pages(row.id, look.pages, row.pages)
     if not judgement.is_good(look, member.match):
         judgement.require_reason(row.id, look.reason)
         return
-    if missing := sorted(set(member.flagged) - set(look.pages)):
-        names = ", ".join(map(str, missing))
-        text = (
-            f"Dokument {row.id}: Die Prüfung hat Seiten gekennzeichnet, jede braucht ein Urteil. "
-            f"Es fehlt (--pages): {names}."
-        )
-        raise UsageError(f"flagged pages of {row.id}: {names}", operator_text=text)
+    judgement.require_flagged(row.id, member.flagged, look.pages)
     seen = set(connection.execute(judgement.SEEN, {"unit": row.id, "of_code": look.by}).scalars())
     unseen = sorted(set(row.pages) - seen)
     if sample.need == "very_high" and unseen:
@@ -223,13 +218,6 @@ def _require_whole(
             f"Es fehlt (»qa view«): {names}."
         )
         raise UsageError(f"unseen pages of {row.id}: {names}", operator_text=text)
-
-
-def _require_pages(document_id: str, wanted: Collection[int], pages: Collection[int]) -> None:
-    if unknown := sorted(set(wanted) - set(pages)):
-        names = ", ".join(map(str, unknown))
-        text = f"Dokument {document_id} hat keine Seite {names}; es hat {sorted(pages)}."
-        raise UsageError(f"{document_id} has no page {names}", operator_text=text)
 
 
 def _larger(connection: sa.Connection, sample: Row, rest: list[int]) -> list[int]:

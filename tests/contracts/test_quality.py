@@ -10,8 +10,19 @@ import sqlalchemy as sa
 
 from ingest.document import Standing, Step
 from ingest.errors import UsageError
-from ingest.ledger import Claim, Ledger, sampler, schema
-from tests.plugins.ledgers import ALL, LEASE, broken, claim_at, events, outcome, payload, rows
+from ingest.ledger import Claim, Ledger, sampler, samples, schema
+from ingest.ledger.erasure import erase
+from tests.plugins.ledgers import (
+    ALL,
+    LEASE,
+    broken,
+    change,
+    claim_at,
+    events,
+    outcome,
+    payload,
+    rows,
+)
 from tests.plugins.revisions import disagreements
 from tests.plugins.sampling import (
     accepted,
@@ -176,3 +187,54 @@ def test_of_two_last_documents_one_opens_the_check_and_of_two_last_verdicts_one_
     kinds = [kind for kind in events(ledger, batch) if kind.startswith("quality")]
     assert kinds == ["quality_committed", "quality_opened", "quality_closed"]
     assert_in_order(ledger)
+
+
+def test_who_steps_in_for_a_drawn_document_that_is_gone_follows_from_the_seed(
+    ledger: Ledger,
+) -> None:
+    staffed(ledger)
+    batch, documents = waiting(ledger, 4)
+    told = payload(ledger, "quality_opened")
+    first, second, third, last = sampler.order(told["seed"], told["population"])
+    with ledger.writing() as connection:
+        erase(connection, documents[first - 1], "op20", "Irrläufer")
+    found = shown(ledger, batch)
+    assert (found["state"], found["owed"]) == ("open", [documents[second - 1]])
+    assert payload(ledger, "quality_added")["why"] == "replaced"
+    assert_in_order(ledger)
+    assert judge(ledger, documents[second - 1]).state == "passed"
+    with ledger.reading() as connection:
+        row = next(r for r in rows(ledger, schema.document) if r.id == documents[third - 1])
+        quality = samples.told(connection, row, replacing())
+    assert (quality["sample"]["size"], quality["sample"]["population"]) == (1, 3)
+    assert (quality["state"], quality["checked_by"]) == ("passed", ["op18"])
+    run(ledger)
+    done = dict(zip(documents, standings(ledger, batch), strict=True))
+    assert {done[documents[n - 1]] for n in (second, third, last)} == {DONE}
+    assert_in_order(ledger)
+    table = schema.event_payload
+    seq = next(r.seq for r in rows(ledger, schema.event) if r.kind == "quality_added")
+    wrong = {**payload(ledger, "quality_added"), "drawn": [last]}
+    mine = sa.and_(table.c.chain == batch, table.c.seq == seq)
+    change(ledger, sa.update(table).where(mine).values(payload=wrong))
+    assert any("Nachgezogene" in text for text in disagreements(ledger))
+
+
+def test_a_batch_of_which_nothing_remains_closes_and_shows_nothing_clean(ledger: Ledger) -> None:
+    staffed(ledger)
+    clean = replacing("high", clean_batches=1)
+    for refused in (True, False):
+        batch = accepted(ledger, clean)
+        run(ledger, 1)
+        (document,) = of_batch(ledger, batch)
+        if refused:
+            refuse(ledger, document)
+        else:
+            unfinished = schema.claim.c.unit_id == document
+            held = {"standing": Standing.HELD, "reason_code": "x"}
+            change(ledger, sa.update(schema.claim).where(unfinished).values(held))
+        ledger.reject(document, "op20", "Irrläufer")
+        assert shown(ledger, batch)["state"] == "passed"
+    batch = accepted(ledger, clean)
+    run(ledger, 5)
+    assert shown(ledger, batch)["share"] == 1.0  # nobody looked at anything in the last one

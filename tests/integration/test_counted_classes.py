@@ -5,14 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from ingest.document import Standing, Step
 from ingest.errors import CountMismatch, Unclear, UsageError
-from ingest.ledger import Ledger, open_ledger
+from ingest.ledger import Ledger, open_ledger, schema
 from tests.plugins import papers
-from tests.plugins.ledgers import claim_at, payload
+from tests.plugins.ledgers import change, claim_at, payload
 from tests.plugins.sampling import accepted, replacing, staffed
 from tests.plugins.stacks import Stack, Stacked, documents
 
@@ -71,15 +73,19 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened.close()
 
 
-@pytest.mark.parametrize(("need", "free"), [("normal", True), ("high", False)])
-def test_only_a_supervisor_passes_over_a_count_that_is_demanded(
-    ledger: Ledger, need: str, free: bool
-) -> None:
-    batch = accepted(ledger, replacing(need))
+def stuck(ledger: Ledger) -> None:
     claim = claim_at(ledger, Step.SEPARATION)
     told = {"code": "count_mismatch", "operator_text": "?", "message": "m"}
-    ledger.set_aside(claim, Standing.HELD, **told)
-    settings = {"count": "accepted"}
+    assert ledger.set_aside(claim, Standing.HELD, **told)
+
+
+@pytest.mark.parametrize("settings", [{"count": "accepted"}, {"expected_sheets": "7"}])
+@pytest.mark.parametrize(("need", "free"), [("normal", True), ("high", False)])
+def test_only_a_supervisor_passes_over_a_count_that_is_demanded(
+    ledger: Ledger, need: str, free: bool, settings: dict[str, str]
+) -> None:
+    batch = accepted(ledger, replacing(need))
+    stuck(ledger)
     if not free:
         with pytest.raises(UsageError, match="is no supervisor"):
             ledger.release(batch, "op18", "Blatt 3 war leer", settings)
@@ -87,3 +93,37 @@ def test_only_a_supervisor_passes_over_a_count_that_is_demanded(
     else:
         ledger.release(batch, "op18", "Blatt 3 war leer", settings)
     assert payload(ledger, "released_by_clerk")["reason"] == "Blatt 3 war leer"
+
+
+@pytest.mark.parametrize(
+    ("seen", "free"),
+    [
+        ({"separator": {"kind": "sheet", "payload": {"CLASS": "ersetzend-high"}}}, False),
+        ({"separator": {"kind": "sheet", "payload": {"CLASS": "ersetzend-normal"}}}, True),
+        ({"patch": "PATCH2"}, False),
+        ({"patch": "PATCH3"}, True),
+    ],
+)
+def test_a_class_that_a_sheet_names_makes_its_stack_one_that_is_counted(
+    ledger: Ledger, seen: dict[str, Any], free: bool
+) -> None:
+    accepted(ledger, replacing("high"))  # so that the ledger knows the class
+    claim_at(ledger, Step.SEPARATION)
+    patches = {"PATCH2": "profile:ersetzend-high", "PATCH3": "document"}
+    batch = accepted(ledger, replacing() | {"separation": {"patches": patches}})
+    stuck(ledger)
+    mine = schema.page.c.batch_id == batch
+    change(ledger, sa.update(schema.page).where(mine).values(facts={"examination": seen}))
+    settings = {"count": "accepted", "profile": "stack"}
+    if not free:
+        with pytest.raises(UsageError, match="is no supervisor"):
+            ledger.release(batch, "op18", "gezählt", settings)
+    ledger.release(batch, "op18" if free else "op20", "gezählt", settings)
+
+
+def test_what_is_known_of_the_batch_counts_where_its_profile_says_less(ledger: Ledger) -> None:
+    batch = accepted(ledger, replacing())
+    stuck(ledger)
+    change(ledger, sa.update(schema.batch).values(protection={"integrity": "high"}))
+    with pytest.raises(UsageError, match="is no supervisor"):
+        ledger.release(batch, "op18", "gezählt", {"count": "accepted"})

@@ -121,3 +121,16 @@ def test_pages_that_are_none_are_an_error_of_usage(tmp_path: Path, pages: str) -
     result = CliRunner().invoke(cli, ["--data", str(tmp_path), *words])
     assert result.exit_code == 2
     assert "Seite" in result.output or "Bereich" in result.output
+
+
+def test_a_clerk_too_says_something_of_each_flagged_page(ledger: Ledger, tmp_path: Path) -> None:
+    batch = accepted(ledger, replacing(check="by_clerk"))
+    run(ledger, 1, each=3, flagged=[2])
+    (document,) = of_batch(ledger, batch)
+    words = ("qa", "result", document, "--visual", "yes", "--content", "yes", "--operator", "op21")
+    with pytest.raises(UsageError, match="flagged pages"):
+        call(tmp_path, *words)
+    with pytest.raises(UsageError, match="has no page 4"):
+        call(tmp_path, *words, "--pages", "2,4")
+    assert call(tmp_path, *words, "--pages", "2").return_value == 0
+    assert disagreements(ledger) == []

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from ingest.document import Step
 from ingest.errors import UsageError
-from ingest.ledger import Ledger, open_ledger, schema
+from ingest.ledger import Ledger, open_ledger, people, schema
 from tests.plugins.ledgers import (
     ALL,
     LEASE,
     broken,
+    change,
     claim_at,
     everything,
     outcome,
@@ -138,6 +140,25 @@ def test_at_very_high_four_eyes_and_every_page(ledger: Ledger) -> None:
     ledger.view(document, [1], "op18")
     assert "op55 ist nicht gemeldet" in refused(ledger, document, by="op18")
     assert_in_order(ledger)
+
+
+def test_a_code_on_a_sheet_hides_nobody_and_a_scanner_who_left_strands_nothing(
+    ledger: Ledger,
+) -> None:
+    batch = accepted(ledger, replacing("very_high"))
+    run(ledger, 1)
+    (document,) = of_batch(ledger, batch)
+    (row,) = rows(ledger, schema.document)
+    facts = {**row.facts, "separation": {**row.facts["separation"], "operator": "op19"}}
+    change(ledger, sa.update(schema.document).values(facts=facts))
+    for code in ("p17", "op19"):  # the stack's operator under another code, and the sheet's
+        ledger.view(document, [1], code)
+        assert "zwei verschiedene Personen" in refused(ledger, document, by=code)
+    with ledger.writing() as connection:
+        people.leave(connection, "default", "op17", by="adm1")
+    ledger.view(document, [1], "op18")
+    assert "zwei verschiedene Personen" in refused(ledger, document, by="p17")
+    assert judge(ledger, document, by="op18").good
 
 
 def test_views_are_not_noted_where_nobody_asks_for_them(ledger: Ledger) -> None:

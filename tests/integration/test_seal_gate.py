@@ -176,3 +176,8 @@ def test_a_scanvermerk_does_not_stand_in_for_the_transfer_note(desk: Desk) -> No
 def test_a_document_that_awaits_its_clerk_is_sealed(desk: Desk, tmp_path: Path) -> None:
     pending = noted(desk, simple(replacing(desk, by_clerk())))
     assert sealing.perform(pending, desk.context()).facts["level"] == "B-B"
+
+
+def test_a_sample_at_which_nobody_looked_seals_no_match(desk: Desk, ready: Assignment) -> None:
+    unseen = dataclasses.replace(ready, quality=sampled(checked_by=[]))
+    assert refusal(desk, unseen)

@@ -245,6 +245,7 @@ def test_the_note_waits_while_the_sample_is_open(desk: Desk) -> None:
     [
         (sampled(state="stopped"), "quality_stopped"),
         (sampled(state="refused"), "quality_refused"),
+        (sampled(checked_by=[]), "quality_refused"),
         (sampled(selected=True, verdict={**VERDICT, "content": False}), "quality_refused"),
         (sampled(selected=True, verdict={**VERDICT, "visual": False}), "quality_refused"),
     ],

@@ -53,6 +53,20 @@ def test_the_measures_are_there_or_the_class_is_refused(
     assert "quality.share" in caught.value.operator_text
 
 
+@pytest.mark.parametrize("need", NEEDS)
+def test_at_very_high_no_document_is_delivered_before_it_was_looked_at(
+    need: str, tmp_path: Path
+) -> None:
+    text = profile_text((need, "normal", "normal")).replace("before_delivery", "by_clerk")
+    (tmp_path / "klasse.toml").write_text(text, encoding="utf-8")
+    if need != "very_high":
+        assert profiles.load("klasse", tmp_path).profile.quality.check == "by_clerk"
+        return
+    with pytest.raises(ProfileInvalid) as caught:
+        profiles.load("klasse", tmp_path)
+    assert 'verlangt quality.check = "before_delivery"' in caught.value.operator_text
+
+
 def test_the_examples_are_classes_that_nobody_works_with_as_they_are() -> None:
     assert profiles.example_names() == sorted(EXAMPLES)
     assert not set(profiles.names()) & set(EXAMPLES)

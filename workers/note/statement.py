@@ -72,13 +72,18 @@ def awaited(quality: Facts) -> Wait | None:
 
 
 def statement(assignment: Assignment) -> Statement:
-    """Return what can be said of the match, by what `assignment.quality` says has happened."""
+    """Return what can be said of the match, by what `assignment.quality` says has happened.
+
+    Raises:
+        NotConfirmed: The verdict was bad, or nobody looked at anything of a sample that passed.
+    """
     quality = assignment.quality
     by_content_only = assignment.profile["quality"]["match"] == "content"
     verdict = quality.get("verdict")
     if quality.get("state") in ("passed", "confirmed") and verdict is not None:
         return _looked_at(verdict, by_content_only=by_content_only)
     if quality.get("state") == "passed" and not quality.get("selected"):
+        _require_looked_into(quality)
         return _sampled(quality["sample"], by_content_only=by_content_only)
     return Statement(
         visual=False,
@@ -91,6 +96,17 @@ def statement(assignment: Assignment) -> Statement:
             "darf nicht vernichtet werden."
         ),
     )
+
+
+def _require_looked_into(quality: Facts) -> None:
+    if quality.get("checked_by") and (quality.get("sample") or {}).get("size"):
+        return
+    text = (
+        "Die Stichprobe des Stapels ist abgeschlossen, ohne dass eine Person ein Dokument "
+        "geprüft hat. Es wird nichts bestätigt. Bitte dieses Dokument neu scannen (»rescan«) "
+        "und prüfen lassen oder zurückweisen."
+    )
+    raise NotConfirmed("nobody looked at the sample", operator_text=text)
 
 
 def _looked_at(verdict: Facts, *, by_content_only: bool) -> Statement:

@@ -8,7 +8,7 @@ of it counts for nothing here.
 from __future__ import annotations
 
 from ingest.context import StepContext
-from ingest.document import Assignment, Document, RenditionKind
+from ingest.document import Assignment, Document, Facts, RenditionKind
 from ingest.errors import NoteIncomplete
 from workers.noteproof import Expected, Note, NoteBroken, attached, pages_in
 
@@ -70,6 +70,10 @@ def _require_electronic(note: Note) -> None:
         raise NoteBroken("Statt des Transfervermerks gibt es nur einen Scanvermerk")
 
 
+def _somebody_looked(quality: Facts) -> bool:
+    return quality.get("verdict") is not None or bool(quality.get("checked_by"))
+
+
 def _expected(assignment: Assignment, document: Document) -> Expected:
     composed = document.renditions.get(RenditionKind.COMPOSED)
     noted = document.renditions.get(RenditionKind.NOTED)
@@ -84,6 +88,6 @@ def _expected(assignment: Assignment, document: Document) -> Expected:
         pages=tuple(page.sha256 for page in assignment.pages),
         composed=composed.sha256,
         sealed=noted.sha256 if noted.settings.get("pdfa") == "2b" else None,
-        confirmed=quality.get("state") in _CONFIRMED,
+        confirmed=quality.get("state") in _CONFIRMED and _somebody_looked(quality),
         looked_at=quality.get("verdict") is not None,
     )
