@@ -60,7 +60,8 @@ def register(
         tenant: Of the authority.
         code: New here.
         by: The administrator who does it.
-        same_as: A code of the same person, None for a person not known yet.
+        same_as: A code of the same person, which may have ended: who comes back is who left.
+            None for a person not known yet.
 
     Raises:
         UsageError: `code` is no code or known, `same_as` is not known, or `by` is no
@@ -75,7 +76,7 @@ def register(
     if known is not None:
         text = f"Das Kürzel {code} ist schon vergeben und wird nicht noch einmal vergeben."
         raise UsageError(f"operator {code} is known", operator_text=text)
-    person = new_id() if same_as is None else person_of(connection, tenant, same_as)
+    person = new_id() if same_as is None else _known_person(connection, tenant, same_as)
     moment = accepting.now(connection)
     row = {"tenant": tenant, "code": code, "person": person, "since_at": moment}
     connection.execute(sa.insert(_operator), row)
@@ -158,12 +159,16 @@ def person_of(connection: sa.Connection, tenant: str, code: str) -> str:
     values = {"of_tenant": tenant, "of_code": code}
     person = connection.execute(_PERSON, values).scalar()
     if person is None:
-        text = (
-            f"Das Kürzel {code} ist nicht gemeldet. Bitte mit »people add {code}« melden lassen: "
-            "wer hier entscheidet, muss als Person bestimmbar sein."
-        )
-        raise UsageError(f"operator {code} is not registered", operator_text=text)
+        raise _unknown(code)
     return str(person)
+
+
+def _unknown(code: str) -> UsageError:
+    text = (
+        f"Das Kürzel {code} ist nicht gemeldet. Bitte mit »people add {code}« melden lassen: "
+        "wer hier entscheidet, muss als Person bestimmbar sein."
+    )
+    return UsageError(f"operator {code} is not registered", operator_text=text)
 
 
 def is_registered(connection: sa.Connection, tenant: str, code: str | None) -> bool:
@@ -282,6 +287,14 @@ def listing(connection: sa.Connection, tenant: str) -> list[Facts]:
 def _of_person(connection: sa.Connection, tenant: str, person: str) -> set[Role]:
     found = connection.execute(_ROLES, {"of_tenant": tenant})
     return {Role(row.role) for row in found if row.person == person}
+
+
+def _known_person(connection: sa.Connection, tenant: str, code: str) -> str:
+    require_code(code, code)
+    person = person_behind(connection, tenant, code)
+    if person is None:
+        raise _unknown(code)
+    return person
 
 
 def _begin_change(connection: sa.Connection, tenant: str) -> None:

@@ -79,6 +79,15 @@ def test_who_left_does_nothing_any_more_and_their_code_is_nobody_elses(ledger: L
     assert "schon vergeben" in refused(ledger, "register", "KL", by="ADM")
 
 
+def test_whoever_comes_back_is_the_person_who_left(ledger: Ledger) -> None:
+    staff(ledger)
+    with ledger.writing() as connection:
+        people.leave(connection, TENANT, "KL", by="ADM")
+        person = people.register(connection, TENANT, "KL2", by="ADM", same_as="KL")
+        assert person == people.person_behind(connection, TENANT, "KL")
+    assert "nicht gemeldet" in refused(ledger, "register", "NEU", by="ADM", same_as="XY")
+
+
 def test_every_change_is_an_event_of_the_tenants_chain(ledger: Ledger) -> None:
     staff(ledger)
     kinds = events(ledger, chain_of(TENANT))

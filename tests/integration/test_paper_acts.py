@@ -145,6 +145,16 @@ def test_whoever_scanned_and_left_is_still_the_same_person(ledger: Ledger) -> No
         assert released(ledger, first) == [first]
 
 
+def test_whoever_scanned_left_and_came_back_is_still_the_same_person(ledger: Ledger) -> None:
+    first, _ = ready(ledger)
+    with ledger.writing() as connection:
+        people.leave(connection, TENANT, "SCN", by="ADM")
+        people.register(connection, TENANT, "SCN2", by="ADM", same_as="SCN")
+        people.give(connection, TENANT, "SCN2", Role.RELEASER, by="ADM")
+    with moved(LATER):
+        assert "zwei verschiedene" in refused(released, ledger, first, by="SCN2")
+
+
 def test_a_list_goes_as_a_whole_or_not_at_all(ledger: Ledger) -> None:
     first, second = ready(ledger)
     with moved(LATER):
