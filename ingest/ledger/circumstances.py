@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import ENDS, Facts, PaperStage, RenditionKind, Stage, Standing, Step
+from ingest.document import ENDS, Facts, PaperStage, RenditionKind, Stage, Standing
 from ingest.ledger import accepting, backup, people, samples, schema
 from ingest.ledger.conditions import Circumstances, Proof
+from ingest.ledger.makers import scanned_by
 from ingest.ledger.paperunits import newest, open_holds
 
 Row = sa.Row[Any]
@@ -75,7 +76,7 @@ def gather(
     if document is None:
         return None
     batch = _batch_of(connection, unit)
-    scanned_by = _scanned_by(batch, document.facts)
+    makers = scanned_by(batch.operator, document.facts)
     rules = _rules(connection, batch, document)
     return Circumstances(
         stage=PaperStage(unit.stage),
@@ -100,8 +101,8 @@ def gather(
         under_way=_under_way(connection, document),
         has_evidence=_has_evidence(connection, document.id),
         shares_sheets_with=_neighbours(connection, document),
-        scanned_by=scanned_by,
-        unknown_scanners=_nobodys(connection, unit.tenant, scanned_by),
+        scanned_by=makers,
+        unknown_scanners=_nobodys(connection, unit.tenant, makers),
         now=accepting.now(connection),
         zone=checked.zone,
         quality=samples.told(connection, document, rules),
@@ -118,12 +119,6 @@ def _rules(connection: sa.Connection, batch: Row, document: Row) -> Facts:
     chosen = sa.and_(version.c.tenant == batch.tenant, version.c.sha256 == sha256)
     found: Facts = connection.execute(sa.select(version.c.content).where(chosen)).scalar_one()
     return found
-
-
-def _scanned_by(batch: Row, facts: Facts) -> tuple[str | None, ...]:
-    """Return who scanned the document: the batch's operator, and whoever scanned pages anew."""
-    anew = (facts.get(name, {}).get("rescanned", ()) for name in (Step.SEPARATION, "quality"))
-    return (batch.operator, *(entry.get("by") for entries in anew for entry in entries))
 
 
 def _nobodys(
