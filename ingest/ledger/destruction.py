@@ -5,7 +5,7 @@ entrusted with that and did not release (TR-03138 V1.5 A.O.1e–g; V 3.1.1.6); o
 document neither of them erased it. Persons are resolved from codes in the transaction of the
 act. All conditions (`ingest.ledger.conditions`) are asked at release and again at destruction,
 where in addition the release must have been for the revision that is there now. There is no
-other way to either stage.
+other way to either stage but for a batch's loose sheets, which go with its last document.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ingest.errors import UsageError
 from ingest.ledger import people, schema
 from ingest.ledger.circumstances import Checked, gather
 from ingest.ledger.conditions import Circumstances, Condition, conditions_of, missing
-from ingest.ledger.paperunits import locked, move, named, open_holds, tell
+from ingest.ledger.paperunits import follow, locked, move, named, open_holds, tell
 from ingest.ledger.persons import require_code
 
 Row = sa.Row[Any]
@@ -246,8 +246,7 @@ def _destroy_rest(connection: sa.Connection, batch_id: str, by: str, said: Facts
     releaser = releases[-1].released_by
     people.require_role(connection, rest.tenant, by, Role.DESTROYER)
     people.require_apart(connection, rest.tenant, {_EXECUTED: by}, done={_RELEASED: releaser})
-    told = {"batch": batch_id, "place": rest.place}
-    move(connection, rest, PaperStage.RELEASED, releaser, told, released_by=releaser)
-    (rest,) = (row for row in locked(connection, batch_id).rows if row.ordinal == REST)
-    move(connection, rest, PaperStage.DESTROYED, by, {**told, **said}, destruction=said)
+    under = [row.released_document for row in releases if row.released_by == releaser]
+    told = {"batch": batch_id, "place": rest.place, "under": under, "released_by": releaser}
+    follow(connection, rest, by, {**told, **said}, said)
     return [batch_id]
