@@ -9,9 +9,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import ENDS, Facts, PaperStage, RenditionKind, Stage, Standing, Step
+from ingest.document import ENDS, Facts, PaperStage, RenditionKind, Stage, Standing
 from ingest.ledger import accepting, backup, people, samples, schema
-from ingest.ledger.conditions import Circumstances, Proof
+from ingest.ledger.conditions import REPLACED, Circumstances, Proof, had_replaced
+from ingest.ledger.integrity import ERASED
+from ingest.ledger.makers import scanned_by
 from ingest.ledger.paperunits import newest, open_holds
 
 Row = sa.Row[Any]
@@ -75,7 +77,8 @@ def gather(
     if document is None:
         return None
     batch = _batch_of(connection, unit)
-    scanned_by = _scanned_by(batch, document.facts)
+    makers = scanned_by(batch.operator, document.facts)
+    erased_by = _erased_by(connection, document)
     rules = _rules(connection, batch, document)
     return Circumstances(
         stage=PaperStage(unit.stage),
@@ -100,12 +103,28 @@ def gather(
         under_way=_under_way(connection, document),
         has_evidence=_has_evidence(connection, document.id),
         shares_sheets_with=_neighbours(connection, document),
-        scanned_by=scanned_by,
-        unknown_scanners=_nobodys(connection, unit.tenant, scanned_by),
+        scanned_by=makers,
+        unknown_scanners=_nobodys(connection, unit.tenant, makers),
         now=accepting.now(connection),
         zone=checked.zone,
         quality=samples.told(connection, document, rules),
+        erased_by=erased_by,
+        unknown_erasers=_nobodys(connection, unit.tenant, erased_by),
     )
+
+
+def outliving(connection: sa.Connection, batch: Row, document: Row) -> Facts:
+    """Return what a document's facts go on saying about its paper once it is erased.
+
+    Args:
+        connection: Of the transaction that erases, before anything of the document is gone.
+        batch: Row of its batch.
+        document: Its row.
+    """
+    rules = _rules(connection, batch, document)
+    told = samples.told(connection, document, rules)
+    is_done = document.standing == Standing.DONE
+    return {REPLACED: True} if is_done and had_replaced(document.facts, rules, told) else {}
 
 
 def _batch_of(connection: sa.Connection, unit: Row) -> Row:
@@ -120,18 +139,20 @@ def _rules(connection: sa.Connection, batch: Row, document: Row) -> Facts:
     return found
 
 
-def _scanned_by(batch: Row, facts: Facts) -> tuple[str | None, ...]:
-    """Return who scanned the document: the batch's operator, and whoever scanned pages anew."""
-    anew = (facts.get(name, {}).get("rescanned", ()) for name in (Step.SEPARATION, "quality"))
-    return (batch.operator, *(entry.get("by") for entries in anew for entry in entries))
-
-
 def _nobodys(
     connection: sa.Connection, tenant: str, codes: tuple[str | None, ...]
 ) -> tuple[str, ...]:
     """Return the codes that stand for no person."""
     known = {c: people.person_behind(connection, tenant, c) for c in codes if c}
     return tuple(code for code, person in known.items() if person is None)
+
+
+def _erased_by(connection: sa.Connection, document: Row) -> tuple[str, ...]:
+    if document.erased_at is None:
+        return ()
+    chosen = sa.and_(_event.c.chain == document.id, _event.c.kind == ERASED)
+    query = sa.select(_event.c.actor).where(chosen).order_by(_event.c.seq)
+    return tuple(dict.fromkeys(connection.execute(query).scalars()))
 
 
 def _opened(connection: sa.Connection, document: Row) -> str | None:

@@ -33,6 +33,8 @@ _OPEN: Final = MappingProxyType(
 )
 #: States of quality assurance in which nothing is owed and nothing was refused.
 _CLOSED: Final = frozenset({"passed", "confirmed"})
+#: What an erased document's facts still say: that its scan had validly replaced the paper.
+REPLACED: Final = "paper_replaced"
 _OPENED_BY_MISTAKE: Final = "opened_by_mistake"
 _REPLACES: Final = "ersetzend"  #: what notes call it
 
@@ -58,6 +60,19 @@ def counts_as_replacing(facts: Facts) -> bool:
         later = facts.get("confirming", {})
     said = later or facts.get("note", {})
     return said.get("counts_as") == "replacing" or said.get("treatment") == _REPLACES
+
+
+def had_replaced(facts: Facts, rules: Facts, quality: Facts) -> bool:
+    """Tell whether a scan validly replaced its paper: asked when it is erased, kept since.
+
+    Args:
+        facts: Of the document.
+        rules: Content of the profile under which it was captured.
+        quality: As `Assignment.quality`.
+    """
+    is_closed = quality.get("state", "passed") in _CLOSED
+    is_replacing = rules.get("treatment") == "replacing"
+    return is_closed and is_replacing and note_complete(facts) and counts_as_replacing(facts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +104,8 @@ class Circumstances:
         quality: As `Assignment.quality` is now; empty where the class asks for no check.
         scanned_by: Codes of those who scanned, None in it where nobody was recorded.
         unknown_scanners: Those of them that stand for no person.
+        erased_by: Codes of those who erased the document.
+        unknown_erasers: Those of them that stand for no person.
         now: Database time.
         zone: Of the house, in which days are counted.
     """
@@ -120,6 +137,8 @@ class Circumstances:
     now: dt.datetime
     zone: dt.tzinfo
     quality: Facts = field(default_factory=dict)
+    erased_by: tuple[str, ...] = ()
+    unknown_erasers: tuple[str, ...] = ()
 
     @property
     def paper_rules(self) -> tuple[Facts, ...]:
@@ -297,6 +316,24 @@ def _erased(case: Circumstances) -> str | None:
     return None if case.erased_at is not None else "Das Dokument ist nicht gelöscht."
 
 
+def _had_replaced(case: Circumstances) -> str | None:
+    if case.facts.get(REPLACED) is True:
+        return None
+    return (
+        "Das Papier war bei der Löschung nicht gültig ersetzt: Es ist das Original und kann nur "
+        "zurückgegeben werden (paper return)."
+    )
+
+
+def _erased_by(case: Circumstances) -> str | None:
+    if not case.erased_by:
+        return "Wer gelöscht hat, ist nicht erfasst; vier Augen lassen sich nicht zeigen."
+    if case.unknown_erasers:
+        codes = ", ".join(case.unknown_erasers)
+        return f"Hinter dem Kürzel {codes} (Löschen) steht keine gemeldete Person."
+    return None
+
+
 _STORED: Final = Condition(name="stored", title="Papier abgelegt, Platz bekannt", missing=_stored)
 _WAITED: Final = Condition(name="waited", title="Wartefrist der Klasse abgelaufen", missing=_waited)
 _UNHELD: Final = Condition(name="unheld", title="keine Sperre", missing=_unheld)
@@ -327,10 +364,13 @@ CONDITIONS: Final = (
 )
 #: Of an erased document there is no scan that could replace the paper. Its paper usually goes
 #: back to the sender; where it has to be destroyed as well (Art. 17 GDPR), these hold: time to
-#: notice a mistake, nobody's right to the paper, and two persons, neither of whom erased it.
+#: notice a mistake, nobody's right to the paper, and two persons, neither of whom erased it. What
+#: no scan ever replaced goes back and is never destroyed: erasing is no way round the conditions.
 CONDITIONS_ERASED: Final = (
     _STORED,
     Condition(name="erased", title="Dokument gelöscht", missing=_erased),
+    Condition(name="had_replaced", title="vor der Löschung gültig ersetzt", missing=_had_replaced),
+    Condition(name="erased_by", title="löschende Person bekannt", missing=_erased_by),
     _WAITED,
     _UNHELD,
     _NOT_OWED,

@@ -1,10 +1,11 @@
 """Releasing paper for destruction, and destroying it: two acts of two persons.
 
 Whoever releases is entrusted with it and did not scan the document; whoever destroys is
-entrusted with that and did not release (TR-03138 V1.5 A.O.1e–g; V 3.1.1.6). Persons are
-resolved from codes in the transaction of the act. All conditions (`ingest.ledger.conditions`)
-are asked at release and again at destruction, where in addition the release must have been for
-the revision that is there now. There is no other way to either stage.
+entrusted with that and did not release (TR-03138 V1.5 A.O.1e–g; V 3.1.1.6); of an erased
+document neither of them erased it. Persons are resolved from codes in the transaction of the
+act. All conditions (`ingest.ledger.conditions`) are asked at release and again at destruction,
+where in addition the release must have been for the revision that is there now. There is no
+other way to either stage but for a batch's loose sheets, which go with its last document.
 """
 
 from __future__ import annotations
@@ -20,8 +21,7 @@ from ingest.errors import UsageError
 from ingest.ledger import people, schema
 from ingest.ledger.circumstances import Checked, gather
 from ingest.ledger.conditions import Circumstances, Condition, conditions_of, missing
-from ingest.ledger.integrity import ERASED
-from ingest.ledger.paperunits import locked, move, named, open_holds, tell
+from ingest.ledger.paperunits import follow, locked, move, named, open_holds, tell
 from ingest.ledger.persons import require_code
 
 Row = sa.Row[Any]
@@ -100,9 +100,7 @@ def release(
     for unit in units:
         people.require_role(connection, unit.tenant, by, Role.RELEASER)
         case = _free(connection, unit, PaperStage.STORED, checked)
-        people.require_apart(
-            connection, unit.tenant, {_RELEASED: by}, done=_earlier(connection, case)
-        )
+        people.require_apart(connection, unit.tenant, {_RELEASED: by}, done=_earlier(case))
         said = {"document": case.document, "place": unit.place}
         said["conditions"] = [condition.name for condition in conditions_of(case)]
         values = {"released_document": case.document, "released_by": by}
@@ -142,7 +140,7 @@ def destroy(
         if unit.released_document != case.document:
             text = f"Dokument {case.document}: Freigegeben war eine frühere Fassung."
             raise UsageError(f"{case.document} was not released", operator_text=text)
-        earlier = {_RELEASED: unit.released_by}
+        earlier = {_RELEASED: unit.released_by, **_numbered(_ERASED, case.erased_by)}
         people.require_apart(connection, unit.tenant, {_EXECUTED: by}, done=earlier)
         told = {"document": case.document, "place": unit.place, **said}
         move(connection, unit, PaperStage.DESTROYED, by, told, destruction=said)
@@ -209,15 +207,15 @@ def _free(
     return case
 
 
-def _earlier(connection: sa.Connection, case: Circumstances) -> dict[str, str]:
+def _earlier(case: Circumstances) -> dict[str, str]:
     """Return who must be somebody else than the releasing person."""
-    if case.erased_at is None:
-        codes = [code for code in case.scanned_by if code is not None]
-        return {f"{_SCANNED} {n}" if n else _SCANNED: code for n, code in enumerate(codes)}
-    event = schema.event
-    query = sa.select(event.c.actor).where(event.c.chain == case.document, event.c.kind == ERASED)
-    actors = connection.execute(query.order_by(event.c.seq)).scalars()
-    return {f"{_ERASED} {n}" if n else _ERASED: code for n, code in enumerate(actors)}
+    if case.erased_at is not None:
+        return _numbered(_ERASED, case.erased_by)
+    return _numbered(_SCANNED, [code for code in case.scanned_by if code is not None])
+
+
+def _numbered(act: str, codes: Sequence[str]) -> dict[str, str]:
+    return {f"{act} {n}" if n else act: code for n, code in enumerate(codes)}
 
 
 def _means(means: Means) -> Facts:
@@ -248,8 +246,7 @@ def _destroy_rest(connection: sa.Connection, batch_id: str, by: str, said: Facts
     releaser = releases[-1].released_by
     people.require_role(connection, rest.tenant, by, Role.DESTROYER)
     people.require_apart(connection, rest.tenant, {_EXECUTED: by}, done={_RELEASED: releaser})
-    told = {"batch": batch_id, "place": rest.place}
-    move(connection, rest, PaperStage.RELEASED, releaser, told, released_by=releaser)
-    (rest,) = (row for row in locked(connection, batch_id).rows if row.ordinal == REST)
-    move(connection, rest, PaperStage.DESTROYED, by, {**told, **said}, destruction=said)
+    under = [row.released_document for row in releases if row.released_by == releaser]
+    told = {"batch": batch_id, "place": rest.place, "under": under, "released_by": releaser}
+    follow(connection, rest, by, {**told, **said}, said)
     return [batch_id]

@@ -32,6 +32,7 @@ from ingest.errors import UsageError
 from ingest.ledger import (
     accepting,
     chains,
+    circumstances,
     deletions,
     evidence,
     paperunits,
@@ -308,10 +309,11 @@ class _Erasure:
     def _document_gone(self, row: Row, originals: list[str]) -> set[str]:
         removed = deletions.Removed()
         removed.add(deletions.ORIGINAL, originals)
+        kept = circumstances.outliving(self._connection, self._batch, row)
         evidence.forget(self._connection, row.tenant, [row.id])
         quality.forget(self._connection, [row.id])
         self._run(sa.delete(_claim).where(_claim.c.document_id == row.id))
-        self._unit_gone(_document, row, changed_at=self._at, review_open=0)
+        self._unit_gone(_document, row, changed_at=self._at, review_open=0, facts=kept)
         self._consignment_gone(row.consignment_id)
         self._ended.append((row.id, self.withdrawn.get(row.id, {}), removed))
         return self._renditions_gone([row.id], removed)

@@ -184,6 +184,39 @@ def move(
     if after not in PAPER_MOVES[PaperStage(row.stage)]:
         message = f"{after} may not follow {row.stage}"
         raise ValueError(message)
+    _write(connection, row, after, by, said, **values)
+
+
+def follow(connection: sa.Connection, rest: Row, by: str, said: Facts, destruction: Facts) -> None:
+    """Write that the loose sheets of a batch were destroyed with the last of its documents.
+
+    They have no release of their own: the event says under which of the documents' they went,
+    and nobody is made the actor of what they did not do.
+
+    Args:
+        connection: In the writing transaction.
+        rest: Locked unit of the loose sheets.
+        by: Who destroys.
+        said: What the event says, the releases among it.
+        destruction: How.
+
+    Raises:
+        ValueError: It is a document's paper, or not in its box.
+    """
+    if rest.ordinal != REST or rest.stage != PaperStage.STORED:
+        message = f"paper {rest.id} ({rest.stage}) needs a release of its own"
+        raise ValueError(message)
+    _write(connection, rest, PaperStage.DESTROYED, by, said, destruction=destruction)
+
+
+def _write(
+    connection: sa.Connection,
+    row: Row,
+    after: PaperStage,
+    by: str,
+    said: Facts,
+    **values: object,
+) -> None:
     moment = accepting.now(connection)
     change: Facts = {"stage": after, "changed_at": moment, "changed_by": by, **values}
     if after is not PaperStage.DESTROYED:

@@ -33,7 +33,12 @@ _PERSON = sa.select(_operator.c.person).where(
     _operator.c.code == sa.bindparam("of_code"),
     _operator.c.ended_at.is_(None),
 )
-_HAS_ANY = sa.select(sa.func.count()).select_from(_operator)
+_FIRST = (
+    sa.select(_operator.c.code)
+    .where(_operator.c.tenant == sa.bindparam("of_tenant"))
+    .order_by(_operator.c.since_at, _operator.c.code)
+    .limit(1)
+)
 _ROLES = (
     sa.select(_operator.c.person, _operator.c.code, _role.c.role)
     .join(
@@ -53,14 +58,15 @@ def register(
 ) -> str:
     """Make a code known and return its person's opaque id.
 
-    The first registration of a tenant may be made by the code itself: somebody has to begin.
+    The first code of a tenant registers itself: somebody has to begin.
 
     Args:
         connection: In a writing transaction.
         tenant: Of the authority.
         code: New here.
         by: The administrator who does it.
-        same_as: A code of the same person, None for a person not known yet.
+        same_as: A code of the same person, which may have ended: who comes back is who left.
+            None for a person not known yet.
 
     Raises:
         UsageError: `code` is no code or known, `same_as` is not known, or `by` is no
@@ -68,14 +74,15 @@ def register(
     """
     require_code(code, code)
     _begin_change(connection, tenant)
-    require_administrator(connection, tenant, by)
+    if code != by or _first(connection, tenant) is not None:
+        require_administrator(connection, tenant, by)
     known = connection.execute(
         sa.select(_operator.c.code).where(_operator.c.tenant == tenant, _operator.c.code == code)
     ).first()
     if known is not None:
         text = f"Das Kürzel {code} ist schon vergeben und wird nicht noch einmal vergeben."
         raise UsageError(f"operator {code} is known", operator_text=text)
-    person = new_id() if same_as is None else person_of(connection, tenant, same_as)
+    person = new_id() if same_as is None else _known_person(connection, tenant, same_as)
     moment = accepting.now(connection)
     row = {"tenant": tenant, "code": code, "person": person, "since_at": moment}
     connection.execute(sa.insert(_operator), row)
@@ -88,11 +95,13 @@ def leave(connection: sa.Connection, tenant: str, code: str, *, by: str) -> None
     """End a code: it keeps its person and its past, and may do nothing any more.
 
     Raises:
-        UsageError: The code is not known, or `by` is no administrator; nothing changed.
+        UsageError: The code is not known, is the last administrator's, or `by` is no
+            administrator; nothing changed.
     """
     _begin_change(connection, tenant)
     require_administrator(connection, tenant, by)
     person_of(connection, tenant, code)
+    _require_another_administrator(connection, tenant, code)
     moment = accepting.now(connection)
     of_code = (_operator.c.tenant == tenant, _operator.c.code == code)
     connection.execute(sa.update(_operator).where(*of_code).values(ended_at=moment))
@@ -104,12 +113,15 @@ def leave(connection: sa.Connection, tenant: str, code: str, *, by: str) -> None
 def give(connection: sa.Connection, tenant: str, code: str, role: Role, *, by: str) -> None:
     """Entrust the person of a code with a role.
 
+    While there never was an administrator, the first code may make itself one.
+
     Raises:
         UsageError: The code is not known, has the role, or its person has a role that excludes
             it, or `by` is no administrator; nothing changed.
     """
     _begin_change(connection, tenant)
-    require_administrator(connection, tenant, by)
+    if not _begins(connection, tenant, code, role, by):
+        require_administrator(connection, tenant, by)
     person = person_of(connection, tenant, code)
     held = _of_person(connection, tenant, person)
     if role in held:
@@ -132,10 +144,13 @@ def take(connection: sa.Connection, tenant: str, code: str, role: Role, *, by: s
     """End a role of a code.
 
     Raises:
-        UsageError: The code does not have it, or `by` is no administrator; nothing changed.
+        UsageError: The code does not have it, it is the last administrator's, or `by` is no
+            administrator; nothing changed.
     """
     _begin_change(connection, tenant)
     require_administrator(connection, tenant, by)
+    if role is Role.ADMINISTRATOR:
+        _require_another_administrator(connection, tenant, code)
     chosen = (_role.c.tenant == tenant, _role.c.code == code, _role.c.role == role)
     ended = {"ended_at": accepting.now(connection), "ended_by": by}
     changed = connection.execute(
@@ -158,12 +173,16 @@ def person_of(connection: sa.Connection, tenant: str, code: str) -> str:
     values = {"of_tenant": tenant, "of_code": code}
     person = connection.execute(_PERSON, values).scalar()
     if person is None:
-        text = (
-            f"Das Kürzel {code} ist nicht gemeldet. Bitte mit »people add {code}« melden lassen: "
-            "wer hier entscheidet, muss als Person bestimmbar sein."
-        )
-        raise UsageError(f"operator {code} is not registered", operator_text=text)
+        raise _unknown(code)
     return str(person)
+
+
+def _unknown(code: str) -> UsageError:
+    text = (
+        f"Das Kürzel {code} ist nicht gemeldet. Bitte mit »people add {code}« melden lassen: "
+        "wer hier entscheidet, muss als Person bestimmbar sein."
+    )
+    return UsageError(f"operator {code} is not registered", operator_text=text)
 
 
 def is_registered(connection: sa.Connection, tenant: str, code: str | None) -> bool:
@@ -261,15 +280,13 @@ def require_apart(
 
 
 def require_administrator(connection: sa.Connection, tenant: str, by: str) -> None:
-    """Refuse whoever is no administrator, once there is one.
+    """Refuse whoever is no administrator.
 
     Raises:
         UsageError: `by` is no operator code, or not entrusted with it.
     """
     require_code(by, by)
-    roles = connection.execute(_ROLES, {"of_tenant": tenant}).all()
-    if any(row.role == Role.ADMINISTRATOR for row in roles):
-        require_role(connection, tenant, by, Role.ADMINISTRATOR)
+    require_role(connection, tenant, by, Role.ADMINISTRATOR)
 
 
 def listing(connection: sa.Connection, tenant: str) -> list[Facts]:
@@ -295,6 +312,40 @@ def listing(connection: sa.Connection, tenant: str) -> list[Facts]:
 def _of_person(connection: sa.Connection, tenant: str, person: str) -> set[Role]:
     found = connection.execute(_ROLES, {"of_tenant": tenant})
     return {Role(row.role) for row in found if row.person == person}
+
+
+def _known_person(connection: sa.Connection, tenant: str, code: str) -> str:
+    require_code(code, code)
+    person = person_behind(connection, tenant, code)
+    if person is None:
+        raise _unknown(code)
+    return person
+
+
+def _first(connection: sa.Connection, tenant: str) -> str | None:
+    """Return the code that was registered first, None while there is none."""
+    return connection.execute(_FIRST, {"of_tenant": tenant}).scalar()
+
+
+def _begins(connection: sa.Connection, tenant: str, code: str, role: Role, by: str) -> bool:
+    """Tell whether the first code makes itself administrator where there never was one."""
+    if role is not Role.ADMINISTRATOR or not code == by == _first(connection, tenant):
+        return False
+    ever = (_role.c.tenant == tenant, _role.c.role == Role.ADMINISTRATOR)
+    return connection.execute(sa.select(_role.c.code).where(*ever).limit(1)).first() is None
+
+
+def _require_another_administrator(connection: sa.Connection, tenant: str, code: str) -> None:
+    """Refuse where an administrator's code would end and no administrator be left."""
+    rows = connection.execute(_ROLES, {"of_tenant": tenant}).all()
+    codes = {row.code for row in rows if row.role == Role.ADMINISTRATOR}
+    if codes == {code}:
+        text = (
+            f"{code} ist die letzte Person mit der Rolle {ROLE_NAMES[Role.ADMINISTRATOR]}. Bitte "
+            "sie zuerst einer anderen Person erteilen: "
+            f"»people give KÜRZEL administrator --by {code}«."
+        )
+        raise UsageError(f"{code} is the last administrator", operator_text=text)
 
 
 def _begin_change(connection: sa.Connection, tenant: str) -> None:

@@ -18,6 +18,7 @@ from tests.plugins.ledgers import broken, everything, rows, source
 from tests.plugins.paperwork import (
     BOX,
     LATER,
+    REPLACING,
     act,
     agrees,
     deliver,
@@ -145,6 +146,40 @@ def test_paper_of_an_erased_document_is_destroyed_by_two_others_after_its_time(
     assert read(ledger, first)["paper"][0]["destruction"]["level"] == "3/P-5"
     assert broken(ledger) == []
     assert agrees(ledger) == []
+
+
+@ONE
+def test_whoever_erased_neither_releases_nor_destroys_and_is_a_known_person(
+    ledger: Ledger,
+) -> None:
+    first, second = ready(ledger)
+    erased(ledger, first, by="ALL")
+    erased(ledger, second, by="XYZ")
+    with moved(LATER):
+        assert "Kürzel XYZ" in refused(released, ledger, second)
+        released(ledger, first)
+        assert "zwei verschiedene" in refused(destroyed, ledger, first, by="ALL")
+        assert destroyed(ledger, first) == [first]
+
+
+@ONE
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"rules": {**REPLACING, "treatment": "copying"}},
+        {"note": {"complete": True, "counts_as": "copying"}},
+        {"note": {"counts_as": "replacing"}},
+    ],
+)
+def test_what_was_never_replaced_goes_back_though_it_was_erased(
+    ledger: Ledger, how: dict[str, Any]
+) -> None:
+    first, _ = ready(ledger, **how)
+    erased(ledger, first)
+    with moved(LATER):
+        assert "zurückgegeben" in refused(released, ledger, first)
+    act(ledger, "give_back", first, by="SCN", reason="nie ersetzt")
+    assert stages(ledger)[1] == "returned"
 
 
 @ONE

@@ -96,8 +96,9 @@ def test_only_the_auditor_reads_once_there_is_one(ledger: Ledger) -> None:
     ledger.accept(arrival())
     assert read(ledger, by="op1")
     with ledger.writing() as connection:
-        for code in ("op1", "op2"):
-            people.register(connection, "default", code, by="op1")
+        people.register(connection, "default", "op1", by="op1")
+        people.give(connection, "default", "op1", Role.ADMINISTRATOR, by="op1")
+        people.register(connection, "default", "op2", by="op1")
         people.give(connection, "default", "op2", Role.AUDITOR, by="op1")
     before = everything(ledger)
     with pytest.raises(UsageError):

@@ -102,7 +102,9 @@ def erase(ledger: Ledger, unit: str) -> None:
 def test_where_somebody_is_entrusted_with_the_seal_nobody_else_releases(ledger: Ledger) -> None:
     ledger.accept(order("nobody is entrusted yet", code="XY"))
     with ledger.writing() as connection:
-        for code in ("ADM", "AB12", "CD34"):
+        people.register(connection, TENANT, "ADM", by="ADM")
+        people.give(connection, TENANT, "ADM", Role.ADMINISTRATOR, by="ADM")
+        for code in ("AB12", "CD34"):
             people.register(connection, TENANT, code, by="ADM")
         people.give(connection, TENANT, "CD34", Role.SEAL_OFFICER, by="ADM")
     for code, said in (("AB12", "Siegelverantwortung"), ("XY", "nicht gemeldet")):

@@ -44,6 +44,9 @@ def test_paper_goes_from_its_box_to_destruction_by_two_persons(ledger: Ledger) -
         told = [
             (e["kind"], e["actor"], e["payload"]) for e in boxes.history(connection, units[1].id)
         ]
+        loose = [
+            (e["kind"], e["actor"], e["payload"]) for e in boxes.history(connection, units[0].id)
+        ]
     assert [(kind, by) for kind, by, _ in told] == [
         ("filed", "system"),
         ("stored", "SCN"),
@@ -53,6 +56,13 @@ def test_paper_goes_from_its_box_to_destruction_by_two_persons(ledger: Ledger) -
     means = {"method": MEANS.method, "level": "3/P-5", "certificate": None}
     assert told[-1][2] == {"document": first, "place": BOX, **means}
     assert units[1].destruction == means
+    assert [(kind, by) for kind, by, _ in loose] == [
+        ("filed", "system"),
+        ("stored", "SCN"),
+        ("destroyed", "VRN"),
+    ], "nobody is said to have released what they did not"
+    under = {"batch": units[0].batch_id, "under": [first, second], "released_by": "FRG"}
+    assert loose[-1][2] == {**under, "place": BOX, **means}
     assert broken(ledger) == []
     assert agrees(ledger) == []
 

@@ -79,6 +79,45 @@ def test_who_left_does_nothing_any_more_and_their_code_is_nobody_elses(ledger: L
     assert "schon vergeben" in refused(ledger, "register", "KL", by="ADM")
 
 
+def test_whoever_comes_back_is_the_person_who_left(ledger: Ledger) -> None:
+    staff(ledger)
+    with ledger.writing() as connection:
+        people.leave(connection, TENANT, "KL", by="ADM")
+        person = people.register(connection, TENANT, "KL2", by="ADM", same_as="KL")
+        assert person == people.person_behind(connection, TENANT, "KL")
+    assert "nicht gemeldet" in refused(ledger, "register", "NEU", by="ADM", same_as="XY")
+
+
+def test_only_the_first_code_begins(ledger: Ledger) -> None:
+    assert "nicht gemeldet" in refused(ledger, "register", "MM", by="ADM")
+    with ledger.writing() as connection:
+        people.register(connection, TENANT, "ADM", by="ADM")
+    for act, args, by in (
+        ("register", ("MM",), "MM"),
+        ("register", ("MM",), "ADM"),
+        ("give", ("ADM", Role.RELEASER), "ADM"),
+        ("leave", ("ADM",), "ADM"),
+    ):
+        refused(ledger, act, *args, by=by)
+    assert events(ledger, chain_of(TENANT)) == ["operator_registered"]
+    with ledger.writing() as connection:
+        people.give(connection, TENANT, "ADM", Role.ADMINISTRATOR, by="ADM")
+
+
+def test_the_last_administrator_stays(ledger: Ledger) -> None:
+    staff(ledger)
+    role = Role.ADMINISTRATOR
+    assert "people give" in refused(ledger, "take", "ADM", role, by="ADM")
+    assert "people give" in refused(ledger, "leave", "ADM", by="ADM")
+    with ledger.writing() as connection:
+        people.give(connection, TENANT, "MM", role, by="ADM")
+        people.leave(connection, TENANT, "ADM", by="MM2")
+    assert "people give" in refused(ledger, "take", "MM", role, by="MM2")
+    assert "people give" in refused(ledger, "leave", "MM", by="MM")
+    assert "Administration" in refused(ledger, "give", "KL", role, by="KL")
+    assert "nicht gemeldet" in refused(ledger, "register", "NEU", by="NEU")
+
+
 def test_every_change_is_an_event_of_the_tenants_chain(ledger: Ledger) -> None:
     staff(ledger)
     kinds = events(ledger, chain_of(TENANT))

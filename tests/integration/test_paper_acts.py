@@ -134,6 +134,19 @@ def test_whoever_scanned_does_not_release_and_whoever_released_does_not_destroy(
         assert stages(ledger) == {0: "stored", 1: "released", 2: "released"}
 
 
+def test_whom_the_separator_sheet_names_does_not_release(ledger: Ledger) -> None:
+    first, second = ready(ledger)
+    table = schema.document
+    for id_, code in ((first, "ALL"), (second, "XYZ")):
+        (row,) = (row for row in rows(ledger, table) if row.id == id_)
+        facts = {**row.facts, "separation": {**row.facts.get("separation", {}), "operator": code}}
+        change(ledger, sa.update(table).where(table.c.id == id_).values(facts=facts))
+    with moved(LATER):
+        assert "zwei verschiedene" in refused(released, ledger, first, by="ALL")
+        assert "Kürzel XYZ" in refused(released, ledger, second)
+        assert released(ledger, first) == [first]
+
+
 def test_whoever_scanned_and_left_is_still_the_same_person(ledger: Ledger) -> None:
     first, _ = ready(ledger)
     with ledger.writing() as connection:
@@ -143,6 +156,16 @@ def test_whoever_scanned_and_left_is_still_the_same_person(ledger: Ledger) -> No
     with moved(LATER):
         assert "zwei verschiedene" in refused(released, ledger, first, by="SCN2")
         assert released(ledger, first) == [first]
+
+
+def test_whoever_scanned_left_and_came_back_is_still_the_same_person(ledger: Ledger) -> None:
+    first, _ = ready(ledger)
+    with ledger.writing() as connection:
+        people.leave(connection, TENANT, "SCN", by="ADM")
+        people.register(connection, TENANT, "SCN2", by="ADM", same_as="SCN")
+        people.give(connection, TENANT, "SCN2", Role.RELEASER, by="ADM")
+    with moved(LATER):
+        assert "zwei verschiedene" in refused(released, ledger, first, by="SCN2")
 
 
 def test_a_list_goes_as_a_whole_or_not_at_all(ledger: Ledger) -> None:

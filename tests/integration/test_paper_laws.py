@@ -330,6 +330,7 @@ class Acts(RuleBasedStateMachine):
 
     def destroy(self, by: str) -> None:
         may = by in {"VRN", "ALL"} and by != self.releaser
+        may = may and not (self.erased and by == self.eraser)
         expected = self.stage == "released" and self._allowed() and may
         done = self._do(
             lambda: destroyed(self.ledger, self.document, by=by, checked=self._checked())

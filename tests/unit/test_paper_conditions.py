@@ -15,6 +15,7 @@ from ingest.document import PAPER_ENDS, PAPER_MOVES, PaperStage
 from ingest.ledger.conditions import (
     CONDITIONS,
     CONDITIONS_ERASED,
+    REPLACED,
     Circumstances,
     Proof,
     first_free_day,
@@ -148,6 +149,12 @@ BREACHES: Final[dict[str, list[dict[str, Any]]]] = {
         {"unknown_scanners": ("SCN",)},
     ],
 }
+ERASED_BREACHES: Final[list[tuple[str, dict[str, Any]]]] = [
+    ("had_replaced", {"facts": {}}),
+    ("had_replaced", {"facts": {REPLACED: "yes"}}),
+    ("erased_by", {"erased_by": ()}),
+    ("erased_by", {"unknown_erasers": ("LOE",)}),
+]
 SINGLE: Final = [(name, breach) for name, ways in BREACHES.items() for breach in ways]
 
 
@@ -230,15 +237,19 @@ def test_waiting_is_never_shorter_than_any_minimum(hours: int, days: int, later:
 
 
 def test_an_erased_document_has_conditions_of_its_own() -> None:
-    erased = dataclasses.replace(WHOLE, erased_at=DELIVERED, facts={}, delivered=False, proof=None)
+    gone: dict[str, Any] = {"delivered": False, "proof": None, "facts": {REPLACED: True}}
+    erased = dataclasses.replace(WHOLE, erased_at=DELIVERED, erased_by=("LOE",), **gone)
     assert lacking(erased) == set()
+    for name, breach in ERASED_BREACHES:
+        assert lacking(dataclasses.replace(erased, **breach)) == {name}
     names = {condition.name for condition in CONDITIONS_ERASED}
-    for name in names - {"erased"}:
+    own = {name for name, _ in ERASED_BREACHES}
+    for name in names - {"erased"} - own:
         for breach in BREACHES[name]:
             if name == "waited" and "free_since_at" not in breach and "now" not in breach:
                 continue
             assert name in lacking(dataclasses.replace(erased, **breach)), (name, breach)
-    assert lacking(dataclasses.replace(WHOLE, erased_at=WHOLE.now)) == {"waited"}
+    assert lacking(dataclasses.replace(erased, erased_at=WHOLE.now)) == {"waited"}
 
 
 def test_destruction_follows_release_and_nothing_else() -> None:
