@@ -23,6 +23,8 @@ Reason = Annotated[str, Field(min_length=10, max_length=4000)]
 
 #: Our choice; the TR sets no number (F 4.1).
 _LEAST_DPI: Final = 200
+#: The levels that hold a timestamp (ETSI EN 319 142-1, 6).
+_STAMPED: Final = ("B-T", "B-LT", "B-LTA")
 #: From low to high: a batch takes the maximum of its documents (TR-03138 A, Maximumprinzip).
 NEEDS: Final[tuple[Need, ...]] = ("normal", "high", "very_high")
 
@@ -167,11 +169,11 @@ def too_weak(
     if quality.share < measures.smallest_share:
         least = f"{measures.smallest_share:g}"
         yield f"quality.share muss bei Schutzbedarf {need} mindestens {least} sein"
-    if (
-        measures.apart and quality.check == "by_clerk"
-    ):  # nobody would have to look at each page (SH.5)
+    # Nobody would have to look at each page (SH.5).
+    if measures.apart and quality.check == "by_clerk":
         yield f'Schutzbedarf {need} verlangt quality.check = "before_delivery"'
-    if need != "normal" and level == "B-B":
+    # Without a level the configuration decides, and that may be B-B.
+    if need != "normal" and level not in _STAMPED:
         yield f'Schutzbedarf {need} verlangt sealing.level "B-T", "B-LT" oder "B-LTA"'
     if minimum_dpi < _LEAST_DPI:
         yield f"checking.minimum_dpi unter {_LEAST_DPI} zeigt für ersetzendes Scannen zu wenig"

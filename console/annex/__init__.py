@@ -137,7 +137,10 @@ def _roles(connection: sa.Connection, tenant: str) -> Iterator[str]:
     yield "Bei einer Person ausgeschlossen: " + "; ".join(" und ".join(pair) for pair in pairs)
     yield (
         "Zwei verschiedene Personen sind verlangt: Verfassen und Freigeben eines Profils; "
-        "Auflösen eines Kürzels. Geprüft wird die Person, nicht das Kürzel."
+        "Auflösung eines Kürzels und Zustimmung dazu; Scannen und Prüfung bei Schutzbedarf "
+        "very_high; Scannen und Freigabe der Vernichtung, bei gelöschten Dokumenten Löschen und "
+        "Freigabe; Freigabe und Durchführung der Vernichtung. Geprüft wird die Person, nicht das "
+        "Kürzel."
     )
 
 

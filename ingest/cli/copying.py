@@ -12,7 +12,7 @@ from typing import Final
 from ingest.cli.app import App
 from ingest.document import NOT_RECORDED
 from ingest.errors import DigestMismatch, UsageError
-from ingest.ledger.anchors import Compared, write
+from ingest.ledger.anchors import Compared, newest_in, write
 from ingest.ledger.backup import check_copy, copy_ledger, note_complete, restore_ledger
 from ingest.ledger.reading import referenced
 from ingest.store import FolderStore, copy_blobs
@@ -83,7 +83,8 @@ def read_backup(
 ) -> Counted:
     """Fill an empty installation from a backup and compare it with the anchored heads.
 
-    Anchors are those of this installation, those in the backup and those in `anchors`.
+    Anchors are those of this installation, those in the backup and those in `anchors`. What lies
+    in the backup itself cannot say whether it is the newest: see `Compared.elsewhere`.
 
     A missing blob does not keep all others from coming back: everything there is is restored,
     then what is missing is said.
@@ -94,11 +95,14 @@ def read_backup(
             empty; or blobs are missing or chains were broken before, and the rest is there.
     """
     check_copy(folder / _LEDGER)
-    source = FolderStore(folder / _STORE)
+    source, of_backup = FolderStore(folder / _STORE), folder.resolve()
     blobs, wrong = 0, []
     with app.ledger.writing() as connection:
         folders = [app.settings.anchors, folder / _ANCHORS, *([anchors] if anchors else [])]
         copied = restore_ledger(connection, folder / _LEDGER, by, folders)
+        independent = [one for one in folders if not one.resolve().is_relative_to(of_backup)]
+        for tenant, found in copied.beside.items():
+            found.elsewhere = newest_in(independent, tenant)
         for tenant in copied.roots:
             result = copy_blobs(source, app.store, tenant, referenced(connection, tenant))
             blobs += result.copied + result.present

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -40,32 +41,58 @@ def backup(app: App, folder: Path) -> int:
     metavar="ORDNER",
     help="Weitere Anker zum Vergleich, etwa eine Kopie von anderswo.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Ein JSON-Objekt je Mandant statt Text.")
 @with_app
-def restore(app: App, folder: Path, operator: str | None, anchors: Path | None) -> int:
+def restore(
+    app: App, folder: Path, operator: str | None, anchors: Path | None, *, as_json: bool
+) -> int:
     """Stellt eine Sicherung in einen leeren Datenordner zurück und vergleicht die Ketten.
 
     Ist die Sicherung älter als die Anker, ist das Ergebnis da, aber unvollständig: Genannt
-    wird, welche Ketten zurückliegen und um wie viele Ereignisse (Rückgabewert 3).
+    wird, welche Ketten zurückliegen und um wie viele Ereignisse (Rückgabewert 3). Ebenso endet
+    es, wo es keine Anker außerhalb der Sicherung gab: Ihre eigenen sagen nicht, ob es eine
+    neuere gibt.
     """
     from ingest.cli.copying import read_backup
 
     counted = read_backup(app, folder, operator or NOT_RECORDED, anchors)
-    behind = False
-    click.echo(
-        f"Wiederhergestellt: {counted.rows} Zeilen, {counted.blobs} Objekte; alle Ketten stimmen "
-        "mit der Sicherung überein."
-    )
+    doubtful = False
+    if not as_json:
+        click.echo(
+            f"Wiederhergestellt: {counted.rows} Zeilen, {counted.blobs} Objekte; alle Ketten "
+            "stimmen mit der Sicherung überein."
+        )
     for tenant, found in counted.beside.items():
-        behind |= bool(found.behind)
-        click.echo(_beside_anchors(tenant, found))
-    return 3 if behind else 0
+        doubtful |= bool(found.behind) or not found.elsewhere
+        text = _beside_anchors(tenant, found)
+        click.echo(_facts(tenant, found, text) if as_json else text)
+    return 3 if doubtful else 0
+
+
+def _facts(tenant: str, found: Compared, text: str) -> str:
+    facts = {
+        "message_type": "restored",
+        "tenant": tenant,
+        "anchors_compared": found.days,
+        "newest_anchor": found.newest,
+        "newest_anchor_outside_backup": found.elsewhere,
+        "only_own_anchors": found.elsewhere is None,
+        "chains_behind": len(found.behind),
+        "text": text,
+    }
+    return json.dumps(facts, ensure_ascii=False)
 
 
 def _beside_anchors(tenant: str, found: Compared) -> str:
     if not found.days:
         return f"Mandant {tenant}: keine Anker zum Vergleich; ob etwas fehlt, ist nicht geprüft."
+    if not found.behind and not found.elsewhere:
+        return (
+            f"Mandant {tenant}: nur mit den Ankern aus der Sicherung selbst verglichen; ob sie die "
+            "neueste ist, ist nicht geprüft. Bitte Anker von anderswo mit --anchors angeben."
+        )
     if not found.behind:
-        return f"Mandant {tenant}: kein Stand ist älter als der Anker vom {found.newest}."
+        return f"Mandant {tenant}: kein Stand ist älter als der Anker vom {found.elsewhere}."
     missing = sum(one.events for one in found.behind)
     whole = sum(1 for one in found.behind if not one.kept)
     named = "; ".join(f"{one.chain}: {one.events}" for one in found.behind[:_NAMED])

@@ -14,7 +14,7 @@ from ingest.document import NOT_RECORDED, Facts, SourceKind
 from ingest.errors import DigestMismatch, StoreUnavailable
 from ingest.ledger.agreement import Examination
 from ingest.ledger.integrity import ERASED, Break
-from ingest.ledger.reading import referenced
+from ingest.ledger.reading import referenced, tenants
 from ingest.ledger.showing import show
 from workers.noteverifying import contradictions
 from workers.sealing.keys import CERTIFICATE_FILE
@@ -33,8 +33,10 @@ def _result(name: str, *, passed: bool, text: str, required: bool = True) -> Fac
 
 
 def verify_all(app: App) -> Iterator[Facts]:
-    """Check all chains of all tenants and every blob the ledger names."""
-    for tenant in app.settings.tenants:
+    """Check all chains of all tenants, configured or known to the ledger, and every named blob."""
+    with app.ledger.reading() as connection:
+        kept = tenants(connection)
+    for tenant in dict.fromkeys((*app.settings.tenants, *kept)):
         with app.ledger.reading() as connection:
             yield from _of_ledger(connection, tenant)
             for name, passed, text in evidencing.of_ledger(connection, tenant):

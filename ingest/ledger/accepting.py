@@ -25,7 +25,7 @@ from ingest.document import (
     UnitKind,
     new_id,
 )
-from ingest.ledger import chains, needs, schema, witness
+from ingest.ledger import chains, needs, rulescheck, schema, witness
 from ingest.ledger.admitting import require_admitted
 from ingest.ledger.columns import database_now, from_microseconds
 from ingest.ledger.inserting import insert_batch, insert_blob, insert_new
@@ -145,7 +145,8 @@ def accept(connection: sa.Connection, arrival: Arrival, *, known: bool) -> Recei
     _keep_manifests(connection, arrival, row["id"], moment)
     digests = [file.sha256 for file in (*arrival.sources, *arrival.manifests)]
     root = witness.keep(connection, witness.RECEIPT, row["id"], arrival.tenant, digests, moment)
-    entries = [chains.Entry("received", _received(arrival) | root)]
+    rules = rulescheck.content_named(connection, arrival.tenant, arrival.profile_sha256)
+    entries = [chains.Entry("received", _received(arrival) | root | rules)]
     if arrival.held is not None:
         code, text = arrival.held
         entries.append(chains.Entry("held", {"code": code, "operator_text": text}))

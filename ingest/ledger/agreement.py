@@ -18,9 +18,18 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import ENDS, BatchStage, Facts, Stage, Standing, Step, UnitKind
-from ingest.ledger import chains, cutting, judged, quality, rescanned, reviewing, schema
+from ingest.ledger import (
+    chains,
+    cutting,
+    installation,
+    judged,
+    quality,
+    rescanned,
+    reviewing,
+    rulescheck,
+    schema,
+)
 from ingest.ledger.columns import clean_text
-from ingest.ledger.installation import INSTALLATION
 from ingest.ledger.integrity import LOG, AnchoredRoots, Break, chains_of, events_of, verify_chain
 from ingest.ledger.papertrail import PaperTrail
 from ingest.ledger.paperunits import UNIT_KIND, chain_of
@@ -80,6 +89,8 @@ class Examination:
         if self._chain is None:
             yield from self._without_chain()
             yield from self._unlisted()
+            for tenant, reason in rulescheck.altered_files(self._connection, self._tenant):
+                yield Break(installation.chain_of(tenant), 0, reason)
 
     def _piece(self, piece: list[Row]) -> Iterator[Break]:
         by_id = {row.id: row for row in piece}
@@ -145,7 +156,7 @@ def _readable(chain: Row, events: list[Row], around: Surroundings) -> Iterator[s
 
 def _compared(chain: Row, events: list[Row], around: Surroundings) -> Iterator[str]:
     if chain.unit_kind not in _UNITS:
-        if chain.unit_kind not in {INSTALLATION, LOG}:
+        if chain.unit_kind not in {installation.INSTALLATION, LOG}:
             yield f"Art der Kette: {chain.unit_kind} gibt es nicht"
         return
     heard = hear(chain.unit_kind, events)
@@ -214,6 +225,7 @@ def _of_batch(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]
         yield f"Erfassungszeit: Eintrag {row.registered_at}, Kette {heard.begun_at}"
     if "received" in heard.said:
         yield from _received(row, heard, around.sources.get(row.id, []))
+        yield from rulescheck.altered(row, heard.said["received"], around.rules)
     if "separated" in heard.said:
         said = [(d["id"], d["pages"], d["source"]) for d in heard.said["separated"]["documents"]]
         cut = around.cut.get(row.id, [])
@@ -341,6 +353,7 @@ def _captured(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]
             yield "Seiten oder Quelle sind nicht die, die erfasst wurden"
         if (row.profile, row.profile_sha256) != (said.get("profile"), said.get("profile_sha256")):
             yield "Das Profil ist nicht das, unter dem erfasst wurde"
+        yield from rulescheck.altered(row, said, around.rules)
         if (row.supersedes, row.revision) != (said.get("supersedes"), said.get("revision", 1)):
             yield "Fassung oder Vorgänger sind nicht die, die erfasst wurden"
         source = {s.ordinal: s for s in around.sources.get(row.batch_id, [])}.get(row.source)

@@ -54,6 +54,7 @@ class Compared:
     Attributes:
         days: How many files were read.
         newest: The last day that was anchored, None without any.
+        elsewhere: The last day anchored outside the copy that is compared, None without any.
         behind: Chains that once had more.
         rewritten: Chains whose anchored event is another one.
         explained: How many chains lost events in a restore that history tells of.
@@ -61,6 +62,7 @@ class Compared:
     """
 
     days: int = 0
+    elsewhere: str | None = None
     newest: str | None = None
     behind: list[Behind] = field(default_factory=list)
     rewritten: list[str] = field(default_factory=list)
@@ -168,6 +170,11 @@ def compare(connection: sa.Connection, folders: Iterable[Path], tenant: str) -> 
     for piece in pieces(sorted(wanted)):
         _compare(connection, piece, wanted, result)
     return result
+
+
+def newest_in(folders: Iterable[Path], tenant: str) -> str | None:
+    """Return the last day that readable anchors in some folders are of, None without any."""
+    return max((str(one["day"]) for one in _files(folders, tenant, Compared())), default=None)
 
 
 def _files(folders: Iterable[Path], tenant: str, result: Compared) -> Iterator[Facts]:

@@ -24,7 +24,7 @@ from ingest.document import (
     new_id,
 )
 from ingest.errors import ProfileInvalid, Unclear
-from ingest.ledger import accepting, chains, links, needs, openwork, quality, schema
+from ingest.ledger import accepting, chains, links, needs, openwork, quality, rulescheck, schema
 from ingest.ledger.admitting import require_admitted
 
 Row = sa.Row[Any]
@@ -299,6 +299,7 @@ def _begin_chain(
     }
     if part.profile is not None:
         said |= _named(part.profile)
+        said |= rulescheck.content_named(connection, row.tenant, part.profile.sha256)
     chains.begin(
         connection,
         document_id,

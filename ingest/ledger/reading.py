@@ -82,6 +82,15 @@ def _batches(connection: sa.Connection, tenant: str | None, after: str) -> list[
     return list(connection.execute(query))
 
 
+def tenants(connection: sa.Connection) -> list[str]:
+    """Return every tenant of which the ledger has anything, in order.
+
+    Chains count as well as the list: who takes a row out of that hides no chain.
+    """
+    listed, chained = sa.select(schema.tenant.c.code), sa.select(schema.chain.c.tenant)
+    return sorted(connection.execute(sa.union(listed, chained)).scalars())
+
+
 def to_review(connection: sa.Connection, tenant: str | None = None) -> Generator[Facts, None, None]:
     """Yield the record of every document that a person has to look at, tenants apart.
 

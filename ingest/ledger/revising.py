@@ -34,6 +34,7 @@ from ingest.ledger import (
     clerks,
     openwork,
     quality,
+    rulescheck,
     schema,
     takeover,
     targets,
@@ -295,6 +296,7 @@ def _captured(connection: sa.Connection, revision: Revision, kept: Facts) -> Fac
     }
     if old.profile is not None:
         said |= {"profile": old.profile, "profile_sha256": old.profile_sha256}
+        said |= rulescheck.content_named(connection, old.tenant, old.profile_sha256)
     return said
 
 

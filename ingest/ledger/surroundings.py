@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from ingest.document import UnitKind
 from ingest.ledger import chains, schema
 from ingest.ledger.columns import as_kept
+from ingest.ledger.rulescheck import contents
 
 Row = sa.Row[Any]
 _batch, _source, _document, _page = (
@@ -54,6 +55,8 @@ class Surroundings:
         wanted = {row.consignment_id for row in self.documents.values()}
         self.consignments = {row.id: row for row in self._rows(sent, sent.c.id, wanted)}
         self.renditions = self._renditions(ids)
+        under = [*self.batches.values(), *self.documents.values()]
+        self.rules = contents(connection, [(u.tenant, u.profile_sha256 or "") for u in under])
         self._judged(ids)
         work = schema.claim
         query = sa.select(work.c.unit_id).where(

@@ -13,7 +13,7 @@ import pytest
 
 from ingest.cli.app import App
 from ingest.cli.verifying import verify_all
-from ingest.ledger import open_ledger
+from ingest.ledger import anchors, integrity, open_ledger
 from ingest.ledger.backup import backed_up_at
 from tests.plugins import papers
 
@@ -58,9 +58,32 @@ def house(received: House, tmp_path: Path) -> House:
 def test_a_restored_installation_lists_and_verifies_the_same(house: House) -> None:
     other = house.root / "other"
     done = house.say("restore", str(house.backup), data=other)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr
+    assert "ob etwas fehlt, ist nicht geprüft" in done.stdout, "nothing is anchored yet"
     assert house.documents(other) == house.documents()
     assert house.say("verify", data=other).returncode == 0
+
+
+def test_a_backup_is_not_called_the_newest_by_its_own_anchors(house: House) -> None:
+    with App(house.data, None) as app:
+        with app.ledger.writing() as connection:
+            integrity.anchor(connection, "default", dt.datetime.now(dt.UTC).date())
+        with app.ledger.reading() as connection:
+            assert anchors.publish(connection, app.settings.anchors, "default")
+    assert house.say("backup", str(house.backup)).returncode == 0
+
+    def restored(name: str, *more: str) -> tuple[int, dict[str, object]]:
+        done = house.say("restore", str(house.backup), "--json", *more, data=house.root / name)
+        (line,) = done.stdout.splitlines()
+        return done.returncode, json.loads(line)
+
+    code, said = restored("own")
+    assert (code, said["only_own_anchors"]) == (3, True)
+    assert "nur mit den Ankern aus der Sicherung selbst verglichen" in str(said["text"])
+    assert restored("inside", "--anchors", str(house.backup / "anchors"))[0] == 3
+    code, said = restored("given", "--anchors", str(house.data / "anchors"))
+    assert (code, said["only_own_anchors"]) == (0, False)
+    assert "kein Stand ist älter" in str(said["text"])
 
 
 def test_what_was_erased_leaves_the_backup_with_the_next_one(house: House) -> None:

@@ -225,7 +225,7 @@ def test_a_flipped_byte_in_any_file_is_refused_by_name(copy: Path) -> None:
 
 
 def test_a_file_that_is_missing_or_besides_is_refused_by_name(copy: Path) -> None:
-    for name in sorted(names(copy) - {"manifest.p7s", "pruefen.py"}):
+    for name in sorted(names(copy) - {"pruefen.py"}):
         aside = copy.with_name("weg")
         (copy / name).rename(aside)
         said = examined(copy, openssl=False)
@@ -235,6 +235,15 @@ def test_a_file_that_is_missing_or_besides_is_refused_by_name(copy: Path) -> Non
     (copy / "noch-etwas.txt").write_text("untergeschoben")
     said = examined(copy, openssl=False)
     assert said.broken == ["noch-etwas.txt: steht nicht in manifest.sha256"]
+
+
+def test_a_signature_that_was_taken_away_is_missed(scene: Scene, copy: Path) -> None:
+    (copy / "manifest.p7s").unlink()
+    said = examined(copy, openssl=False)
+    assert said.code == 1
+    assert said.broken == [
+        "manifest.p7s: fehlt, obwohl beweis.json eine Unterschrift nennt (installation)"
+    ]
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)

@@ -176,6 +176,13 @@ def test_the_annex_is_the_same_bytes_twice_and_names_nobody(
     assert "Stadt Musterhausen" in first
     assert "| rechnung-bau | 1 |" in first
     assert "| Leitung der Scanstelle | 1 |" in first
+    [pairs] = [line for line in first.splitlines() if line.startswith("Zwei verschiedene")]
+    for pair in (
+        "Scannen und Prüfung bei Schutzbedarf very_high",
+        "Scannen und Freigabe der Vernichtung",
+        "Freigabe und Durchführung der Vernichtung",
+    ):
+        assert pair in pairs
     for hidden in (*NAMES.values(), "LTG", "KL"):
         assert f" {hidden} " not in first
     assert "Was Menschen noch schreiben müssen" in first

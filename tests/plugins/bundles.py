@@ -97,8 +97,10 @@ def forged(bundle: Path, name: str, change: Callable[[bytes], bytes]) -> None:
 
 
 def listed(bundle: Path) -> None:
-    """Make the list of files anew, unsigned."""
+    """Make the list of files anew, unsigned and said to be so."""
     (bundle / "manifest.p7s").unlink(missing_ok=True)
+    subject = bundle / "beweis.json"
+    subject.write_bytes(rewritten(subject.read_bytes(), "sealed_by", None))
     manifest = bundle / "manifest.sha256"
     files = sorted(
         path.relative_to(bundle).as_posix()

@@ -111,7 +111,7 @@ def let_in(ledger: Ledger, profile: Facts, sha256: str, tenant: str = TENANT) ->
         "version": profile.get("version", "1"),
         "treatment": profile["treatment"],
         "stage": "approved",
-        "content": b"",
+        "content": repr(profile).encode(),
         "author": "KL",
         "author_person": "unknown",
         "submitted_at": moment,

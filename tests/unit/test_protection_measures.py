@@ -67,6 +67,20 @@ def test_at_very_high_no_document_is_delivered_before_it_was_looked_at(
     assert 'verlangt quality.check = "before_delivery"' in caught.value.operator_text
 
 
+@pytest.mark.parametrize("level", ["", 'level = "B-B"\n'])
+@pytest.mark.parametrize("need", ["high", "very_high"])
+def test_no_level_is_too_weak_as_the_configuration_might_make_a_lower_one(
+    need: str, level: str, tmp_path: Path
+) -> None:
+    text = profile_text((need, "normal", "normal")).replace(
+        'stamp = "qts"\nlevel = "B-LTA"\n', level
+    )
+    (tmp_path / "klasse.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ProfileInvalid) as caught:
+        profiles.load("klasse", tmp_path)
+    assert "verlangt sealing.level" in caught.value.operator_text
+
+
 def test_the_examples_are_classes_that_nobody_works_with_as_they_are() -> None:
     assert profiles.example_names() == sorted(EXAMPLES)
     assert not set(profiles.names()) & set(EXAMPLES)

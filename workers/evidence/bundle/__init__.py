@@ -94,15 +94,26 @@ def write(  # noqa: PLR0913 - what, from where, whereto and how, each named at t
         anchors: dict[str, Anchors] = {}
         with writing(output, archive=archive) as target:
             return [
-                _write(knowledge.read(connection, document, anchors), settings, store, target, sign)
+                _write(
+                    knowledge.read(connection, document, anchors),
+                    settings,
+                    store,
+                    target,
+                    None if sign is None else (seal, sign),
+                )
                 for document in documents
             ]
 
 
 def _write(
-    known: Known, settings: Settings, store: Store, target: Target, sign: Sign | None
+    known: Known,
+    settings: Settings,
+    store: Store,
+    target: Target,
+    sealing: tuple[Seal, Sign] | None,
 ) -> Written:
-    pieces = gather(known, settings, store, sealed=sign is not None)
+    seal, sign = sealing or (None, None)
+    pieces = gather(known, settings, store, sealed_by=seal)
     folder, opened = f"beweis-{known.id}", functools.partial(store.open, known.tenant)
     digest = pack(target, folder, pieces.files, opened, sign)
     lists = [MANIFEST] if sign is None else [MANIFEST, SEAL]

@@ -70,14 +70,15 @@ _ERASED: Final = (
 )
 
 
-def gather(known: Known, settings: Settings, store: Store, *, sealed: bool) -> Pieces:
+def gather(known: Known, settings: Settings, store: Store, *, sealed_by: str | None) -> Pieces:
     """Return the files of a document's bundle, or of what is left of an erased one.
 
     Args:
         known: What the ledger knows.
         settings: Of this installation; of it only roots of trust and the house's zone count.
         store: Where its blobs are.
-        sealed: Whether the list of files will be signed.
+        sealed_by: Whose key will sign the list of files, None for nobody's; stands in the bundle,
+            so that a signature taken away is missed.
 
     Raises:
         StoreUnavailable: The store is out of reach, or a blob is missing.
@@ -113,9 +114,10 @@ def gather(known: Known, settings: Settings, store: Store, *, sealed: bool) -> P
         "pdf": pdf,
         "records": records,
         "absent": pieces.absent,
+        "sealed_by": sealed_by,
     }
     pieces.add_json(_SUBJECT, subject)
-    pieces.add(_README, _readme(known, settings, pieces, sealed=sealed))
+    pieces.add(_README, _readme(known, settings, pieces, sealed=sealed_by is not None))
     return pieces
 
 

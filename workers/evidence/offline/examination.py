@@ -52,8 +52,9 @@ class Examination:
     def run(self) -> None:
         """Look at everything; statements go to the findings."""
         check_manifest(self._folder, self._say)
+        known = self._read_subject()
         self._sealed_manifest()
-        if not self._read_subject():
+        if not known:
             return
         chains = self._log()
         note = self._notes(chains)
@@ -69,13 +70,14 @@ class Examination:
         except (OSError, ValueError, LookupError, TypeError):
             known = False
         if not known:
+            self._subject = {}
             self._say.breaks(_SUBJECT, "fehlt oder ist nicht lesbar; mehr lässt sich nicht prüfen")
         return known
 
     def _sealed_manifest(self) -> None:
         path, content = self._folder / _SEALED_MANIFEST, self._folder / _MANIFEST
         if not path.is_file():
-            self._say.skips(_SEALED_MANIFEST, "das Paket ist nicht unterschrieben")
+            self._unsealed()
             return
         try:
             encoded = path.read_bytes()
@@ -89,6 +91,14 @@ class Examination:
             return
         self._say.holds(_SEALED_MANIFEST, f"gilt dieser {_MANIFEST}")
         self._openssl.signed(_SEALED_MANIFEST, encoded, content, None, "Unterschrift des Pakets")
+
+    def _unsealed(self) -> None:
+        by = self._subject.get("sealed_by")
+        if by is None:
+            self._say.skips(_SEALED_MANIFEST, "das Paket ist nicht unterschrieben")
+        else:
+            wanted = f"fehlt, obwohl {_SUBJECT} eine Unterschrift nennt ({by})"
+            self._say.breaks(_SEALED_MANIFEST, wanted)
 
     def _log(self) -> dict[str, Chain]:
         try:
