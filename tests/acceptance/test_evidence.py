@@ -28,7 +28,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Ite
     """
     folder = tmp_path_factory.mktemp("house")
     roots = str(root_file(authority, folder))
-    sections = {
+    sections: dict[str, dict[str, object]] = {
         "sealing": {"tsa_url": authority.url, "tsa_roots": roots},
         "evidence": {"every": "off", "capture_minutes": 0},
     }
