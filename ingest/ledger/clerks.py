@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import CONFIRMATION, NOT_RECORDED, Facts, Standing, UnitKind
+from ingest.document import CONFIRMATION, NOT_RECORDED, Facts, Role, Standing, UnitKind
 from ingest.errors import UsageError
 from ingest.ledger import accepting, chains, opening, openwork, overriding, people, quality, schema
 from ingest.ledger.columns import clean_text
