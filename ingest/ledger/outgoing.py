@@ -63,8 +63,9 @@ def _is_over(connection: sa.Connection, batch_id: str) -> bool:
 def require_releaser(connection: sa.Connection, arrival: Arrival) -> None:
     """Refuse an outgoing arrival that nobody entitled has released.
 
-    Where the tenant has entrusted somebody with its seals (`Role.SEAL_OFFICER`), nobody else
-    may release one; where it has entrusted nobody yet, any operator code is recorded.
+    What gets the organisation's seal only a person entrusted with its seals releases
+    (`Role.SEAL_OFFICER`). Under an installation's signature any operator code is recorded until
+    the tenant has entrusted somebody; then nobody else may release that either.
 
     Raises:
         UsageError: There is no operator code, or its person is not entrusted; nothing changed.
@@ -74,7 +75,8 @@ def require_releaser(connection: sa.Connection, arrival: Arrival) -> None:
         text = "Ein ausgehendes Schreiben braucht das Kürzel der Person, die es freigibt."
         raise UsageError("nobody released it", operator_text=text)
     require_code(code, code)
-    if people.is_given(connection, arrival.tenant, Role.SEAL_OFFICER):
+    of_house = arrival.profile.get("sealing", {}).get("key") == "organisation"
+    if of_house or people.is_given(connection, arrival.tenant, Role.SEAL_OFFICER):
         people.require_role(connection, arrival.tenant, code, Role.SEAL_OFFICER)
 
 

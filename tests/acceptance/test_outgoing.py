@@ -52,6 +52,14 @@ def house(install: Install, trust: Trust, card: Card, tmp_path: Path) -> Install
         ),
         "utf-8",
     )
+    for what in (
+        ("add", "ADM"),
+        ("give", "ADM", "administrator"),
+        ("add", "AB12"),
+        ("give", "AB12", "seal_officer"),
+    ):
+        done = installation.call("people", *what, "--by", "ADM")
+        assert done.returncode == 0, done.stderr
     return installation
 
 

@@ -114,6 +114,15 @@ def test_where_somebody_is_entrusted_with_the_seal_nobody_else_releases(ledger: 
     assert ledger.accept(order("a new one", code="CD34")).created
 
 
+def test_the_organisations_seal_is_given_only_by_who_is_entrusted_with_it(ledger: Ledger) -> None:
+    sent = order("a decision", code="XY")
+    under_seal = {**sent.profile, "sealing": {"key": "organisation"}}
+    with pytest.raises(UsageError) as caught:
+        ledger.accept(dataclasses.replace(sent, profile=under_seal))
+    assert "people add XY" in caught.value.operator_text
+    assert ledgers.rows(ledger, schema.batch) == []
+
+
 @pytest.mark.parametrize("code", [None, "", "Anna Beispiel"])
 def test_without_an_operator_code_nothing_leaves(ledger: Ledger, code: str | None) -> None:
     with pytest.raises(UsageError):
