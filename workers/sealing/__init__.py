@@ -36,6 +36,7 @@ __all__ = ["ensure_installation_key", "perform"]
 
 #: What each key makes, as people are told.
 NAMES: Final = MappingProxyType({"installation": "Installationssignatur", "organisation": "Siegel"})
+_NO_PDF: Final = "keine PDF/A mit Scanvermerk vorhanden, das Original bleibt unverändert"
 _OWN_RUNGS: Final = frozenset({"image", "rendered"})
 
 
@@ -66,10 +67,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     )
     bound = replacing or _is_bound(assignment, document)
     if noted is None:
-        reason = "keine PDF/A mit Scanvermerk vorhanden, das Original bleibt unverändert"
-        if bound:
-            raise _unsealable(document, reason)
-        return _unsealed(wanted, reason)
+        return _unsealed(document, wanted, _NO_PDF, bound=bound)
     configured = context.settings.sealing
     require_means(assignment.profile, configured)
     with_what = means(assignment.profile["sealing"], configured, key_of(assignment, context))
@@ -77,9 +75,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     target = context.workspace / "sealed.pdf"
     validated = _seal(document, context.path(noted.sha256), target, with_what)
     if isinstance(validated, str):
-        if bound:
-            raise _unsealable(document, validated)
-        return _unsealed(wanted, validated)
+        return _unsealed(document, wanted, validated, bound=bound)
     sealed = context.rendition(
         RenditionKind.PDF,
         target,
@@ -161,7 +157,9 @@ def _unsealable(document: Document, refusal: str) -> CheckFailed:
     return CheckFailed(f"document {document.id}: {refusal}", operator_text=text)
 
 
-def _unsealed(wanted: str, reason: str) -> Outcome:
+def _unsealed(document: Document, wanted: str, reason: str, *, bound: bool) -> Outcome:
+    if bound:
+        raise _unsealable(document, reason)
     return Outcome(facts={"level": None, "kind": None, "wanted": wanted, "reason": reason})
 
 
