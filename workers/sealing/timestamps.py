@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from asn1crypto import cms, pem, tsp, x509
+from asn1crypto import cms, tsp, x509
 from pyhanko.sign.timestamps import TimeStamper
 from pyhanko.sign.validation.generic_cms import validate_tst_signed_data
 from pyhanko_certvalidator import ValidationContext
@@ -25,6 +25,7 @@ from ingest import clock
 from ingest.errors import AuthorityUnavailable, Misconfigured
 from workers.asking import Bounds, NotAnswered, ask
 from workers.sealing.stampproof import verify_token
+from workers.trust.pems import from_pem
 
 _MAX_ANSWER: Final = 64 * 1024
 #: What the authority's clock may differ from ours: beyond that one of them is wrong.
@@ -209,18 +210,4 @@ def load_roots(path: Path | None) -> list[x509.Certificate]:
     Raises:
         Misconfigured: The file is unreadable or has no certificate.
     """
-    if path is None:
-        return []
-    try:
-        found = [
-            x509.Certificate.load(der)
-            for kind, _, der in pem.unarmor(path.read_bytes(), multiple=True)
-            if kind == "CERTIFICATE"
-        ]
-    except (OSError, ValueError) as error:
-        text = f"sealing.tsa_roots: {path} ist keine lesbare PEM-Datei ({error})."
-        raise Misconfigured(f"tsa_roots {path}: {error}", operator_text=text) from error
-    if not found:
-        text = f"sealing.tsa_roots: {path} enthält kein Zertifikat."
-        raise Misconfigured(f"tsa_roots {path}: no certificate", operator_text=text)
-    return found
+    return from_pem(path, "sealing.tsa_roots")

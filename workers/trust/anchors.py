@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from asn1crypto import pem, x509
+from asn1crypto import x509
 from defusedxml import ElementTree
 from pyhanko.sign.validation.qualified.eutl_parse import trust_list_to_registry
 from pyhanko.sign.validation.qualified.tsp import TSPRegistry, TSPTrustManager
@@ -25,6 +25,7 @@ from typing_extensions import override
 
 from ingest.document import Facts
 from ingest.errors import Misconfigured, TrustUnknown
+from workers.trust.pems import from_pem
 
 if TYPE_CHECKING:
     from ingest.validation_settings import ValidationSettings
@@ -104,7 +105,7 @@ def load(settings: ValidationSettings, now: dt.datetime) -> Anchors:
         Misconfigured: A PEM file is unreadable or holds no certificate. What is wrong with a
             list is told in `Anchors.problems` instead: the work goes on, its status unknown.
     """
-    roots = _certificates(settings.roots, "validation.roots")
+    roots = from_pem(settings.roots, "validation.roots")
     registry, states, problems, digest = TSPRegistry(), set[State](), [], hashlib.sha256()
     paths = () if settings.trusted_lists is None else sorted(settings.trusted_lists.glob("*.xml"))
     for path in paths:
@@ -198,7 +199,7 @@ def _parsed(identity: _Identity, signers: _Identity) -> _List:
     sha256 = hashlib.sha256(content).hexdigest()
     try:
         end = _end_of(content)
-        certificates = _certificates(Path(signers[0]), "validation.trusted_list_signers")
+        certificates = from_pem(Path(signers[0]), "validation.trusted_list_signers")
         registry, _ = trust_list_to_registry(content.decode("utf-8"), certificates)
     except Misconfigured:
         raise
@@ -245,21 +246,3 @@ def _register(registry: TSPRegistry, service: Any) -> None:
 def _identity(path: Path) -> _Identity:
     found = path.stat()
     return str(path), found.st_mtime_ns, found.st_size
-
-
-def _certificates(path: Path | None, key: str) -> list[x509.Certificate]:
-    if path is None:
-        return []
-    try:
-        found = [
-            x509.Certificate.load(der)
-            for kind, _, der in pem.unarmor(path.read_bytes(), multiple=True)
-            if kind == "CERTIFICATE"
-        ]
-    except (OSError, ValueError) as error:
-        text = f"{key}: {path} ist keine lesbare PEM-Datei ({error})."
-        raise Misconfigured(f"{key} {path}: {error}", operator_text=text) from error
-    if not found:
-        text = f"{key}: {path} enthält kein Zertifikat."
-        raise Misconfigured(f"{key} {path}: no certificate", operator_text=text)
-    return found
