@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 
 EXIT_BUG: Final = 70
 EXIT_INTERRUPTED: Final = 130
+_LOOKING_SECONDS: Final = 0.5
 
 
 class Stop(threading.Event):
@@ -30,6 +31,19 @@ class Stop(threading.Event):
         super().__init__()
         self.has_failed = False
         self.is_interrupted = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait as `threading.Event` does, and notice a signal that another thread received.
+
+        Python runs handlers in the main thread only, between two instructions. The kernel may
+        hand a signal to any thread (it does so when the main thread has one pending, as after
+        SIGCONT); a main thread that waits without limit would then sleep through SIGTERM.
+        """
+        if timeout is not None:
+            return super().wait(timeout)
+        while not super().wait(_LOOKING_SECONDS):
+            pass
+        return True
 
     @property
     def exit_code(self) -> int:

@@ -4,11 +4,36 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 from structlog.testing import capture_logs
 
 from ingest.cli.stopping import EXIT_BUG, stopping
+
+#: The kernel gives the signal to the only thread that takes it, which is not the main thread.
+_TOLD_ELSEWHERE = """
+import os, signal, threading
+from ingest.cli.stopping import stopping
+
+def receive():
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    os.kill(os.getpid(), signal.SIGTERM)
+
+with stopping() as stop:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Timer(0.3, receive).start()
+    stop.wait()
+print("ended")
+"""
+
+
+def test_a_signal_that_another_thread_receives_ends_the_wait() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", _TOLD_ELSEWHERE], stdout=subprocess.PIPE, timeout=20, check=True
+    )
+    assert told.stdout == b"ended\n"
 
 
 def test_a_signal_ends_it_without_failure() -> None:
