@@ -10,7 +10,8 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -37,8 +38,21 @@ class Spool:
         for left in folder.glob(f"*{_UNFINISHED}"):
             left.unlink(missing_ok=True)
 
-    def keep(self, chunks: Iterable[bytes], media_type: str, facts: PageFacts) -> ScannedPage:
+    def keep(
+        self,
+        chunks: Iterable[bytes],
+        media_type: str,
+        facts: PageFacts,
+        size_of: Callable[[Path], tuple[int, int] | None] | None = None,
+    ) -> ScannedPage:
         """Write a page and return it when it is durable.
+
+        Args:
+            chunks: Its bytes.
+            media_type: Of the file.
+            facts: What is known of it.
+            size_of: Looks whether the written file is whole and tells width and height; what it
+                raises ends the page.
 
         Raises:
             SpoolFull: There is no room; nothing of the page is left.
@@ -56,6 +70,7 @@ class Spool:
                     size += len(chunk)
                 target.flush()
                 os.fsync(target.fileno())
+            found = None if size_of is None else size_of(unfinished)
             unfinished.replace(path)
         except OSError as error:
             self._clear(unfinished)
@@ -67,6 +82,8 @@ class Spool:
             self._clear(unfinished)
             raise
         self._sync()
+        if found is not None:
+            facts = replace(facts, width=found[0], height=found[1])
         return ScannedPage(
             path=path, media_type=media_type, sha256=digest.hexdigest(), size=size, facts=facts
         )
