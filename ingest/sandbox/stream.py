@@ -52,7 +52,10 @@ class Stream:
     """One child, started at once, that is told and tells by lines of JSON."""
 
     def __init__(
-        self, module: str, arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None
+        self,
+        module: str,
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Start `python -m module` with these arguments and additions to the environment."""
         self._stderr: IO[bytes] = tempfile.TemporaryFile(mode="a+b")  # noqa: SIM115 - see `close`

@@ -120,7 +120,9 @@ def _source(root: Element, feed: Feed) -> Source | None:
             return Source(
                 modes=tuple(_texts(caps, "ColorMode")),
                 formats=tuple(
-                    dict.fromkeys([*_texts(caps, "DocumentFormatExt"), *_texts(caps, "DocumentFormat")])
+                    dict.fromkeys(
+                        [*_texts(caps, "DocumentFormatExt"), *_texts(caps, "DocumentFormat")]
+                    )
                 ),
                 resolutions=tuple(exact),
                 span=_span(caps),

@@ -133,9 +133,7 @@ class EsclSession:
         limit = time.monotonic() + self._settings.timeout
         while True:
             self._require_wanted()
-            answer = self._connection.ask(
-                "POST", self._connection.path("ScanJobs"), self._request
-            )
+            answer = self._connection.ask("POST", self._connection.path("ScanJobs"), self._request)
             if answer.status == _CREATED and answer.headers.get("location"):
                 self._job = urlsplit(answer.headers["location"]).path.rstrip("/")
                 return

@@ -120,7 +120,9 @@ class Chosen:
         for name in _DUPLEX_SWITCHES:
             option = self._option((name,))
             if option is not None:
-                wanted: Any = True if option.kind is Kind.BOOL else _same(option.choices, ("Duplex",))
+                wanted: Any = (
+                    True if option.kind is Kind.BOOL else _same(option.choices, ("Duplex",))
+                )
                 if wanted is not None:
                     self._put("duplex", name, wanted, asked=True)
                     return True
