@@ -61,15 +61,15 @@ class Unit(enum.IntEnum):
 
 
 class _Device(Structure):
-    _fields_ = [(name, c_char_p) for name in ("name", "vendor", "model", "type")]  # noqa: RUF012 - ctypes wants a list
+    _fields_ = [(name, c_char_p) for name in ("name", "vendor", "model", "type")]
 
 
 class _Range(Structure):
-    _fields_ = [(name, c_int) for name in ("min", "max", "quant")]  # noqa: RUF012 - ctypes wants a list
+    _fields_ = [(name, c_int) for name in ("min", "max", "quant")]
 
 
 class _Constraint(Union):
-    _fields_ = [  # noqa: RUF012 - ctypes wants a list
+    _fields_ = [
         ("strings", POINTER(c_char_p)),
         ("words", POINTER(c_int)),
         ("range", POINTER(_Range)),
@@ -77,7 +77,7 @@ class _Constraint(Union):
 
 
 class _Descriptor(Structure):
-    _fields_ = [  # noqa: RUF012 - ctypes wants a list
+    _fields_ = [
         ("name", c_char_p),
         ("title", c_char_p),
         ("desc", c_char_p),
@@ -91,7 +91,7 @@ class _Descriptor(Structure):
 
 
 class _Parameters(Structure):
-    _fields_ = [  # noqa: RUF012 - ctypes wants a list
+    _fields_ = [
         (name, c_int)
         for name in (
             "format",

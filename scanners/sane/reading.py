@@ -31,9 +31,10 @@ from scanners.device import (
     Spool,
     place_of,
 )
+from scanners.device.remote import Progress
+from scanners.device.tiff import header
 from scanners.sane.library import Frame, Handle, SaneFault, Status
 from scanners.sane.options import sensed
-from scanners.sane.tiff import header
 
 _FAULTS: Final = {
     Status.UNSUPPORTED: SettingRefused,
@@ -49,9 +50,6 @@ _FAULTS: Final = {
 _SENSORS: Final = ("double-feed", "error-code", "page-loaded", "skew-angle")
 _SAYING_SECONDS: Final = 0.2
 _RGB: Final = 1
-
-#: Told of progress: page number and bytes of it so far.
-Progress = Callable[[int, int], None]
 
 
 def fault_of(error: SaneFault, pages_done: int) -> ScanFault:

@@ -16,7 +16,9 @@ _BLACK_IS_ONE, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _PAIR: Final = 2
 
 
-def header(*, width: int, height: int, depth: int, channels: int, dpi: int) -> bytes:
+def header(
+    *, width: int, height: int, depth: int, channels: int, dpi: int, black_is_one: bool = True
+) -> bytes:
     """Return all of a TIFF but its samples, which follow at once.
 
     Args:
@@ -24,9 +26,11 @@ def header(*, width: int, height: int, depth: int, channels: int, dpi: int) -> b
         depth: Bits a sample: 1, 8 or 16 (little-endian, as this machine has them).
         channels: 1 or 3.
         dpi: Both axes.
+        black_is_one: Of bitonal samples; grey ones always grow lighter.
     """
     row = (width * depth * channels + 7) // 8
-    photometric = _RGB if channels > 1 else (_BLACK_IS_ONE if depth == 1 else _BLACK_IS_ZERO)
+    inverted = depth == 1 and black_is_one
+    photometric = _RGB if channels > 1 else (_BLACK_IS_ONE if inverted else _BLACK_IS_ZERO)
     tags = [256, 257, 258, 259, 262, 273, 277, 278, 279, 282, 283, 284, 296]
     directory_end = _HEADER + 2 + _ENTRY * len(tags) + 4
     bits_at, dpi_at = directory_end, directory_end + 8
