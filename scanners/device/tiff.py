@@ -22,7 +22,8 @@ def header(
     """Return all of a TIFF but its samples, which follow at once.
 
     Args:
-        width, height: pixels.
+        width: pixels.
+        height: pixels.
         depth: Bits a sample: 1, 8 or 16 (little-endian, as this machine has them).
         channels: 1 or 3.
         dpi: Both axes.

@@ -154,12 +154,7 @@ class EsclSession:
             for _ in chunks:  # read to the end, so that the connection closes in order
                 pass
             if answer.status in (_MISSING, _GONE):
-                known = self._state().feeder
-                if known in _FEEDER_FAULTS and known != "ScannerAdfEmpty":
-                    raise self._refusal(answer)
-                if number == self._first:
-                    message = "the job has no page"
-                    raise FeederEmpty(message, pages_done=self._done)
+                self._require_end(number, answer)
                 return None
             if answer.status != _BUSY or self._state().feeder in _FEEDER_FAULTS:
                 raise self._refusal(answer)
@@ -167,6 +162,19 @@ class EsclSession:
                 message = f"no page within {self._settings.timeout:g} s"
                 raise DeviceStalled(message, pages_done=self._done)
             self._pause(answer)
+
+    def _require_end(self, number: int, answer: Answer) -> None:
+        """See that "no further page" is the end of the stack.
+
+        Raises:
+            ScanFault: It is a jam or the like, or there was no sheet at all.
+        """
+        known = self._state().feeder
+        if known in _FEEDER_FAULTS and known != "ScannerAdfEmpty":
+            raise self._refusal(answer)
+        if number == self._first:
+            message = "the job has no page"
+            raise FeederEmpty(message, pages_done=self._done)
 
     def _kept(
         self, number: int, answer: Answer, chunks: Iterator[bytes], began_at: object

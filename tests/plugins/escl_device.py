@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Keep quiet."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+    def do_GET(self) -> None:
         device = self.device
         if device.denied:
             self._answer(403)
@@ -126,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(404)
 
-    def do_POST(self) -> None:  # noqa: N802 - the base class's name
+    def do_POST(self) -> None:
         device = self.device
         device.requests.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         if device.denied:
@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
             where = job.path if device.relative else f"http://127.0.0.1:{device.port}{job.path}"
             self._answer(201, {"Location": where})
 
-    def do_DELETE(self) -> None:  # noqa: N802 - the base class's name
+    def do_DELETE(self) -> None:
         for job in self.device.jobs:
             if job.path == self.path:
                 job.deleted = True
