@@ -9,6 +9,7 @@ of one unit: the child is killed with everything it started, and the next call g
 from __future__ import annotations
 
 from ingest.sandbox.child import Child, Limits
+from ingest.sandbox.stream import Ended, Stalled, Stream
 from ingest.sandbox.tools import tool_version
 
-__all__ = ["Child", "Limits", "tool_version"]
+__all__ = ["Child", "Ended", "Limits", "Stalled", "Stream", "tool_version"]

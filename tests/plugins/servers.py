@@ -29,7 +29,7 @@ _PATIENCE = 60.0
 _WITH_US = ("setpriv", "--pdeathsig=INT")
 
 
-def _missing(what: str) -> None:
+def missing(what: str) -> None:
     message = f"{what} is not installed"
     if os.environ.get("CI") == "true":
         pytest.fail(message)
@@ -196,7 +196,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     """A running PostgreSQL server; whoever stops it starts it again."""
     binaries = _newest_postgres()
     if binaries is None:
-        _missing("PostgreSQL")
+        missing("PostgreSQL")
         return
     # not below pytest's folder: the server's own user has to reach it
     with tempfile.TemporaryDirectory(
@@ -229,7 +229,7 @@ def redis_server() -> Iterator[RedisServer]:
     """A running Redis server; whoever stops it starts it again."""
     binary = shutil.which("redis-server")
     if binary is None:
-        _missing("redis-server")
+        missing("redis-server")
         return
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
         server = RedisServer(binary, Path(folder))

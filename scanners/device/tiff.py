@@ -1,0 +1,65 @@
+"""Raw samples of a driver in the plainest TIFF around them (TIFF 6.0).
+
+The samples stay as the device gave them, one strip, no compression; what is written around them
+is size, depth and resolution, so that the file says by itself what it is.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+_SHORT, _LONG, _RATIONAL = 3, 4, 5
+_HEADER: Final = 8
+_ENTRY: Final = 12
+_BLACK_IS_ONE, _BLACK_IS_ZERO, _RGB = 0, 1, 2
+_PAIR: Final = 2
+
+
+def header(
+    *, width: int, height: int, depth: int, channels: int, dpi: int, black_is_one: bool = True
+) -> bytes:
+    """Return all of a TIFF but its samples, which follow at once.
+
+    Args:
+        width: pixels.
+        height: pixels.
+        depth: Bits a sample: 1, 8 or 16 (little-endian, as this machine has them).
+        channels: 1 or 3.
+        dpi: Both axes.
+        black_is_one: Of bitonal samples; grey ones always grow lighter.
+    """
+    row = (width * depth * channels + 7) // 8
+    inverted = depth == 1 and black_is_one
+    photometric = _RGB if channels > 1 else (_BLACK_IS_ONE if inverted else _BLACK_IS_ZERO)
+    tags = [256, 257, 258, 259, 262, 273, 277, 278, 279, 282, 283, 284, 296]
+    directory_end = _HEADER + 2 + _ENTRY * len(tags) + 4
+    bits_at, dpi_at = directory_end, directory_end + 8
+    samples_at = dpi_at + 8
+    bits = (depth, 1) if channels == 1 else (bits_at, channels)
+    values = {
+        256: (_LONG, 1, width),
+        257: (_LONG, 1, height),
+        258: (_SHORT, bits[1], bits[0]),
+        259: (_SHORT, 1, 1),
+        262: (_SHORT, 1, photometric),
+        273: (_LONG, 1, samples_at),
+        277: (_SHORT, 1, channels),
+        278: (_LONG, 1, height),
+        279: (_LONG, 1, row * height),
+        282: (_RATIONAL, 1, dpi_at),
+        283: (_RATIONAL, 1, dpi_at),
+        284: (_SHORT, 1, 1),
+        296: (_SHORT, 1, _PAIR),
+    }
+    written = struct.pack("<2sHIH", b"II", 42, _HEADER, len(tags))
+    for tag in tags:
+        kind, count, value = values[tag]
+        if kind == _SHORT and count == 1:
+            written += struct.pack("<HHIHH", tag, kind, count, value, 0)
+        else:
+            written += struct.pack("<HHII", tag, kind, count, value)
+    written += struct.pack("<I", 0)
+    written += struct.pack("<4H", *(depth,) * 3, 0)
+    written += struct.pack("<II", dpi, 1)
+    return written

@@ -1,0 +1,78 @@
+"""eSCL devices: those of a list of addresses, and those that announce themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from scanners.device import Device, DeviceGone, ScanFault, ScanSettings, Spool
+from scanners.escl.capabilities import Capabilities, capabilities
+from scanners.escl.connection import Connection
+from scanners.escl.job import request
+from scanners.escl.session import EsclSession
+
+
+@dataclass(frozen=True, kw_only=True)
+class EsclDriver:
+    """Network scanners by their address.
+
+    Offices are routed, and discovery by multicast ends at the router: the list comes first.
+
+    Attributes:
+        addresses: Base URLs, such as `http://192.0.2.7/eSCL`.
+        fingerprints: SHA-256 of a device's certificate by address, for HTTPS.
+    """
+
+    name: ClassVar[str] = "escl"
+    addresses: tuple[str, ...] = ()
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+
+    def devices(self, seconds: float) -> list[Device]:
+        """Return the devices of the list that answer within so many seconds each."""
+        found = []
+        for address in self.addresses:
+            try:
+                able = _able(self._connection(address, seconds))
+            except ScanFault:
+                continue
+            found.append(_device(address, able))
+        return found
+
+    def open(
+        self, device_id: str, settings: ScanSettings, spool: Spool, *, first: int = 1
+    ) -> EsclSession:
+        """Ask a device what it can and prepare the request; no sheet has moved.
+
+        Raises:
+            SettingRefused: It cannot do what is demanded.
+            ScanFault: It does not answer, or refuses this computer.
+        """
+        connection = self._connection(device_id, settings.timeout)
+        able = _able(connection)
+        asked = request(able, settings)
+        device = _device(device_id, able)
+        return EsclSession(connection, device, settings, spool, asked, first=first)
+
+    def _connection(self, address: str, seconds: float) -> Connection:
+        return Connection(address, seconds, self.fingerprints.get(address))
+
+
+def _able(connection: Connection) -> Capabilities:
+    answer = connection.ask("GET", connection.path("ScannerCapabilities"))
+    if answer.status != 200:  # noqa: PLR2004 - HTTP
+        message = f"ScannerCapabilities: HTTP {answer.status}"
+        raise DeviceGone(message)
+    return capabilities(answer.body)
+
+
+def _device(address: str, able: Capabilities) -> Device:
+    return Device(
+        id=address,
+        driver=EsclDriver.name,
+        vendor=able.vendor,
+        model=able.model,
+        kind="eSCL",
+        serial=able.serial,
+        firmware=able.firmware,
+    )

@@ -1,0 +1,7 @@
+"""Scanners that SANE drives, local ones and those of a `saned` in the network."""
+
+from __future__ import annotations
+
+from scanners.sane.driver import SaneDriver
+
+__all__ = ["SaneDriver"]

@@ -1,0 +1,268 @@
+"""From the settings of a scan to the options of one backend, and what it made of them.
+
+Backends name the same thing differently, so each setting has a list of candidates. What is
+demanded is set or refused before a sheet moves, never rounded: SANE would answer 5000 dpi with
+"good" and scan at 1200. What a backend would do to the image by itself is switched off and
+recorded, because a replacing scan is the paper and nothing else (TR-03138 A.NB.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from scanners.device import Effective, Feed, Mode, ScanSettings, SettingRefused
+from scanners.sane.library import Handle, Kind, Option, SaneFault, Unit
+
+#: In order of preference; compared without case.
+_SOURCES: Final = MappingProxyType(
+    {
+        Feed.FLATBED: ("Flatbed", "FB", "Platen", "Document Table", "Normal"),
+        Feed.FEEDER: (
+            "ADF",
+            "ADF Front",
+            "Automatic Document Feeder",
+            "ADF Simplex",
+            "ADF-simplex",
+            "Feeder",
+            "Automatic Document Feeder(left aligned)",
+            "Automatic Document Feeder(centrally aligned)",
+        ),
+        Feed.DUPLEX: (
+            "ADF Duplex",
+            "Duplex",
+            "ADF-duplex",
+            "Automatic Document Feeder(left aligned,Duplex)",
+            "Automatic Document Feeder(centrally aligned,Duplex)",
+        ),
+    }
+)
+#: Mode of the backend and the depth to go with it, None to leave the depth alone.
+_MODES: Final = MappingProxyType(
+    {
+        Mode.BITONAL: (
+            ("Lineart", None),
+            ("Black & White", None),
+            ("Binary", None),
+            ("Monochrome", None),
+            ("Gray", 1),
+        ),
+        Mode.GREY: (("Gray", 8), ("Grayscale", 8), ("True Gray", 8), ("8 bit Gray", 8)),
+        Mode.COLOUR: (("Color", 8), ("24bit Color", 8), ("24 bit Color", 8), ("Full Color", 8)),
+    }
+)
+#: What would change, drop or cut images, and the value with which it does nothing.
+_UNTOUCHED: Final = MappingProxyType(
+    {
+        "swskip": 0,
+        "swdeskew": False,
+        "swcrop": False,
+        "swdespeck": 0,
+        "swderotate": False,
+        "ald": False,
+        "blank-skip": False,
+        "autocrop": False,
+        "autodeskew": False,
+        "compression": "None",
+    }
+)
+#: What lets the device notice two sheets at once.
+_DOUBLE_FEED: Final = MappingProxyType({"df-thickness": True, "df-length": True})
+_EDGES: Final = (("tl-x", 0), ("tl-y", 0), ("br-x", 1), ("br-y", 2))
+_MM: Final = 25.4
+_TOLERANCE_MM: Final = 1.0
+_DUPLEX_SWITCHES: Final = ("duplex", "adf-mode")
+
+
+class Chosen:
+    """The settings being made on one open device."""
+
+    def __init__(self, handle: Handle, settings: ScanSettings) -> None:
+        """Begin; nothing is set yet."""
+        self._handle = handle
+        self._settings = settings
+        self.effective: dict[str, Effective] = {}
+
+    def make(self) -> Mapping[str, Effective]:
+        """Make all settings and return them as they are.
+
+        Raises:
+            SettingRefused: One that is demanded cannot be made.
+        """
+        self._source()
+        self._mode()
+        self._resolution()
+        self._area()
+        if self._settings.threshold is not None and self._settings.mode is Mode.BITONAL:
+            self._require("threshold", ("threshold",), self._settings.threshold)
+        self._wishes(_UNTOUCHED)
+        self._wishes(_DOUBLE_FEED)
+        return self.effective
+
+    def _source(self) -> None:
+        feed = self._settings.feed
+        option = self._option(("source",))
+        if option is None:
+            if feed is not Feed.FLATBED and not self._switch_duplex():
+                raise self._refused("source", feed, None)
+            return
+        named = _same(option.choices, _SOURCES[feed])
+        if named is None and feed is Feed.DUPLEX:
+            named = _same(option.choices, _SOURCES[Feed.FEEDER])
+            if named is None or not self._switch_duplex():
+                raise self._refused("source", feed, option.choices)
+        if named is None:
+            raise self._refused("source", feed, option.choices)
+        self._put("source", option.name, named, asked=str(feed))
+
+    def _switch_duplex(self) -> bool:
+        for name in _DUPLEX_SWITCHES:
+            option = self._option((name,))
+            if option is not None:
+                wanted: Any = (
+                    True if option.kind is Kind.BOOL else _same(option.choices, ("Duplex",))
+                )
+                if wanted is not None:
+                    self._put("duplex", name, wanted, asked=True)
+                    return True
+        return False
+
+    def _mode(self) -> None:
+        option = self._option(("mode",))
+        for named, depth in _MODES[self._settings.mode]:
+            found = None if option is None else _same(option.choices, (named,))
+            if option is not None and found is not None and self._has_depth(depth):
+                self._put("mode", option.name, found, asked=str(self._settings.mode))
+                self._depth(self._settings.depth if depth == 8 else depth)  # noqa: PLR2004 - bits
+                return
+        offered = None if option is None else option.choices
+        raise self._refused("mode", self._settings.mode, offered)
+
+    def _has_depth(self, depth: int | None) -> bool:
+        if depth != 1:
+            return True
+        option = self._option(("depth",))
+        return option is not None and option.choices is not None and 1 in option.choices
+
+    def _depth(self, depth: int | None) -> None:
+        if depth is not None and self._option(("depth",)) is not None:
+            self._require("depth", ("depth",), depth)
+        elif depth not in (None, 8):
+            raise self._refused("depth", depth, None)
+
+    def _resolution(self) -> None:
+        across = self._option(("resolution", "x-resolution"))
+        self._require("resolution", ("resolution", "x-resolution"), self._settings.dpi)
+        if across is not None and across.name == "x-resolution":
+            self._require("resolution down", ("y-resolution",), self._settings.dpi)
+
+    def _area(self) -> None:
+        width, height = self._settings.size_mm
+        for name, value in (("page-width", width), ("page-height", height)):
+            if self._option((name,)) is not None:
+                self._put(name, name, value, asked=value)
+        for name, which in _EDGES:
+            option = self._option((name,))
+            if option is None:
+                if which:
+                    raise self._refused(name, (0.0, width, height)[which], None)
+                continue
+            self._edge(option, (0.0, width, height)[which])
+
+    def _edge(self, option: Option, millimetres: float) -> None:
+        scale = self._settings.dpi / _MM if option.unit is Unit.PIXEL else 1.0
+        wanted = millimetres * scale
+        if option.limits is not None:
+            low, high, _ = option.limits
+            if wanted > high + _TOLERANCE_MM * scale:
+                offered = f"höchstens {high / scale:.0f} mm"
+                raise self._refused(f"paper ({option.name})", f"{millimetres:g} mm", offered)
+            wanted = min(max(wanted, low), high)
+        self._put(option.name, option.name, wanted, asked=round(millimetres, 2))
+
+    def _require(self, ours: str, candidates: Iterable[str], wanted: Any) -> None:
+        option = self._option(candidates)
+        if option is None:
+            raise self._refused(ours, wanted, None)
+        if not _allowed(option, wanted):
+            raise self._refused(ours, wanted, option.choices or option.limits)
+        made = self._put(ours, option.name, wanted, asked=wanted)
+        if made != wanted:
+            raise self._refused(ours, wanted, (made,))
+
+    def _wishes(self, wishes: Mapping[str, Any]) -> None:
+        """Set what the backend has of these; what it refuses is recorded as it stays."""
+        for name, value in wishes.items():
+            option = self._option((name,))
+            if option is None:
+                continue
+            if option.kind is Kind.STRING and _same(option.choices, (str(value),)) is None:
+                self._keep(name, name, None, self._handle.value(name))
+                continue
+            try:
+                self._put(name, name, value, asked=value)
+            except SettingRefused:
+                self._keep(name, name, value, self._handle.value(name))
+
+    def _put(self, ours: str, name: str, value: Any, *, asked: Any) -> Any:
+        try:
+            made = self._handle.put(name, value)
+        except SaneFault as error:
+            raise self._refused(ours, asked, None) from error
+        self._keep(ours, name, asked, made)
+        return made
+
+    def _keep(self, ours: str, name: str, asked: Any, made: Any) -> None:
+        self.effective[ours] = Effective(option=name, requested=asked, effective=made)
+
+    def _option(self, candidates: Iterable[str]) -> Option | None:
+        known = self._handle.options()
+        for name in candidates:
+            if name in known and known[name].settable:
+                return known[name]
+        return None
+
+    def _refused(self, ours: str, wanted: object, offered: object) -> SettingRefused:
+        if isinstance(offered, tuple) and offered:
+            has = "; das Gerät bietet: " + ", ".join(_shown(each) for each in offered)
+        elif isinstance(offered, str):
+            has = f"; das Gerät bietet: {offered}"
+        else:
+            has = "; das Gerät hat diese Einstellung nicht"
+        text = (
+            f"Das Gerät kann die Einstellung {ours} = {_shown(wanted)} nicht{has}. Es wurde kein "
+            "Blatt eingezogen. Bitte ein anderes Profil oder Gerät wählen."
+        )
+        return SettingRefused(f"{ours}={wanted} refused, offered {offered}", operator_text=text)
+
+
+def _same(choices: tuple[Any, ...] | None, wanted: Iterable[str]) -> Any:
+    """Return the choice that one of `wanted` names, the first that is there."""
+    offered = {str(choice).casefold(): choice for choice in choices or ()}
+    return next((offered[name.casefold()] for name in wanted if name.casefold() in offered), None)
+
+
+def _allowed(option: Option, value: Any) -> bool:
+    if option.choices is not None:
+        return value in option.choices
+    if option.limits is None:
+        return True
+    low, high, step = option.limits
+    on_step = not step or abs((value - low) / step - round((value - low) / step)) < 1e-6  # noqa: PLR2004 - rounding of fixed point
+    return low <= value <= high and on_step
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def sensed(handle: Handle, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """Yield what the device's sensors of these names say now; what cannot be read is left out."""
+    known = handle.options()
+    for name in names:
+        if name in known and known[name].readable:
+            try:
+                yield name, handle.value(name)
+            except SaneFault:
+                continue
