@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Final
 
 import structlog
+from typing_extensions import override
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +33,7 @@ class Stop(threading.Event):
         self.has_failed = False
         self.is_interrupted = False
 
+    @override
     def wait(self, timeout: float | None = None) -> bool:
         """Wait as `threading.Event` does, and notice a signal that another thread received.
 

@@ -161,7 +161,8 @@ def _all(root: Element, name: str) -> Iterator[Element]:
 
 
 def _texts(root: Element, name: str) -> Iterator[str]:
-    return (element.text.strip() for element in _all(root, name) if (element.text or "").strip())
+    said = ((element.text or "").strip() for element in _all(root, name))
+    return (text for text in said if text)
 
 
 def _text(root: Element, name: str) -> str | None:

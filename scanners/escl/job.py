@@ -122,6 +122,7 @@ def _resolutions(source: Source) -> str:
 def _refused(ours: str, wanted: object, offered: str) -> SettingRefused:
     text = (
         f"Das Gerät kann die Einstellung {ours} = {wanted} nicht; es bietet: "
-        f"{offered or 'nichts'}. Es wurde kein Blatt eingezogen. Bitte ein anderes Profil oder Gerät wählen."
+        f"{offered or 'nichts'}. Es wurde kein Blatt eingezogen. Bitte ein anderes Profil oder "
+        "Gerät wählen."
     )
     return SettingRefused(f"{ours}={wanted} refused, offered {offered}", operator_text=text)

@@ -17,7 +17,6 @@ from scanners.device import (
     DeviceBusy,
     DeviceGone,
     DoubleFeed,
-    Feed,
     FeederEmpty,
     FeederJam,
     Mode,
@@ -50,14 +49,11 @@ def scan(device: EsclDevice, folder: Path, settings: ScanSettings = SETTINGS) ->
 def interrupted(
     device: EsclDevice, folder: Path, settings: ScanSettings = SETTINGS
 ) -> tuple[ScanFault, list[ScannedPage]]:
-    pages = []
-    with (
-        pytest.raises(ScanFault) as caught,
-        EsclDriver().open(device.url, settings, Spool(folder)) as session,
-    ):
-        for page in session.pages():
-            pages.append(page)  # noqa: PERF402 - what came before the fault counts
-    return caught.value, pages
+    pages: list[ScannedPage] = []
+    with EsclDriver().open(device.url, settings, Spool(folder)) as session:
+        with pytest.raises(ScanFault) as caught:
+            pages.extend(session.pages())  # what came before the fault counts
+        return caught.value, pages
 
 
 def test_pages_are_the_devices_own_bytes_with_sheet_and_side(
@@ -180,17 +176,14 @@ def test_a_device_that_refuses_us_and_one_that_is_none(device: EsclDevice, tmp_p
 def test_cancelling_ends_the_job_and_keeps_what_was_scanned(
     device: EsclDevice, tmp_path: Path
 ) -> None:
-    pages = []
-    with (
-        pytest.raises(ScanCancelled) as caught,
-        EsclDriver().open(device.url, SETTINGS, Spool(tmp_path)) as session,
-    ):
-        for page in session.pages():
-            pages.append(page)
-            if len(pages) == 2:
-                thread = threading.Thread(target=session.cancel)
-                thread.start()
-                thread.join()
+    with EsclDriver().open(device.url, SETTINGS, Spool(tmp_path)) as session:
+        stream = session.pages()
+        pages = [next(stream), next(stream)]
+        thread = threading.Thread(target=session.cancel)
+        thread.start()
+        thread.join()
+        with pytest.raises(ScanCancelled) as caught:
+            next(stream)
     assert caught.value.pages_done == 2
     assert device.jobs[0].deleted
     assert all(page.path.exists() for page in pages)
@@ -216,6 +209,7 @@ def test_an_independent_client_scans_from_the_device_of_these_tests(
     scanimage = shutil.which("scanimage")
     if scanimage is None or not Path("/etc/sane.d/airscan.conf").exists():
         missing("scanimage with sane-airscan")
+        return
     config = tmp_path / "sane"
     (config / "airscan.d").mkdir(parents=True)
     (config / "dll.conf").write_text("airscan\n")

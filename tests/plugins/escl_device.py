@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from PIL import Image
+from typing_extensions import override
 
 _CAPABILITIES = """<?xml version="1.0" encoding="UTF-8"?>
 <scan:ScannerCapabilities xmlns:scan="http://schemas.hp.com/imaging/escl/2011/05/03"
@@ -108,7 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     device: ClassVar[EsclDevice]
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+    @override
+    def log_message(self, format: str, *args: object) -> None:
         """Keep quiet."""
 
     def do_GET(self) -> None:
