@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from scanners.device import Device, DeviceGone, Effective, ScannedPage, ScanSettings, Spool
 from scanners.device.telling import Telling, converse
-from scanners.sane.library import Handle, Library, SaneFault
+from scanners.sane.abi import SaneFault, Status
+from scanners.sane.library import Handle, Library
 from scanners.sane.options import Chosen
 from scanners.sane.reading import Stack, fault_of
 
@@ -19,12 +20,15 @@ _FIRMWARES: Final = ("firmware-version", "firmware", "version")
 
 
 @dataclass(frozen=True)
-class _Opened:
+class Opened:
+    """A device that is open, its settings made."""
+
     told: Mapping[str, Any]
     effective: Mapping[str, Effective]
     stack: Stack
 
     def pages(self) -> Iterator[ScannedPage]:
+        """Yield each page when it is durable."""
         return self.stack.pages()
 
 
@@ -34,7 +38,7 @@ def serve(request: dict[str, Any], telling: Telling) -> None:
         telling.scan(request, opening)
         return
     try:
-        library = _library()
+        library = _library(None)
         found = [asdict(_device(*each)) for each in library.devices()]
     except (DeviceGone, SaneFault) as error:
         telling.fault(error if isinstance(error, DeviceGone) else fault_of(error, 0))
@@ -43,18 +47,23 @@ def serve(request: dict[str, Any], telling: Telling) -> None:
 
 
 @contextmanager
-def opening(request: dict[str, Any], telling: Telling) -> Iterator[_Opened]:
+def opening(request: dict[str, Any], telling: Telling, lib: Any = None) -> Iterator[Opened]:
     """Open a device and make its settings; give it back at the end, whatever happens.
+
+    Args:
+        request: Of the session: device, settings, spool, first, and the device's own options.
+        telling: Asked whether to stop, and told of progress.
+        lib: The C library, None for that of this machine.
 
     Raises:
         ScanFault: As the driver's port says.
     """
-    library, first = _library(), int(request["first"])
+    library, first = _library(lib), int(request["first"])
     handle: Handle | None = None
     try:
-        handle = library.open(request["device"])
+        handle = _open(library, request["device"])
         settings = ScanSettings.from_json(request["settings"])
-        effective = Chosen(handle, settings).make()
+        effective = Chosen(handle, settings, request.get("options", {})).make()
         stack = Stack(
             handle=handle,
             settings=settings,
@@ -63,7 +72,7 @@ def opening(request: dict[str, Any], telling: Telling) -> Iterator[_Opened]:
             cancelled=telling.cancelled,
             progress=telling.progress,
         )
-        yield _Opened(_told(handle, request["device"], library.version), effective, stack)
+        yield Opened(_told(handle, request["device"], library.version), effective, stack)
     except SaneFault as error:
         raise fault_of(error, first - 1) from error
     finally:
@@ -73,14 +82,24 @@ def opening(request: dict[str, Any], telling: Telling) -> Iterator[_Opened]:
         library.close()
 
 
-def _library() -> Library:
+def _library(lib: Any) -> Library:
     try:
-        return Library()
+        return Library(lib)
     except (OSError, SaneFault) as error:
         text = (
             "SANE ist auf diesem Rechner nicht eingerichtet. Bitte die Pakete sane-utils und "
             "libsane1 installieren lassen."
         )
+        raise DeviceGone(str(error), operator_text=text) from error
+
+
+def _open(library: Library, name: str) -> Handle:
+    try:
+        return library.open(name)
+    except SaneFault as error:
+        if error.status is not Status.INVALID:
+            raise
+        text = f"Das Gerät „{name}“ ist nicht angeschlossen oder hier nicht bekannt."
         raise DeviceGone(str(error), operator_text=text) from error
 
 
