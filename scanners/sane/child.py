@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from scanners.device import Device, DeviceGone, Effective, ScannedPage, ScanSettings, Spool
+from scanners.device import (
+    Device,
+    DeviceGone,
+    Effective,
+    ScanFault,
+    ScannedPage,
+    ScanSettings,
+    Spool,
+)
 from scanners.device.telling import Telling, converse
 from scanners.sane.abi import SaneFault, Status
+from scanners.sane.buttons import Keys
 from scanners.sane.library import Handle, Library
 from scanners.sane.options import Chosen
 from scanners.sane.reading import Stack, fault_of
@@ -33,17 +43,44 @@ class Opened:
 
 
 def serve(request: dict[str, Any], telling: Telling) -> None:
-    """List devices or scan, as the request says."""
+    """List devices, scan, or watch the keys of a device, as the request says."""
     if request["do"] == "scan":
         telling.scan(request, opening)
         return
     try:
-        library = _library(None)
-        found = [asdict(_device(*each)) for each in library.devices()]
-    except (DeviceGone, SaneFault) as error:
-        telling.fault(error if isinstance(error, DeviceGone) else fault_of(error, 0))
-        return
-    telling.say("devices", devices=found, version=library.version)
+        if request["do"] == "watch":
+            watching(request, telling)
+        else:
+            library = _library(None)
+            found = [asdict(_device(*each)) for each in library.devices()]
+            telling.say("devices", devices=found, version=library.version)
+    except ScanFault as error:
+        telling.fault(error)
+    except SaneFault as error:
+        telling.fault(fault_of(error, 0))
+
+
+def watching(request: dict[str, Any], telling: Telling, lib: Any = None) -> None:
+    """Say which keys of the device are pressed until somebody asks to stop.
+
+    Raises:
+        ScanFault: The device is gone or taken.
+        SaneFault: It does not tell any more.
+    """
+    library = _library(lib)
+    handle: Handle | None = None
+    try:
+        handle = _open(library, request["device"])
+        keys = Keys(handle)
+        while not telling.cancelled():
+            telling.say("looked")
+            time.sleep(float(request["seconds"]))
+            for name in keys.pressed():
+                telling.say("pressed", name=name)
+    finally:
+        if handle is not None:
+            handle.close()
+        library.close()
 
 
 @contextmanager

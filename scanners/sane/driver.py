@@ -8,6 +8,8 @@ from typing import Any
 
 from typing_extensions import override
 
+from ingest.sandbox import Stream
+from scanners.device.buttons import RemoteWatch
 from scanners.device.remoting import RemoteDriver
 
 
@@ -23,6 +25,15 @@ class SaneDriver(RemoteDriver):
     name: str = "sane"
     child: str = "scanners.sane.child"
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def watch(self, device_id: str, seconds: float = 0.5) -> RemoteWatch:
+        """Watch the keys of a device, looking at them every so many seconds.
+
+        Raises:
+            ScanFault: The device cannot be opened.
+        """
+        child = Stream(self.child, environment=self.environment)
+        return RemoteWatch(child, device_id, seconds)
 
     @override
     def own_options(self, device_id: str) -> Mapping[str, Any]:
