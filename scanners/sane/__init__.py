@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from scanners.sane.driver import SaneDriver
+from scanners.sane.driver import SaneDriver, sane_driver
+from scanners.sane.scanimage import ScanimageDriver
 
-__all__ = ["SaneDriver"]
+__all__ = ["SaneDriver", "ScanimageDriver", "sane_driver"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from typing_extensions import override
@@ -11,6 +12,8 @@ from typing_extensions import override
 from ingest.sandbox import Stream
 from scanners.device.buttons import RemoteWatch
 from scanners.device.remoting import RemoteDriver
+from scanners.sane.library import load
+from scanners.sane.scanimage import ScanimageDriver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,3 +41,25 @@ class SaneDriver(RemoteDriver):
     @override
     def own_options(self, device_id: str) -> Mapping[str, Any]:
         return self.options.get(device_id, {})
+
+
+def sane_driver(
+    *,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    options: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    by_program: bool = False,
+) -> SaneDriver | ScanimageDriver:
+    """Return the driver for the SANE of this machine: by its library, or else by `scanimage`.
+
+    Args:
+        environment: Additions to that of SANE, such as `SANE_CONFIG_DIR`.
+        options: By device, options that only its backend has.
+        by_program: Use the program although the library can be loaded.
+    """
+    if not by_program:
+        try:
+            load()
+        except OSError:
+            by_program = True
+    kind = ScanimageDriver if by_program else SaneDriver
+    return kind(environment=environment, options=options)

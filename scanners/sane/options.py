@@ -279,7 +279,7 @@ class Chosen:
         if option is None:
             raise self._refused(ours, wanted, None)
         if not _allowed(option, wanted):
-            raise self._refused(ours, wanted, option.choices or option.limits)
+            raise self._refused(ours, wanted, option.choices or _span(option))
         made = self._put(ours, option.name, wanted, asked=wanted)
         if made != wanted:
             raise self._refused(ours, wanted, (made,))
@@ -365,6 +365,13 @@ def unlike(frame: Frame, settings: ScanSettings) -> str | None:
     if frame.depth not in _DEPTHS[settings.mode]:
         return f"{frame.depth} Bit je Farbwert"
     return None
+
+
+def _span(option: Option) -> str | None:
+    if option.limits is None:
+        return None
+    low, high, step = option.limits
+    return f"{low:g} bis {high:g}" + (f" in Schritten von {step:g}" if step else "")
 
 
 def _shown(value: object) -> str:

@@ -64,6 +64,12 @@ def fault_of(error: SaneFault, pages_done: int) -> ScanFault:
     return kind(str(error), pages_done=pages_done)
 
 
+def not_there(error: SaneFault, device: str) -> DeviceGone:
+    """Return that nobody here knows such a device."""
+    text = f"Das Gerät „{device}“ ist nicht angeschlossen oder hier nicht bekannt."
+    return DeviceGone(str(error), operator_text=text)
+
+
 @dataclass
 class Stack:
     """A stack being read.
