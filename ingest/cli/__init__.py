@@ -19,6 +19,7 @@ from ingest.cli.app import App, configure_logs
 from ingest.cli.assuring import qa
 from ingest.cli.bundling import evidence
 from ingest.cli.deciding import erase, put_back, reject, release, retry, reviewed, shift
+from ingest.cli.devices import device, station
 from ingest.cli.evidencing import preserve
 from ingest.cli.exporting import export
 from ingest.cli.keeping import backup, restore
@@ -74,6 +75,8 @@ for _command in (
     receive,
     scan,
     list_devices,
+    device,
+    station,
     list_,
     status,
     show,
