@@ -12,7 +12,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -245,13 +245,12 @@ def _checked(kind: TypeAdapter[T], body: bytes, read: Callable[[dict[str, Any]],
 
 
 def _moments(found: object) -> list[dt.datetime]:
-    """Return the times that a value says of itself and of the values it holds."""
+    """Return the times in a value and in the values it holds."""
     if isinstance(found, dt.datetime):
         return [found]
-    held = (
-        list(found) if isinstance(found, tuple) else list(getattr(found, "__dict__", {}).values())
-    )
-    return [moment for each in held for moment in _moments(each)]
+    if is_dataclass(found):
+        return [moment for name in fields(found) for moment in _moments(getattr(found, name.name))]
+    return [moment for each in found for moment in _moments(each)] if type(found) is tuple else []
 
 
 def _count(said: str, most: int, what: str) -> int:
