@@ -21,6 +21,8 @@ from ingest.ledger.persons import require_code
 from ingest.ledger.terms import Arrival, Receipt
 
 Row = sa.Row[Any]
+Rows = Sequence[Row]
+Connection = sa.Connection
 _stack, _page = schema.stack, schema.stack_page
 
 #: Event of the tenant's own chain.
@@ -37,6 +39,10 @@ _PLACE = sa.select(_page.c.sha256).where(
     _page.c.stack_id == sa.bindparam("of_stack"),
     _page.c.number == sa.bindparam("at_number"),
     _page.c.attempt == sa.bindparam("at_attempt"),
+)
+_RULES = sa.select(schema.profile_version.c.content).where(
+    schema.profile_version.c.tenant == sa.bindparam("of_tenant"),
+    schema.profile_version.c.sha256 == sa.bindparam("of_sha256"),
 )
 _NEW = sa.insert(_stack)
 _NEW_PAGE = sa.insert(_page)
@@ -92,8 +98,9 @@ class TakenPage:
     scanned_by: str | None
 
 
-#: Makes the arrival of a stack from its row and the rows of all its pages, replaced ones too.
-Build = Callable[[Row, Sequence[Row]], Arrival]
+#: Makes the arrival of a stack from its row, the rows of all its pages, replaced ones too, and
+#: the content of its profile.
+Build = Callable[[Row, Rows, Facts], Arrival]
 
 
 def begin(connection: sa.Connection, wish: Wish) -> Row:
@@ -215,10 +222,12 @@ def close(
     there = [(page.number, page.attempt, page.sha256) for page in counting(pages)]
     if there != list(manifest):
         raise _disagreement(row, there, list(manifest))
-    if row.closed_at is not None:
-        return accepting.accept(connection, build(row, pages), known=True)
+    if row.closed_at is not None and (given := accepting.receipt(connection, key)) is not None:
+        return given
     _require_open(row)
-    receipt = accepting.accept(connection, build(row, pages), known=False)
+    rules = {"of_tenant": tenant, "of_sha256": row.profile_sha256}
+    content: Facts = connection.execute(_RULES, rules).scalar_one()
+    receipt = accepting.accept(connection, build(row, pages, content), known=False)
     moment = accepting.now(connection)
     ended = sa.update(_stack).where(_stack.c.id == row.id)
     connection.execute(ended.values(closed_at=moment, changed_at=moment, said={}))
