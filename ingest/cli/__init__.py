@@ -34,6 +34,7 @@ from ingest.cli.receiving import receive
 from ingest.cli.reporting import report
 from ingest.cli.rescanning import rescan
 from ingest.cli.running import run, watch, work
+from ingest.cli.serving import serve
 from ingest.cli.staffing import people
 from ingest.errors import Misconfigured, Outage, ScanstrasseError, UsageError
 
@@ -70,6 +71,7 @@ for _command in (
     run,
     watch,
     work,
+    serve,
     receive,
     list_,
     status,
