@@ -35,10 +35,15 @@ class Ended:
     objection: str | None
 
 
-def seen_device(device: Device) -> devices.SeenDevice:
-    """Return a device as the registry knows it: by serial number where it tells one."""
+def seen_device(device: Device, station: str | None) -> devices.SeenDevice:
+    """Return a device as the registry knows it: by serial number where it tells one.
+
+    What has none and hangs at a workstation is another device at each of them.
+    """
+    name = f"{device.driver}:{device.serial or device.id}"
+    is_local = not device.serial and "://" not in device.id and not device.id.startswith("net:")
     return devices.SeenDevice(
-        device=f"{device.driver}:{device.serial or device.id}",
+        device=f"{station}/{name}" if is_local and station else name,
         vendor=device.vendor,
         model=device.model,
         serial=device.serial,
@@ -163,7 +168,6 @@ def _source(place: int, page: stacks.Row) -> Source:
 
 def _scanned(row: stacks.Row, opening: Opening, pages: stacks.Rows, ended: Ended) -> Facts:
     counting = stacks.counting(pages)
-    last = {(page.number, page.attempt) for page in counting}
     codes = [row.operator, *(page.scanned_by for page in counting)]
     return {
         "device": {**asdict(opening.device), "inventory": ended.inventory},
@@ -176,12 +180,12 @@ def _scanned(row: stacks.Row, opening: Opening, pages: stacks.Rows, ended: Ended
         "replaced": [
             {
                 "number": page.number,
-                "attempt": page.attempt,
+                "attempts": page.attempt,
                 "scanned_by": page.scanned_by,
                 "taken_at": page.taken_at.isoformat(),
             }
-            for page in pages
-            if (page.number, page.attempt) not in last
+            for page in counting
+            if page.attempt > 1
         ],
         "hints": list(_hints(counting)),
         "anomalies": row.anomalies,

@@ -113,14 +113,14 @@ class DirectHouse:
             Refused: As the port says.
         """
         with _faults():
-            loaded = self._loaded(profile)
+            loaded, seen = self._loaded(profile), seen_device(device, self._station)
             treatment = loaded.profile.treatment
             with self._ledger.writing() as connection:
-                devices.see(connection, self._tenant, seen_device(device))
+                devices.see(connection, self._tenant, seen)
             self._ledger.require_admitted(self._tenant, profile, loaded.sha256, treatment)
             if treatment == _REPLACING:
                 with self._ledger.reading() as connection:
-                    devices.require_released(connection, self._tenant, seen_device(device))
+                    devices.require_released(connection, self._tenant, seen)
 
     def open(self, opening: Opening) -> StackState:
         """Make the stack known. See the port.
@@ -147,7 +147,7 @@ class DirectHouse:
             )
             with self._ledger.writing() as connection:
                 self._require_operator(connection, opening, loaded)
-                devices.see(connection, self._tenant, seen_device(opening.device))
+                devices.see(connection, self._tenant, seen_device(opening.device, self._station))
                 row = stacks.begin(connection, wish)
                 pages = stacks.pages_of(connection, row.id)
         return _state(row, pages)
@@ -216,7 +216,7 @@ class DirectHouse:
         Raises:
             DeviceLeased: Somebody else has it.
         """
-        name = seen_device(device).device
+        name = seen_device(device, self._station).device
         with _faults(), self._ledger.writing() as connection:
             token = leases.take(
                 connection,
@@ -249,7 +249,7 @@ class DirectHouse:
             row, pages = stacks.found(connection, self._tenant, key)
             if not row.said:
                 return None
-            device = seen_device(Opening.from_json(row.said).device)
+            device = seen_device(Opening.from_json(row.said).device, row.station)
             inventory = devices.inventory_of(connection, self._tenant, device.device)
             objection = devices.objection(connection, self._tenant, device)
         content = json.dumps(manifest(row, pages, closing), ensure_ascii=False).encode()
