@@ -20,7 +20,6 @@ from scanners.stack import (
 )
 from scanners.station.house import HttpHouse
 from scanners.upload import Station
-from tests.plugins.servers import PostgresServer
 from tests.plugins.stations import House, closing, device, known, opening, page, serving
 
 HERE = Station(code="platz-3", tenant="default")
@@ -33,8 +32,7 @@ def house(
     """The house, as somebody at a scanner sees it: beside its ledger, or over the network."""
     url = None
     if request.param == "postgresql":
-        server: PostgresServer = request.getfixturevalue("postgres_server")
-        url = server.create_database()
+        url = request.getfixturevalue("postgres_server").create_database()
     whole = House(tmp_path_factory.mktemp("house"), url)
     if request.param == "http":
         with serving(whole.known, whole.seen_by, whole.folder / "upload") as address:
@@ -42,8 +40,6 @@ def house(
     else:
         yield whole.seen_by(HERE)
     whole.ledger.close()
-    if url is not None:
-        server.drop_database(url)
 
 
 @contextmanager

@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import hashlib
+import re
+import socket
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import profiles
 from ingest import clock
@@ -19,7 +22,7 @@ from ingest.store.disk import Disk
 from ingest.upload_settings import UploadSettings
 from scanners.device import Device, Effective, PageFacts, ScannedPage, ScanSettings
 from scanners.direct import DirectHouse, Workplace
-from scanners.stack import Acceptance, Closing, KnownPage, Opening, StackPage
+from scanners.stack import Acceptance, Closing, KnownPage, Opening, StackPage, wire
 from scanners.upload import Landing, Station, UploadServer, application
 from tests.plugins.releases import approved, procedure_released, profile_text, staffed
 from tests.plugins.servers import free_port
@@ -174,3 +177,41 @@ def serving(
 def later(seconds: float) -> Callable[[], dt.datetime]:
     """Return a clock that is wrong by some seconds."""
     return lambda: clock.now() + dt.timedelta(seconds=seconds)
+
+
+def head(token: str, key: str, stack_page: StackPage, **more: str | None) -> bytes:
+    """Return the head of a request that hands over a page; `more` changes or removes fields."""
+    scanned = stack_page.page
+    fields: dict[str, str | None] = {
+        "Host": "house",
+        "Authorization": f"Bearer {token}",
+        wire.CLOCK: clock.now().isoformat(),
+        "Content-Type": scanned.media_type,
+        "Content-Length": str(scanned.size),
+        wire.DIGEST: wire.digest_to_header(scanned.sha256),
+        wire.SIZE: str(scanned.size),
+        wire.PAGE: wire.page_to_header(stack_page),
+    }
+    fields |= {name.replace("_", "-"): value for name, value in more.items()}
+    number = scanned.facts.number
+    lines = [f"PUT /v1/stacks/{key}/pages/{number}?attempt={stack_page.attempt} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in fields.items() if value is not None]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def connected(url: str) -> socket.socket:
+    """Return a connection on which anything may be said."""
+    parts = urlsplit(url)
+    return socket.create_connection((parts.hostname or "", parts.port or 0), timeout=20)
+
+
+def answered(connection: socket.socket) -> tuple[int, str]:
+    """Return status and rest of the answer, 0 where the connection ends without one."""
+    read = b""
+    while piece := connection.recv(65536):
+        read += piece
+        start, _, body = read.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", start)
+        if length and len(body) >= int(length.group(1)):
+            break
+    return (int(read.split()[1]) if read else 0), read.decode()
