@@ -28,6 +28,7 @@ from typing_extensions import override
 
 from ingest.document import DEFAULT_TENANT
 from ingest.errors import Misconfigured
+from ingest.scanner_settings import ScannersSettings
 from ingest.sealing_settings import EvidenceSettings, SealingSettings
 from ingest.upload_settings import UploadSettings
 from ingest.validation_settings import ValidationSettings
@@ -160,6 +161,7 @@ class Settings(BaseSettings):
     evidence: EvidenceSettings = EvidenceSettings()
     validation: ValidationSettings = ValidationSettings()
     log: LogSettings = LogSettings()
+    scanners: ScannersSettings = ScannersSettings()
     upload: UploadSettings | None = None  #: scan stations over HTTP; None: only `serve` does that
 
     @field_validator("tenants")
@@ -226,7 +228,7 @@ class Settings(BaseSettings):
         user of its own for reading workers.) Store keys are included and travel through a
         pipe only.
         """
-        hidden = {"ledger_url", "persons_url", "redis_url", "upload"} | (
+        hidden = {"ledger_url", "persons_url", "redis_url", "scanners", "upload"} | (
             set() if sealing else {"sealing"}
         )
         plain = self.model_dump(mode="json", exclude=hidden)

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 @click.command()
 @with_app
 def serve(app: App) -> int:
-    """Nimmt nur Stapel von Scanplätzen entgegen (für getrennte Maschinen)."""
+    """Nimmt nur Stapel von Arbeitsplätzen entgegen (für getrennte Maschinen)."""
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
         require_ready(app, stop, sealing=False)
         usage.begun(app)
         settings = app.settings.upload or UploadSettings()
         server = start_upload(app, settings, hints(app) or (lambda _queue: None), stack)
-        click.echo(f"Scanplätze werden unter {server.url} bedient. Ende mit Strg-C.", err=True)
+        click.echo(f"Arbeitsplätze werden unter {server.url} bedient. Ende mit Strg-C.", err=True)
         stop.wait()
     return stop.exit_code
 

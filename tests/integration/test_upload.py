@@ -66,7 +66,7 @@ def test_unknown_and_revoked_tokens_are_refused_alike_and_stand_in_no_log(
             assert caught.value.code == "token_refused"
             texts.append(caught.value.operator_text)
     assert len(set(texts)) == 1
-    assert "Kennwort" in texts[0]
+    assert "Zugangsschlüssel" in texts[0]
     assert [entry["code"] for entry in logged if entry["event"] == "upload_refused"]
     assert not [word for word in (token, unknown) if word in repr(logged)]
 
