@@ -36,6 +36,7 @@ from ingest.cli.reporting import report
 from ingest.cli.rescanning import rescan
 from ingest.cli.running import run, watch, work
 from ingest.cli.scanning import list_devices, scan
+from ingest.cli.serving import serve
 from ingest.cli.staffing import people
 from ingest.errors import Misconfigured, Outage, ScanstrasseError, UsageError
 
@@ -72,6 +73,7 @@ for _command in (
     run,
     watch,
     work,
+    serve,
     receive,
     scan,
     list_devices,
