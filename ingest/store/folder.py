@@ -38,6 +38,9 @@ from ingest.store.address import (
 )
 from ingest.store.disk import Disk
 
+#: Code of the outage that ends when somebody makes room.
+FULL: Final = "store_full"
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _TEMPORARY: Final = ".tmp"
 _LOCKS: Final = ".locks"
 _SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
@@ -281,13 +284,15 @@ class FolderStore:
             if isinstance(error, FileNotFoundError) and sha256 and self._is_mounted(tenant, sha256):
                 raise absent(tenant, sha256) from error
             message = f"store {self._root}: {error}"
-            raise StoreUnavailable(message, operator_text=_text(self._root, error)) from error
+            code = FULL if error.errno in _NO_ROOM else None
+            text = _text(self._root, error)
+            raise StoreUnavailable(message, operator_text=text, code=code) from error
 
 
 def _text(root: Path, error: OSError) -> str:
     if error.errno == errno.ENOENT:
         remedy = "nicht vorhanden. Bitte prüfen, ob die Ablage eingebunden ist"
-    elif error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    elif error.errno in _NO_ROOM:
         remedy = "kein Speicherplatz mehr. Bitte Platz schaffen"
     elif error.errno == errno.EROFS:
         remedy = "nur lesbar eingebunden. Bitte Dateisystem prüfen und beschreibbar einbinden"

@@ -45,7 +45,11 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
-    """What a device told under `ScannerCapabilities`."""
+    """What a device told under `ScannerCapabilities`.
+
+    Attributes:
+        threshold: Lowest, highest and step of the threshold for bitonal; None without one.
+    """
 
     version: str
     model: str
@@ -53,6 +57,7 @@ class Capabilities:
     serial: str | None
     firmware: str | None
     sources: dict[Feed, Source]
+    threshold: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +89,7 @@ def capabilities(document: bytes) -> Capabilities:
         serial=_text(root, "SerialNumber"),
         firmware=_text(root, "FirmwareVersion"),
         sources={feed: source for feed in _CAPS if (source := _source(root, feed)) is not None},
+        threshold=_limits(root, "ThresholdSupport"),
     )
 
 
@@ -125,15 +131,15 @@ def _source(root: Element, feed: Feed) -> Source | None:
                     )
                 ),
                 resolutions=tuple(exact),
-                span=_span(caps),
+                span=_limits(caps, "XResolutionRange"),
                 width_mm=_number(caps, "MaxWidth") / _UNIT * _MM,
                 height_mm=_number(caps, "MaxHeight") / _UNIT * _MM,
             )
     return None
 
 
-def _span(caps: Element) -> tuple[int, int, int] | None:
-    for found in _all(caps, "XResolutionRange"):
+def _limits(caps: Element, of: str) -> tuple[int, int, int] | None:
+    for found in _all(caps, of):
         low, high, step = (_number(found, name) for name in ("Min", "Max", "Step"))
         if high:
             return low, high, step or 1

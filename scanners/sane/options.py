@@ -95,7 +95,7 @@ class Chosen:
         self._resolution()
         self._area()
         if self._settings.threshold is not None and self._settings.mode is Mode.BITONAL:
-            self._require("threshold", ("threshold",), self._settings.threshold)
+            self._threshold(self._settings.threshold)
         self._wishes(_UNTOUCHED)
         self._wishes(_DOUBLE_FEED)
         return self.effective
@@ -165,21 +165,35 @@ class Chosen:
         for name, which in _EDGES:
             option = self._option((name,))
             if option is None:
-                if which:
+                if which and not self._wished_paper:
                     raise self._refused(name, (0.0, width, height)[which], None)
                 continue
             self._edge(option, (0.0, width, height)[which])
+
+    @property
+    def _wished_paper(self) -> bool:
+        return "paper" in self._settings.wished
 
     def _edge(self, option: Option, millimetres: float) -> None:
         scale = self._settings.dpi / _MM if option.unit is Unit.PIXEL else 1.0
         wanted = millimetres * scale
         if option.limits is not None:
             low, high, _ = option.limits
-            if wanted > high + _TOLERANCE_MM * scale:
+            if wanted > high + _TOLERANCE_MM * scale and not self._wished_paper:
                 offered = f"höchstens {high / scale:.0f} mm"
                 raise self._refused(f"paper ({option.name})", f"{millimetres:g} mm", offered)
             wanted = min(max(wanted, low), high)
         self._put(option.name, option.name, wanted, asked=round(millimetres, 2))
+
+    def _threshold(self, value: int) -> None:
+        try:
+            self._require("threshold", ("threshold",), value)
+        except SettingRefused:
+            if "threshold" not in self._settings.wished:
+                raise
+            option = self._option(("threshold",))
+            made = None if option is None else self._handle.value(option.name)
+            self._keep("threshold", "threshold", value, made)
 
     def _require(self, ours: str, candidates: Iterable[str], wanted: Any) -> None:
         option = self._option(candidates)

@@ -31,7 +31,7 @@ from scanners.device import (
     Spool,
     place_of,
 )
-from scanners.device.remote import Progress
+from scanners.device.port import Progress
 from scanners.device.tiff import header
 from scanners.sane.library import Frame, Handle, SaneFault, Status
 from scanners.sane.options import sensed
