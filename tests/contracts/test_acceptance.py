@@ -1,0 +1,239 @@
+"""What every way into the house promises to somebody at a scanner."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from scanners.stack import (
+    Acceptance,
+    DeviceLeased,
+    Lease,
+    LeaseLost,
+    ManifestDisagrees,
+    Refused,
+    StackState,
+)
+from scanners.station.house import HttpHouse
+from scanners.upload import Station
+from tests.plugins.filed_house import FiledHouse
+from tests.plugins.stations import DEVICE, closing, known, opening, page, serving
+
+TOKEN = "token-of-the-station-at-place-3-43-letters-"
+
+
+@pytest.fixture(params=["files", "http"])
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Acceptance]:
+    """The house, as somebody at a scanner sees it."""
+    direct = FiledHouse(tmp_path / "house")
+    if request.param == "files":
+        yield direct
+        return
+    station = Station(code="platz-3", tenant="default")
+    with serving(
+        lambda token: station if token == TOKEN else None, lambda _: direct, tmp_path / "upload"
+    ) as url:
+        yield HttpHouse(url, TOKEN)
+
+
+@contextmanager
+def refusing(code: str) -> Iterator[None]:
+    """Expect a refusal that tells a person in German what to do."""
+    with pytest.raises(Refused) as caught:
+        yield
+    assert caught.value.code == code
+    assert caught.value.operator_text
+
+
+def test_profiles_are_offered_with_what_is_asked_of_the_device(house: Acceptance) -> None:
+    offered = {each.name: each for each in house.profiles()}
+    assert offered["posteingang"].treatment == "copying"
+    assert offered["ersetzend-normal"].treatment == "replacing"
+    assert list(offered) == sorted(offered)
+
+
+def test_a_stack_is_taken_page_by_page_and_closed(house: Acceptance, tmp_path: Path) -> None:
+    said = opening()
+    begun = house.open(said)
+    assert (begun.pages, begun.is_closed) == ((), False)
+    pages = [page(tmp_path, number) for number in (1, 2, 3)]
+    assert [house.append(said.key, each) for each in pages] == [True, True, True]
+    ended = house.close(said.key, closing(*pages))
+    assert ended == StackState(
+        batch_id=begun.batch_id, pages=tuple(known(each) for each in pages), is_closed=True
+    )
+
+
+def test_opening_twice_is_one_stack(house: Acceptance, tmp_path: Path) -> None:
+    said, first = opening(), page(tmp_path, 1)
+    begun = house.open(said)
+    house.append(said.key, first)
+    again = house.open(said)
+    assert again == StackState(batch_id=begun.batch_id, pages=(known(first),))
+
+
+def test_pages_come_in_any_order_and_stand_in_theirs(house: Acceptance, tmp_path: Path) -> None:
+    said = opening()
+    house.open(said)
+    pages = {number: page(tmp_path, number) for number in (3, 1, 2)}
+    for each in pages.values():
+        house.append(said.key, each)
+    assert house.state(said.key).pages == tuple(known(pages[number]) for number in (1, 2, 3))
+
+
+def test_a_page_received_twice_is_one_page(house: Acceptance, tmp_path: Path) -> None:
+    said, first = opening(), page(tmp_path, 1)
+    house.open(said)
+    assert house.append(said.key, first) is True
+    assert house.append(said.key, first) is False
+    assert house.state(said.key).pages == (known(first),)
+
+
+def test_equal_bytes_in_two_places_are_two_pages(house: Acceptance, tmp_path: Path) -> None:
+    said = opening()
+    house.open(said)
+    twins = [page(tmp_path, number, content=b"II*\0 blank") for number in (1, 2)]
+    assert [house.append(said.key, each) for each in twins] == [True, True]
+    assert len(house.state(said.key).pages) == 2
+
+
+def test_other_bytes_in_the_same_place_are_refused(house: Acceptance, tmp_path: Path) -> None:
+    said, first = opening(), page(tmp_path, 1)
+    house.open(said)
+    house.append(said.key, first)
+    with refusing("page_disagrees"):
+        house.append(said.key, page(tmp_path, 1, content=b"II*\0 another"))
+    assert house.state(said.key).pages == (known(first),)
+
+
+def test_bytes_that_do_not_match_their_digest_are_refused(
+    house: Acceptance, tmp_path: Path
+) -> None:
+    said, first = opening(), page(tmp_path, 1)
+    house.open(said)
+    first.page.path.write_bytes(first.page.path.read_bytes()[::-1])
+    with refusing("page_disagrees"):
+        house.append(said.key, first)
+    assert house.state(said.key).pages == ()
+
+
+def test_a_sheet_scanned_again_replaces_the_attempt_before(
+    house: Acceptance, tmp_path: Path
+) -> None:
+    said = opening()
+    house.open(said)
+    first, again = page(tmp_path, 1), page(tmp_path, 1, attempt=2)
+    assert house.append(said.key, again) is True
+    assert house.append(said.key, first) is True  # late, and replaced already
+    assert house.state(said.key).pages == (known(again),)
+    assert house.close(said.key, closing(again)).is_closed
+
+
+@pytest.mark.parametrize(
+    "numbers", [(1,), (1, 2, 3), ()], ids=["one too few", "one too many", "none"]
+)
+def test_a_manifest_that_disagrees_is_refused_and_the_stack_stays_open(
+    house: Acceptance, tmp_path: Path, numbers: tuple[int, ...]
+) -> None:
+    said = opening()
+    house.open(said)
+    pages = {number: page(tmp_path, number) for number in (1, 2, 3)}
+    for number in (1, 2):
+        house.append(said.key, pages[number])
+    with pytest.raises(ManifestDisagrees) as caught:
+        house.close(said.key, closing(*(pages[number] for number in numbers)))
+    assert caught.value.operator_text
+    assert not house.state(said.key).is_closed
+    house.append(said.key, pages[3])
+    assert house.close(said.key, closing(*pages.values())).is_closed
+
+
+def test_a_manifest_with_another_digest_is_refused(house: Acceptance, tmp_path: Path) -> None:
+    said, first = opening(), page(tmp_path, 1)
+    house.open(said)
+    house.append(said.key, first)
+    with refusing("manifest_disagrees"):
+        house.close(said.key, closing(page(tmp_path, 1, content=b"II*\0 another")))
+    assert not house.state(said.key).is_closed
+
+
+def test_closing_twice_is_closing_once(house: Acceptance, tmp_path: Path) -> None:
+    said, first = opening(), page(tmp_path, 1)
+    house.open(said)
+    house.append(said.key, first)
+    ended = closing(first)
+    assert house.close(said.key, ended) == house.close(said.key, ended)
+    assert house.open(said).is_closed
+
+
+def test_nothing_is_appended_after_closing(house: Acceptance, tmp_path: Path) -> None:
+    said, first = opening(), page(tmp_path, 1)
+    house.open(said)
+    house.append(said.key, first)
+    house.close(said.key, closing(first))
+    assert house.append(said.key, first) is False  # repeated: it is there
+    with refusing("stack_closed"):
+        house.append(said.key, page(tmp_path, 2))
+    assert house.state(said.key).pages == (known(first),)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda house, key, first: house.state(key),
+        lambda house, key, first: house.append(key, first),
+        lambda house, key, first: house.close(key, closing(first)),
+    ],
+    ids=["state", "append", "close"],
+)
+def test_a_stack_that_nobody_opened_is_unknown(
+    house: Acceptance, tmp_path: Path, asked: Callable[..., object]
+) -> None:
+    with refusing("stack_unknown"):
+        asked(house, str(uuid.uuid4()), page(tmp_path, 1))
+
+
+def test_a_profile_that_does_not_exist_is_unknown(house: Acceptance) -> None:
+    said = opening(profile="gibt-es-nicht")
+    with refusing("profile_unknown"):
+        house.open(said)
+    with refusing("profile_unknown"):
+        house.admit(DEVICE, "gibt-es-nicht")
+    with refusing("stack_unknown"):
+        house.state(said.key)
+
+
+def test_a_device_that_nobody_released_scans_copies_only(house: Acceptance) -> None:
+    house.admit(DEVICE, "posteingang")
+    with refusing("device_not_released"):
+        house.admit(DEVICE, "ersetzend-normal")
+
+
+def test_a_device_is_used_by_one_at_a_time(house: Acceptance) -> None:
+    lease = house.lease(DEVICE, "op17", 30.0)
+    with pytest.raises(DeviceLeased) as caught:
+        house.lease(DEVICE, "op18", 30.0)
+    assert caught.value.operator_text
+    house.renew(lease)
+    other = dataclasses.replace(DEVICE, id="test:1", serial="4712")
+    house.give_back(house.lease(other, "op18", 30.0))
+    house.give_back(lease)
+    house.give_back(lease)
+    house.lease(DEVICE, "op18", 30.0)
+
+
+def test_a_lease_that_was_given_back_or_is_anothers_is_not_renewed(house: Acceptance) -> None:
+    lease = house.lease(DEVICE, None, 30.0)
+    house.give_back(lease)
+    with pytest.raises(LeaseLost):
+        house.renew(lease)
+    theirs = house.lease(DEVICE, "op18", 30.0)
+    house.give_back(lease)
+    house.renew(theirs)
+    with pytest.raises(LeaseLost):
+        house.renew(Lease(device=theirs.device, token="0" * 32, seconds=30.0))
