@@ -28,6 +28,7 @@ from typing_extensions import override
 
 from ingest.document import DEFAULT_TENANT
 from ingest.errors import Misconfigured
+from ingest.scanner_settings import ScannersSettings
 from ingest.sealing_settings import EvidenceSettings, SealingSettings
 from ingest.validation_settings import ValidationSettings
 
@@ -159,6 +160,7 @@ class Settings(BaseSettings):
     evidence: EvidenceSettings = EvidenceSettings()
     validation: ValidationSettings = ValidationSettings()
     log: LogSettings = LogSettings()
+    scanners: ScannersSettings = ScannersSettings()
 
     @field_validator("tenants")
     @classmethod
@@ -219,7 +221,9 @@ class Settings(BaseSettings):
         user of its own for reading workers.) Store keys are included and travel through a
         pipe only.
         """
-        hidden = {"ledger_url", "persons_url", "redis_url"} | (set() if sealing else {"sealing"})
+        hidden = {"ledger_url", "persons_url", "redis_url", "scanners"} | (
+            set() if sealing else {"sealing"}
+        )
         plain = self.model_dump(mode="json", exclude=hidden)
         for name in ("access_key", "secret_key"):
             secret: SecretStr | None = getattr(self.store, name)

@@ -34,6 +34,7 @@ from ingest.cli.receiving import receive
 from ingest.cli.reporting import report
 from ingest.cli.rescanning import rescan
 from ingest.cli.running import run, watch, work
+from ingest.cli.scanning import list_devices, scan
 from ingest.cli.staffing import people
 from ingest.errors import Misconfigured, Outage, ScanstrasseError, UsageError
 
@@ -71,6 +72,8 @@ for _command in (
     watch,
     work,
     receive,
+    scan,
+    list_devices,
     list_,
     status,
     show,

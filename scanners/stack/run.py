@@ -13,12 +13,11 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ingest import clock
 from scanners.device import (
     Device,
-    Driver,
     Feed,
     FeederEmpty,
     ScanFault,
@@ -83,13 +82,23 @@ class Order:
     expected_consignments: int | None = None
 
 
+class Opener(Protocol):
+    """A driver, or several as one."""
+
+    def open(
+        self, device_id: str, settings: ScanSettings, spool: Spool, *, first: int = 1
+    ) -> Session:
+        """See `scanners.device.Driver.open`."""
+        ...
+
+
 class StackRun:
     """One device at work on stacks; `cancel` may be called from any thread."""
 
     def __init__(
         self,
         home: Path,
-        driver: Driver,
+        driver: Opener,
         device_id: str,
         *,
         house: Acceptance | None,
@@ -176,7 +185,7 @@ class StackRun:
     ) -> Iterator[Session]:
         """Have the device alone, opened and admitted; no sheet has moved."""
         with (
-            alone(self._home, f"{self._driver.name}:{self._device_id}"),
+            alone(self._home, self._device_id),
             self._driver.open(self._device_id, settings, spool, first=first) as session,
             leased(self._house, session.device, order.operator, self._lost) as by_house,
         ):
