@@ -53,8 +53,8 @@ fuzz: setup ## hostile bytes at the doors for images and PDFs; SECONDS=600 for e
 LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 lock: setup ## resolve anew into both lock files; UPGRADE=--upgrade takes newer versions
-	$(LOCK) $(UPGRADE) pyproject.toml -o requirements.lock
-	$(LOCK) $(UPGRADE) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(LOCK) $(UPGRADE) --extra server pyproject.toml -o requirements.lock
+	$(LOCK) $(UPGRADE) --extra server --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## what tools left behind; never data/
 	rm -rf .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
