@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 
 from ingest.errors import ProfileInvalid
-from profiles.model import NAME_PATTERN, Profile, RoutingRule, is_department
+from profiles.model import NAME_PATTERN, Profile
+from profiles.routing import RoutingRule, is_department
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -239,6 +240,9 @@ def _explain(problem: ErrorDetails) -> str:
             said = f"erlaubt ist das Muster {context['pattern']}"
         case "value_error":
             said = str(context["error"])
+        case "greater_than_equal" | "less_than_equal":
+            bounds = {"ge": "mindestens", "le": "höchstens"}
+            said = " und ".join(f"{bounds[name]} {limit}" for name, limit in context.items())
         case "string_type" | "bool_type" | "int_type" | "tuple_type" | "model_type":
             kinds = {"string": "Text", "bool": "true oder false", "int": "ganze Zahl"}
             said = f"erwartet {kinds.get(problem['type'].removesuffix('_type'), 'Liste/Tabelle')}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from types import MappingProxyType
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -23,13 +23,13 @@ from profiles.protection import (
     QualityRules,
     too_weak,
 )
+from profiles.routing import RoutingRules
+from profiles.scanning import ScanRules, contradictions
 from profiles.sealing import SealingRules
 from profiles.section import Section, Text
 
 #: Profile names are folder names of the inbox.
 NAME_PATTERN: Final = r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?"
-#: Department names are folder names of the outbox: no dots, no separators, no spaces.
-DEPARTMENT_PATTERN: Final = r"[a-z0-9äöüß][a-z0-9äöüß_-]{0,62}"
 #: What each class of patch code does unless the profile says otherwise. 1 and 6, 3 and T are
 #: mirror images, which a sheet fed the other way round swaps: each pair is one class.
 PATCHES: Final = MappingProxyType({"T": "document", "2": "document", "1": "ignore", "4": "ignore"})
@@ -39,20 +39,14 @@ _MIRRORED: Final = MappingProxyType({"3": "T", "6": "1"})
 #: What is not done with outgoing documents.
 _IDLE: Final = (
     *("intake", "separation", "recognition", "image", "checking", "note", "routing", "delivery"),
-    *("quality", "paper"),
+    *("quality", "paper", "scan"),
 )
 _LANGUAGE: Final = r"[A-Za-z]+(_[A-Za-z]+)*(/[A-Za-z]+)?"
 
-Department = Annotated[str, Field(pattern=f"^{DEPARTMENT_PATTERN}$")]
 Language = Annotated[str, Field(pattern=f"^{_LANGUAGE}$", max_length=40)]
 Models = Annotated[tuple[Language, ...], Field(strict=False, min_length=1, max_length=8)]
 ProfileName = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
 Cut = Literal["sheet", "asn", "blank", "count"]
-
-
-def is_department(name: str) -> bool:
-    """Tell whether `name` may become a folder of the outbox."""
-    return re.fullmatch(DEPARTMENT_PATTERN, name) is not None
 
 
 class IntakeRules(Section):
@@ -236,54 +230,6 @@ class NoteRules(Section):
     container: Literal["pdfa3", "pdfa2"] = "pdfa3"
 
 
-class RoutingRule(Section):
-    """One department and what points to it; each condition stands for itself.
-
-    Attributes:
-        barcode: Regular expression for the whole value of any code on any page.
-        case_reference: Regular expression searched in the text; its first group, if it has
-            one, is the Aktenzeichen.
-        keywords: Words or phrases searched in the text, upper or lower case.
-    """
-
-    department: Department
-    barcode: Text | None = None
-    case_reference: Text | None = None
-    keywords: Annotated[tuple[Text, ...], Field(strict=False)] = ()
-
-    @field_validator("barcode", "case_reference")
-    @classmethod
-    def _compiles(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            try:
-                compiled = re.compile(pattern)
-            except re.error as error:
-                message = f"kein gültiger regulärer Ausdruck: {error}"
-                raise ValueError(message) from error
-            if compiled.fullmatch("") is not None:
-                message = "der Ausdruck trifft auch auf leeren Text zu und damit auf alles"
-                raise ValueError(message)
-        return pattern
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if self.barcode is None and self.case_reference is None and not self.keywords:
-            message = "die Regel braucht barcode, case_reference oder keywords"
-            raise ValueError(message)
-        return self
-
-
-class RoutingRules(Section):
-    """Which department gets the document.
-
-    Attributes:
-        default: The basket for everything no rule knows.
-    """
-
-    default: Department = "poststelle"
-    rules: Annotated[tuple[RoutingRule, ...], Field(strict=False)] = ()
-
-
 class DeliveryRules(Section):
     """Where the department's documents are put."""
 
@@ -300,6 +246,7 @@ class Profile(Section):
         released: An arrival under an unreleased profile is refused. A replacing one has to be
             approved in the ledger too, by somebody else than its author.
         legal_basis: The law of Land, Bund or sector under which paper is replaced; no default.
+        scan: See `profiles.scanning`.
         protection, procedure, quality, paper: See `profiles.protection`.
         outgoing: Present in profiles for what leaves the house under its seal; no arrival may
             have one, and nothing but the seal is done, see `profiles.outgoing`.
@@ -314,6 +261,7 @@ class Profile(Section):
     legal_basis: Annotated[str, Field(min_length=5, max_length=1000)] | None = None
     protection: ProtectionRules | None = None
     procedure: ProcedureRules | None = None
+    scan: ScanRules = ScanRules()
     intake: IntakeRules = IntakeRules()
     separation: SeparationRules = SeparationRules()
     recognition: RecognitionRules = RecognitionRules()
@@ -331,6 +279,28 @@ class Profile(Section):
     def urgency(self) -> Priority:
         """The priority as the ledger orders it."""
         return Priority[self.priority.upper()]
+
+    @property
+    def is_scanned(self) -> bool:
+        """Whether paper may be scanned under it at all."""
+        return not (self.intake.is_electronic or self.outgoing or self.treatment == "not_scanned")
+
+    def scanning(self) -> dict[str, Any]:
+        """Return what is asked of the scanner, see `ScanRules.asked`."""
+        sides, least = self.separation.sides, self.checking.minimum_dpi
+        return self.scan.asked(sides=sides, minimum_dpi=least)
+
+    @model_validator(mode="after")
+    def _scan_fits_the_rest(self) -> Self:
+        wrong = contradictions(
+            self.scan,
+            sides=self.separation.sides,
+            minimum_dpi=self.checking.minimum_dpi,
+            scanned=not self.intake.is_electronic,
+        )
+        if found := "; ".join(wrong):
+            raise ValueError(found)
+        return self
 
     @model_validator(mode="after")
     def _replacing_is_whole(self) -> Self:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
@@ -16,12 +16,10 @@ from typing import Any, Final, Self
 from ingest.sandbox import Ended, Stalled, Stream
 from scanners.device.faults import DeviceStalled, DriverCrashed, ScanCancelled, ScanFault, fault
 from scanners.device.pages import ScannedPage
-from scanners.device.port import Device
+from scanners.device.port import Device, Progress
 from scanners.device.settings import Effective, ScanSettings
 from scanners.device.spool import Spool
 
-#: Told of progress: page number and bytes of it so far.
-Progress = Callable[[int, int], None]
 _OPENING_SECONDS: Final = 60.0
 #: For a device that stops its motor and parks its lamp.
 _GIVING_BACK_SECONDS: Final = 5.0

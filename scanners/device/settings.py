@@ -40,6 +40,8 @@ class ScanSettings:
         paper: A name of `PAPER`.
         threshold: For bitonal, 0 … 255; None leaves it to the device.
         timeout: Seconds without a byte after which the device counts as stalled.
+        wished: Of `paper` and `threshold` those that are no demand: what the device cannot do of
+            them it does its own way, and that is recorded.
     """
 
     dpi: int = 300
@@ -49,6 +51,7 @@ class ScanSettings:
     paper: str = "A4"
     threshold: int | None = None
     timeout: float = 60.0
+    wished: tuple[str, ...] = ()
 
     @property
     def size_mm(self) -> tuple[float, float]:
@@ -67,7 +70,12 @@ class ScanSettings:
             ValueError: A value is none that there is.
             TypeError: A key is unknown.
         """
-        read = {**given, "mode": Mode(given["mode"]), "feed": Feed(given["feed"])}
+        read = {
+            **given,
+            "mode": Mode(given["mode"]),
+            "feed": Feed(given["feed"]),
+            "wished": tuple(given.get("wished", ())),
+        }
         return cls(**read)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
+from xml.sax.saxutils import escape
 
 from scanners.device import Effective, Feed, Mode, ScanSettings, SettingRefused
 from scanners.escl.capabilities import Capabilities, Source
@@ -36,7 +37,7 @@ _REQUEST: Final = """<?xml version="1.0" encoding="UTF-8"?>
 <scan:XResolution>{dpi}</scan:XResolution><scan:YResolution>{dpi}</scan:YResolution>
 <pwg:DocumentFormat>{format}</pwg:DocumentFormat>
 <scan:DocumentFormatExt>{format}</scan:DocumentFormatExt>
-{duplex}{threshold}<scan:BlankPageDetectionAndRemoval>false</scan:BlankPageDetectionAndRemoval>
+{optional}<scan:BlankPageDetectionAndRemoval>false</scan:BlankPageDetectionAndRemoval>
 </scan:ScanSettings>
 """
 
@@ -52,54 +53,82 @@ def request(
     source = able.sources.get(settings.feed)
     if source is None:
         raise _refused("source", settings.feed, ", ".join(able.sources))
-    mode = _MODES[settings.mode].get(settings.depth)
-    if mode is None or mode not in source.modes:
-        wanted = f"{settings.mode}, {settings.depth} Bit"
-        raise _refused("mode", wanted, ", ".join(source.modes))
+    mode = _mode(source, settings)
     if not _has_resolution(source, settings.dpi):
         raise _refused("resolution", settings.dpi, _resolutions(source))
-    wanted_formats = _BITONAL_FORMATS if settings.mode is Mode.BITONAL else _FORMATS
-    media_type = next((each for each in wanted_formats if each in source.formats), None)
-    if media_type is None:
-        raise _refused("format", ", ".join(wanted_formats), ", ".join(source.formats))
-    width, height = settings.size_mm
-    if width > source.width_mm + _TOLERANCE_MM or height > source.height_mm + _TOLERANCE_MM:
-        offered = f"{source.width_mm:.0f} × {source.height_mm:.0f} mm"
-        raise _refused("paper", settings.paper, offered)
+    media_type = _format(source, settings)
+    taken = _paper(source, settings)
+    threshold = _threshold(able, settings)
     named = "Platen" if settings.feed is Feed.FLATBED else "Feeder"
     duplex = settings.feed is Feed.DUPLEX
+    optional = [] if settings.feed is Feed.FLATBED else [("Duplex", str(duplex).lower())]
+    optional += [] if threshold is None else [("Threshold", str(threshold))]
+    width, height = settings.size_mm
     body = _REQUEST.format(
-        version=able.version,
+        version=escape(able.version),
         width=min(_units(width), _units(source.width_mm)),
         height=min(_units(height), _units(source.height_mm)),
         source=named,
         mode=mode,
         dpi=settings.dpi,
         format=media_type,
-        duplex=""
-        if settings.feed is Feed.FLATBED
-        else f"<scan:Duplex>{str(duplex).lower()}</scan:Duplex>\n",
-        threshold=_threshold(settings),
+        optional="".join(f"<scan:{name}>{value}</scan:{name}>\n" for name, value in optional),
     )
-    asked = {
-        "source": Effective(option="InputSource", requested=str(settings.feed), effective=named),
-        "duplex": Effective(option="Duplex", requested=duplex, effective=duplex),
-        "mode": Effective(option="ColorMode", requested=str(settings.mode), effective=mode),
-        "resolution": Effective(
-            option="XResolution", requested=settings.dpi, effective=settings.dpi
-        ),
-        "format": Effective(option="DocumentFormatExt", requested=None, effective=media_type),
-        "blank pages": Effective(
-            option="BlankPageDetectionAndRemoval", requested=False, effective=False
-        ),
+    asked: dict[str, tuple[str, Any, Any]] = {
+        "source": ("InputSource", str(settings.feed), named),
+        "duplex": ("Duplex", duplex, duplex),
+        "mode": ("ColorMode", str(settings.mode), mode),
+        "resolution": ("XResolution", settings.dpi, settings.dpi),
+        "paper": ("ScanRegion", settings.paper, taken),
+        "format": ("DocumentFormatExt", None, media_type),
+        "blank pages": ("BlankPageDetectionAndRemoval", False, False),
     }
-    return body.encode(), asked, media_type
+    if settings.threshold is not None and settings.mode is Mode.BITONAL:
+        asked["threshold"] = ("Threshold", settings.threshold, threshold)
+    effective = {
+        ours: Effective(option=option, requested=wanted, effective=made)
+        for ours, (option, wanted, made) in asked.items()
+    }
+    return body.encode(), effective, media_type
 
 
-def _threshold(settings: ScanSettings) -> str:
-    if settings.threshold is None or settings.mode is not Mode.BITONAL:
-        return ""
-    return f"<scan:Threshold>{settings.threshold}</scan:Threshold>\n"
+def _mode(source: Source, settings: ScanSettings) -> str:
+    mode = _MODES[settings.mode].get(settings.depth)
+    if mode is None or mode not in source.modes:
+        wanted = f"{settings.mode}, {settings.depth} Bit"
+        raise _refused("mode", wanted, ", ".join(source.modes))
+    return mode
+
+
+def _format(source: Source, settings: ScanSettings) -> str:
+    wanted = _BITONAL_FORMATS if settings.mode is Mode.BITONAL else _FORMATS
+    media_type = next((each for each in wanted if each in source.formats), None)
+    if media_type is None:
+        raise _refused("format", ", ".join(wanted), ", ".join(source.formats))
+    return media_type
+
+
+def _paper(source: Source, settings: ScanSettings) -> str:
+    """Return the paper, or the area that is taken in place of a paper that was only wished."""
+    (width, height), across, down = settings.size_mm, source.width_mm, source.height_mm
+    if width <= across + _TOLERANCE_MM and height <= down + _TOLERANCE_MM:
+        return settings.paper
+    offered = f"{across:.0f} × {down:.0f} mm"
+    if "paper" not in settings.wished:
+        raise _refused("paper", settings.paper, offered)
+    return offered
+
+
+def _threshold(able: Capabilities, settings: ScanSettings) -> int | None:
+    """Return the threshold to ask for, None to leave it to the device."""
+    wanted, limits = settings.threshold, able.threshold
+    if wanted is None or settings.mode is not Mode.BITONAL:
+        return None
+    if limits is not None and _on_step(limits, wanted):
+        return wanted
+    if "threshold" in settings.wished:
+        return None
+    raise _refused("threshold", wanted, "" if limits is None else _said(limits))
 
 
 def _units(millimetres: float) -> int:
@@ -107,16 +136,22 @@ def _units(millimetres: float) -> int:
 
 
 def _has_resolution(source: Source, dpi: int) -> bool:
-    if source.span is not None:
-        low, high, step = source.span
-        return low <= dpi <= high and (dpi - low) % step == 0
-    return dpi in source.resolutions
+    return dpi in source.resolutions if source.span is None else _on_step(source.span, dpi)
 
 
 def _resolutions(source: Source) -> str:
     if source.span is not None:
-        return "{} bis {} in Schritten von {}".format(*source.span)
+        return _said(source.span)
     return ", ".join(str(each) for each in source.resolutions)
+
+
+def _on_step(limits: tuple[int, int, int], value: int) -> bool:
+    low, high, step = limits
+    return low <= value <= high and (value - low) % step == 0
+
+
+def _said(limits: tuple[int, int, int]) -> str:
+    return "{} bis {} in Schritten von {}".format(*limits)
 
 
 def _refused(ours: str, wanted: object, offered: str) -> SettingRefused:

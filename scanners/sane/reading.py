@@ -33,7 +33,7 @@ from scanners.device import (
     Spool,
     place_of,
 )
-from scanners.device.remote import Progress
+from scanners.device.port import Progress
 from scanners.device.tiff import header
 from scanners.sane.abi import RGB, Frame, SaneFault, Status
 from scanners.sane.library import Handle

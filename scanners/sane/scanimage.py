@@ -31,7 +31,7 @@ from scanners.device import (
     ScanSettings,
     Spool,
 )
-from scanners.device.remote import Progress
+from scanners.device.port import Progress
 from scanners.sane.abi import SaneFault, Status
 from scanners.sane.options import Chosen
 from scanners.sane.printed import PrintedOptions

@@ -15,7 +15,7 @@ from typing import Any
 from scanners.device import Device, DeviceGone, Effective, ScannedPage, ScanSettings, Spool
 from scanners.device.telling import Telling, converse
 from scanners.twain import abi
-from scanners.twain.manager import Manager, TwainFault, load
+from scanners.twain.dsm import Manager, TwainFault, load
 from scanners.twain.reading import Stack, fault_of
 from scanners.twain.source import Source
 

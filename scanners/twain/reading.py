@@ -29,10 +29,10 @@ from scanners.device import (
     Spool,
     place_of,
 )
-from scanners.device.remote import Progress
+from scanners.device.port import Progress
 from scanners.device.tiff import header
 from scanners.twain import abi
-from scanners.twain.manager import TwainFault
+from scanners.twain.dsm import TwainFault
 from scanners.twain.source import Source
 
 _FAULTS: Final[dict[int, type[ScanFault]]] = {

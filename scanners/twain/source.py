@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from scanners.device import Effective, Feed, Mode, ScanSettings, SettingRefused
 from scanners.twain import abi
-from scanners.twain.manager import Capabilities, Manager, TwainFault
+from scanners.twain.dsm import Capabilities, Manager, TwainFault
 
 _PIXELS: Final = MappingProxyType(
     {Mode.BITONAL: abi.PT_BW, Mode.GREY: abi.PT_GRAY, Mode.COLOUR: abi.PT_RGB}
@@ -91,13 +91,14 @@ class Source:
         self._require("depth", abi.ICAP_BITDEPTH, abi.TY_UINT16, depth)
         for name, cap in (("resolution", abi.ICAP_XRESOLUTION), ("down", abi.ICAP_YRESOLUTION)):
             self._require(name, cap, abi.TY_FIX32, float(settings.dpi))
-        self._require("paper", abi.ICAP_SUPPORTEDSIZES, abi.TY_UINT16, _SIZES[settings.paper])
+        paper = (abi.ICAP_SUPPORTEDSIZES, abi.TY_UINT16, _SIZES[settings.paper])
+        (self._wish if "paper" in settings.wished else self._require)("paper", *paper)
         self._wish("compression", abi.ICAP_COMPRESSION, abi.TY_UINT16, abi.CP_NONE)
         self._wish("pages", abi.CAP_XFERCOUNT, abi.TY_INT16, -1)
         self._wish("window", abi.CAP_INDICATORS, abi.TY_BOOL, 0)
         if settings.threshold is not None and settings.mode is Mode.BITONAL:
-            value = float(settings.threshold)
-            self._require("threshold", abi.ICAP_THRESHOLD, abi.TY_FIX32, value)
+            cut = (abi.ICAP_THRESHOLD, abi.TY_FIX32, float(settings.threshold))
+            (self._wish if "threshold" in settings.wished else self._require)("threshold", *cut)
         for name, cap, kind, value in _UNTOUCHED:
             self._wish(name, cap, kind, value)
         return self.effective
@@ -226,10 +227,13 @@ class Source:
             abi.DG_IMAGE, what, abi.MSG_GET, byref(argument), self._identity, good=good
         )
 
-    def _wish(self, ours: str, cap: int, kind: int, value: int) -> None:
+    def _wish(self, ours: str, cap: int, kind: int, value: float) -> None:
         made: Any = None
-        with contextlib.suppress(TwainFault):
+        try:
             made = self.capabilities.set(cap, kind, value)
+        except TwainFault:
+            with contextlib.suppress(TwainFault):
+                made = self.capabilities.get(cap)
         self.effective[ours] = Effective(option=f"{cap:#06x}", requested=value, effective=made)
 
     def _require(self, ours: str, cap: int, kind: int, value: float) -> None:

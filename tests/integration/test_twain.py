@@ -34,7 +34,7 @@ from scanners.device import (
 from scanners.device.telling import Telling
 from scanners.twain import TwainDriver, abi
 from scanners.twain.child import opening
-from scanners.twain.manager import load
+from scanners.twain.dsm import load
 from tests.plugins.twain_source import TwainSource
 
 SETTINGS = ScanSettings(mode=Mode.GREY, dpi=100, timeout=0.2)

@@ -10,6 +10,7 @@ import pytest
 import profiles
 from ingest.document import Priority
 from ingest.errors import ProfileInvalid
+from scanners.device import ScanSettings
 
 SHIPPED = [
     "archiv",
@@ -240,3 +241,58 @@ def test_departments_are_safe_folder_names() -> None:
     assert profiles.is_department("bürgeramt-2")
     for name in ("", ".", "..", "a/b", "Bauamt", "a b", "-a", "x" * 64, "a\n"):
         assert not profiles.is_department(name)
+
+
+def asked(house: Path, addition: str = "") -> dict[str, object]:
+    (house / "haus.toml").write_text(MINIMAL + addition)
+    return profiles.load("haus", house).profile.scanning()
+
+
+def test_what_is_asked_of_the_scanner_follows_the_rest_of_the_profile(tmp_path: Path) -> None:
+    plain = asked(tmp_path)
+    assert (plain["dpi"], plain["mode"], plain["depth"]) == (300, "colour", 8)
+    feeds = {
+        sides: asked(tmp_path, f"[separation]\nsides = '{sides}'\n")["feed"]
+        for sides in ("duplex", "simplex", "fronts_then_backs")
+    }
+    assert feeds == {"duplex": "duplex", "simplex": "feeder", "fronts_then_backs": "feeder"}
+    assert plain["feed"] == "duplex", "without a word no back of a letter is lost"
+    assert asked(tmp_path, "[checking]\nminimum_dpi = 400\n")["dpi"] == 400
+    assert asked(tmp_path, "[scan]\nmode = 'bitonal'\n")["depth"] == 1
+
+
+def test_every_profile_for_paper_asks_what_a_driver_understands(tmp_path: Path) -> None:
+    given = "[scan]\nmode = 'bitonal'\nthreshold = 120\nwished = ['threshold', 'paper']\n"
+    settings = ScanSettings.from_json(asked(tmp_path, given))
+    assert settings.wished == ("threshold", "paper")
+    assert ScanSettings.from_json(settings.to_json()) == settings
+    scanned = [profiles.load(name).profile for name in SHIPPED]
+    names = [profile.name for profile in scanned if profile.is_scanned]
+    assert sorted({*SHIPPED} - {*names}) == ["bescheid", "elektronisch"]
+    for profile in scanned:
+        assert ScanSettings.from_json(profile.scanning()).dpi >= profile.checking.minimum_dpi
+
+
+@pytest.mark.parametrize(
+    ("addition", "named"),
+    [
+        ("[scan]\ndpi = 49\n", "scan.dpi: mindestens 50"),
+        ("[scan]\ndpi = '300'\n", "scan.dpi: erwartet ganze Zahl"),
+        ("[scan]\nmode = 'gray'\n", "scan.mode: erlaubt sind 'bitonal', 'grey' oder 'colour'"),
+        ("[scan]\nmode = 'bitonal'\ndepth = 8\n", "widersprechen sich"),
+        ("[scan]\nthreshold = 100\n", 'threshold wirkt nur mit mode = "bitonal"'),
+        ("[scan]\nwished = ['dpi']\n", "scan.wished.0: erlaubt sind"),
+        ("[scan]\nwished = ['threshold']\n", "threshold steht nicht da"),
+        ("[scan]\nwished = ['paper', 'paper']\n", "mehrfach"),
+        ("[scan]\ndpi = 150\n", "scan.dpi = 150 liegt unter checking.minimum_dpi = 200"),
+        (
+            "[scan]\nfeed = 'feeder'\n[separation]\nsides = 'duplex'\n",
+            'separation.sides = "duplex"',
+        ),
+        ("[scan]\ndpi = 300\n[intake]\norigin = 'electronic'\n", "[scan] wirkt nur mit"),
+        ("[scan]\nblank_skip = true\n", "scan.blank_skip: unbekannter Schlüssel"),
+        ("[scan]\ndeskew = true\n", "scan.deskew: unbekannter Schlüssel"),
+    ],
+)
+def test_a_wrong_demand_on_the_scanner_is_named(tmp_path: Path, addition: str, named: str) -> None:
+    assert named in refusal(tmp_path, MINIMAL + addition)
