@@ -163,6 +163,29 @@ def erase(app: App, identifier: str, operator: str, reason: str, *, yes: bool) -
     unit = app.unit(identifier)
     if not yes:
         click.confirm(f"{unit} endgültig löschen?", abort=True)
+    if not _discard(app, unit, operator, reason):
+        _erase(app, unit, operator, reason)
+    if not app.ledger.forget_log():
+        click.echo(_LEFT_IN_LOG)
+    return 0
+
+
+def _discard(app: App, unit: str, operator: str, reason: str) -> bool:
+    """Give up a stack that is still scanned; False where it is none."""
+    from ingest.ledger import stacks
+
+    with app.ledger.writing() as connection:
+        given_up = stacks.discard(connection, unit, operator, reason)
+        if given_up is None:
+            return False
+        tenant, digests = given_up
+        for digest in digests:
+            app.store.erase(tenant, digest)
+    click.echo(f"{unit} verworfen: {len(digests)} Seiten gelöscht.")
+    return True
+
+
+def _erase(app: App, unit: str, operator: str, reason: str) -> None:
     from ingest.ledger.erasure import erase as erase_rows
     from ingest.ledger.showing import show as look_up
     from workers.delivery.withdrawal import withdraw
@@ -182,9 +205,6 @@ def erase(app: App, identifier: str, operator: str, reason: str, *, yes: bool) -
     click.echo(f"{unit} gelöscht.")
     for text in _told(found):
         click.echo(text)
-    if not app.ledger.forget_log():
-        click.echo(_LEFT_IN_LOG)
-    return 0
 
 
 def _told(found: list[Withdrawn]) -> Iterator[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
+from ingest import clock
 from ingest.document import OPERATOR_CODE_RULE, is_operator_code
 
 
@@ -42,6 +45,20 @@ def code_option(name: str, text: str) -> Callable[[Callable[..., Any]], Any]:
         callback=operator_code,
         help=f"{text} Kürzel, kein Name.",
     )
+
+
+def received_moment(text: str, zone: str) -> dt.datetime:
+    """Return the date of receipt that `--received-at` says; without a zone it is the house's."""
+    try:
+        parsed = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        message = f"--received-at: „{text}“ ist kein Datum; bitte JJJJ-MM-TT angeben."
+        raise click.UsageError(message) from error
+    moment = parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(zone))
+    if clock.lies_ahead(moment):
+        message = f"--received-at: „{text}“ liegt in der Zukunft; bitte den Eingangstag angeben."
+        raise click.UsageError(message)
+    return moment
 
 
 #: Why; kept for good.

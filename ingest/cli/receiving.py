@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 
 from console.texts import in_zone
-from ingest import clock
 from ingest.cli.app import App, print_json, with_app
-from ingest.cli.options import operator_option
+from ingest.cli.options import operator_option, received_moment
 from ingest.cli.waiting import await_end, needs_person, rows_of_batch
 from ingest.document import Envelope, Sides, new_id
 from ingest.errors import ScanstrasseError
@@ -58,7 +55,7 @@ def receive(  # noqa: PLR0913 - one parameter per option of the command
 
     Rückgabewert 0: alles erledigt, 3: etwas braucht eine Person.
     """
-    moment = None if received_at is None else _moment(received_at, app.settings.house.zone)
+    moment = None if received_at is None else received_moment(received_at, app.settings.house.zone)
     _refuse_missing(files)
     name = app.tenant(tenant)
     envelope = Envelope(
@@ -88,19 +85,6 @@ def receive(  # noqa: PLR0913 - one parameter per option of the command
     if wait:
         await_end(app, batches)
     return _report(app, batches, as_json=as_json, final=wait) or (3 if refused else 0)
-
-
-def _moment(text: str, zone: str) -> dt.datetime:
-    try:
-        parsed = dt.datetime.fromisoformat(text)
-    except ValueError as error:
-        message = f"--received-at: „{text}“ ist kein Datum; bitte JJJJ-MM-TT angeben."
-        raise click.UsageError(message) from error
-    moment = parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(zone))
-    if clock.lies_ahead(moment):
-        message = f"--received-at: „{text}“ liegt in der Zukunft; bitte den Eingangstag angeben."
-        raise click.UsageError(message)
-    return moment
 
 
 def _refuse_missing(files: tuple[Path, ...]) -> None:

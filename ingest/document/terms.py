@@ -17,6 +17,8 @@ NOT_RECORDED: Final = "nicht erfasst"
 NOT_APPLICABLE: Final = "entfällt"
 #: The channel of what the house sends out under its seal, and the name of what was ordered for it.
 OUTGOING: Final = "outgoing"
+#: The name of what is known of a stack that was scanned here.
+SCANNED: Final = "scanned"
 #: What a person's code may look like, as people are told.
 OPERATOR_CODE_RULE: Final = "1 bis 16 Buchstaben, Ziffern, Punkt, Binde- oder Unterstrich"
 _OPERATOR_CODE: Final = re.compile(r"[A-Za-zÄÖÜäöüß0-9_.-]{1,16}")

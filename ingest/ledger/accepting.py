@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from ingest.document import (
     OUTGOING,
     PLAN,
+    SCANNED,
     BatchStage,
     Facts,
     ProfileChoice,
@@ -147,6 +148,10 @@ def accept(connection: sa.Connection, arrival: Arrival, *, known: bool) -> Recei
     root = witness.keep(connection, witness.RECEIPT, row["id"], arrival.tenant, digests, moment)
     rules = rulescheck.content_named(connection, arrival.tenant, arrival.profile_sha256)
     entries = [chains.Entry("received", _received(arrival) | root | rules)]
+    if arrival.scanned is not None:
+        digest = chains.facts_digest(arrival.scanned)
+        said: Facts = {"scan": arrival.scanned, "step": SCANNED, "facts_sha256": digest}
+        entries.append(chains.Entry(SCANNED, said))
     if arrival.held is not None:
         code, text = arrival.held
         entries.append(chains.Entry("held", {"code": code, "operator_text": text}))
@@ -189,7 +194,7 @@ def _batch_row(arrival: Arrival, moment: dt.datetime) -> Facts:
     code, text = arrival.held or (None, None)
     envelope = arrival.envelope
     return {
-        "id": new_id(),
+        "id": arrival.batch_id or new_id(),
         "tenant": arrival.tenant,
         "receipt_key": arrival.receipt_key,
         "stage": BatchStage.RECEIVED,
@@ -210,9 +215,14 @@ def _batch_row(arrival: Arrival, moment: dt.datetime) -> Facts:
         "expected_consignments": envelope.expected_consignments,
         "sides": envelope.sides,
         "registered_at": moment,
-        "facts": {} if arrival.ordered is None else {OUTGOING: arrival.ordered},
+        "facts": _facts(arrival),
         "protection": needs.of_profile(arrival.profile),
     }
+
+
+def _facts(arrival: Arrival) -> Facts:
+    known = {OUTGOING: arrival.ordered, SCANNED: arrival.scanned}
+    return {name: facts for name, facts in known.items() if facts is not None}
 
 
 def _introduce(connection: sa.Connection, arrival: Arrival, moment: dt.datetime) -> None:

@@ -77,7 +77,7 @@ def gather(
     if document is None:
         return None
     batch = _batch_of(connection, unit)
-    makers = scanned_by(batch.operator, document.facts)
+    makers = scanned_by(batch.operator, document.facts, batch.facts)
     erased_by = _erased_by(connection, document)
     rules = _rules(connection, batch, document)
     return Circumstances(

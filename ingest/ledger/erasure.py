@@ -39,6 +39,7 @@ from ingest.ledger import (
     quality,
     reports,
     schema,
+    stacks,
     unreferenced,
     witness,
 )
@@ -254,6 +255,7 @@ class _Erasure:
         self._salts_gone(witness.CAPTURE, None)
         originals = {row.id: self._originals(row) for row in documents}
         digests = self._sources_gone(_source.c.batch_id == batch_id)
+        digests |= stacks.forget_pages(self._connection, batch_id)
         removed.add(deletions.ORIGINAL, digests)
         digests |= self._pages_gone(_page.c.batch_id == batch_id, removed)
         digests |= self._renditions_gone([batch_id], removed)
@@ -287,6 +289,7 @@ class _Erasure:
             places = witness.places_of_sources(self._connection, self._batch.id, gone)
             self._salts_gone(witness.RECEIPT, places)
             digests |= self._sources_gone(sa.and_(of_source, _source.c.ordinal.in_(sorted(gone))))
+            digests |= stacks.forget_pages(self._connection, self._batch.id, digests)
             removed.add(deletions.ORIGINAL, digests)
             # What the batch's history and its manifest say names its sources.
             digests |= self._of_batch_gone(digests, removed)

@@ -98,7 +98,7 @@ def apart_of(connection: sa.Connection, row: Row, by: str, need: str) -> bool | 
         UsageError: The need demands that it is known, and so.
     """
     batch = connection.execute(_BATCH, {"of_batch": row.batch_id}).one()
-    codes = [code or NOT_RECORDED for code in scanned_by(batch.operator, row.facts)]
+    codes = [code or NOT_RECORDED for code in scanned_by(batch.operator, row.facts, batch.facts)]
     persons = {code: people.person_behind(connection, row.tenant, code) for code in codes}
     if MEASURES[highest(iter([need]))].apart:
         _require_known(row.id, persons, need)

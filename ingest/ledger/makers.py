@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ingest.document import RESCANNED, Facts, Step
+from ingest.document import RESCANNED, SCANNED, Facts, Step
 
 
-def scanned_by(operator: str | None, facts: Facts) -> tuple[str | None, ...]:
+def scanned_by(operator: str | None, facts: Facts, stack: Facts) -> tuple[str | None, ...]:
     """Return the codes of all who scanned a document, each once.
 
     A code on a separator sheet stands beside the stack's, never in its place: whoever prints
@@ -16,8 +16,10 @@ def scanned_by(operator: str | None, facts: Facts) -> tuple[str | None, ...]:
     Args:
         operator: Of the batch; None where nobody named one, and then None is returned first.
         facts: Of the document.
+        stack: Facts of the batch: others may have fed sheets of the same stack.
     """
-    return tuple(dict.fromkeys((operator, *_named(facts))))
+    others = stack.get(SCANNED, {}).get("operators", ())
+    return tuple(dict.fromkeys((operator, *map(str, others), *_named(facts))))
 
 
 def _named(facts: Facts) -> Iterator[str]:

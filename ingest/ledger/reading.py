@@ -25,7 +25,7 @@ from ingest.document import (
     report_sha256,
     signatures,
 )
-from ingest.ledger import links, reviewing, schema
+from ingest.ledger import links, openstacks, reviewing, schema
 from ingest.ledger.confirming import delivered
 from ingest.ledger.inboxes import not_accepted
 
@@ -47,7 +47,7 @@ OUTPUTS: Final = (
 
 
 def rows(connection: sa.Connection, tenant: str | None = None) -> Generator[Facts, None, None]:
-    """Yield every batch, followed by its documents, then what was not accepted.
+    """Yield every batch, followed by its documents, then open stacks and what was not accepted.
 
     Oldest first. Nothing is left out: what is erased is shown without its content.
 
@@ -59,6 +59,7 @@ def rows(connection: sa.Connection, tenant: str | None = None) -> Generator[Fact
     while piece := _batches(connection, tenant, last):
         last = piece[-1].id
         yield from describe(connection, piece)
+    yield from openstacks.records(connection, tenant)
     yield from not_accepted(connection, tenant)
 
 
@@ -369,5 +370,6 @@ def counts(connection: sa.Connection, tenant: str | None = None) -> Facts:
     owed = sa.select(sa.func.count()).select_from(_document).where(reviewing.IS_OPEN)
     if tenant is not None:
         owed = owed.where(_document.c.tenant == tenant)
+    found["open_stacks"] = sum(1 for _ in openstacks.open_stacks(connection, tenant))
     found["to_review"] = connection.execute(owed).scalar_one()
     return found

@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingest.ledger import evidencing, filing, judging, rulebook, staffing, witnessing
+from ingest.ledger import evidencing, filing, judging, rulebook, scanning, staffing, witnessing
 from ingest.ledger.columns import CleanText, Json, Moment
 
 metadata = sa.MetaData(
@@ -372,3 +372,9 @@ operator_role = staffing.roles(metadata)
 quality_batch = judging.batches(metadata)
 quality_document = judging.documents(metadata)
 quality_view = judging.views(metadata)
+
+stack = scanning.stacks(metadata)
+stack_page = scanning.pages(metadata)
+scan_device = scanning.devices(metadata)
+device_lease = scanning.leases(metadata)
+station = scanning.stations(metadata)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ingest.document import Facts, RenditionKind, SourceKind, Step, UnitKind
 from ingest.errors import UsageError
-from ingest.ledger import schema, witnessed
+from ingest.ledger import openstacks, schema, witnessed
 from ingest.ledger.reading import describe, has_arrived, moment
 
 Row = sa.Row[Any]
@@ -75,6 +75,7 @@ def find(connection: sa.Connection, id_: str) -> Unit:
             Unit(UnitKind.DOCUMENT, row.id, row.batch_id)
             for row in _beginning(connection, _document, wanted)
         ),
+        *(Unit(UnitKind.BATCH, id_, id_) for id_ in openstacks.beginning_so(connection, wanted)),
     ]
     if len(found) == 1:
         return found[0]
@@ -102,6 +103,8 @@ def show(connection: sa.Connection, id_: str) -> Facts:
         UsageError: See `find`.
     """
     unit = find(connection, id_)
+    if (scanned := openstacks.described(connection, unit.id)) is not None:
+        return scanned
     batch = connection.execute(sa.select(_batch).where(_batch.c.id == unit.batch_id)).one()
     (record,) = (row for row in describe(connection, [batch]) if row["id"] == unit.id)
     pages = _pages(connection, unit)

@@ -33,6 +33,8 @@ class Arrival:
         held: Code and operator's text when a person has to decide before anything is done.
         manifests: What came with the files to describe them, kept byte by byte as evidence.
         ordered: Of an outgoing document, what the person who released it ordered.
+        batch_id: Of the stack that this becomes; None for a new one.
+        scanned: Of a stack that was scanned here, with what, how and what happened meanwhile.
     """
 
     receipt_key: str
@@ -45,6 +47,8 @@ class Arrival:
     held: tuple[str, str] | None = None
     manifests: tuple[Source, ...] = ()
     ordered: Facts | None = None
+    batch_id: str | None = None
+    scanned: Facts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ _NAMING: Final = (
     (_source, _source.c.sha256),
     (_source, _source.c.opened_sha256),
     (_rendition, _rendition.c.sha256),
+    (schema.stack_page, schema.stack_page.c.sha256),
     (schema.procedure_text, schema.procedure_text.c.sha256),
 )
 

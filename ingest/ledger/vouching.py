@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingest.document import Document, Facts, Step
+from ingest.document import SCANNED, Document, Facts, Step
 from ingest.ledger import procedures, pseudonyms
 
 Row = sa.Row[Any]
@@ -39,6 +39,7 @@ def vouched(
 
 def _codes(batch: Row, document: Document, quality: Facts) -> Iterator[str | None]:
     yield batch.operator
+    yield from batch.facts.get(SCANNED, {}).get("operators", ())
     yield document.facts.get(Step.SEPARATION, {}).get("operator")
     yield from quality.get("checked_by", ())
     yield (quality.get("verdict") or {}).get("by")

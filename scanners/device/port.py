@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -32,8 +32,18 @@ class Device:
     firmware: str | None = None
 
 
+#: Told of progress: page number and bytes of it so far.
+Progress = Callable[[int, int], None]
+
+
 class Session(Protocol):
-    """A device that is open, its settings made; no sheet has moved yet."""
+    """A device that is open, its settings made; no sheet has moved yet.
+
+    Attributes:
+        progress: Called while a page comes; set it before `pages`.
+    """
+
+    progress: Progress
 
     @property
     def device(self) -> Device:

@@ -7,7 +7,6 @@ crash has the ending of an unfinished file and is cleared when the spool is open
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterable
@@ -15,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from scanners.device.durable import FULL, sync_folder
 from scanners.device.faults import SpoolFull
 from scanners.device.pages import PageFacts, ScannedPage
 
 _UNFINISHED: Final = ".part"
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _ENDINGS: Final = {
     "image/tiff": ".tif",
     "image/jpeg": ".jpg",
@@ -74,14 +73,14 @@ class Spool:
             unfinished.replace(path)
         except OSError as error:
             self._clear(unfinished)
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 message = f"no room for page {facts.number}: {error}"
                 raise SpoolFull(message, pages_done=facts.number - 1) from error
             raise
         except BaseException:
             self._clear(unfinished)
             raise
-        self._sync()
+        sync_folder(self.folder)
         if found is not None:
             facts = replace(facts, width=found[0], height=found[1])
         return ScannedPage(
@@ -91,13 +90,3 @@ class Spool:
     def _clear(self, unfinished: Path) -> None:
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)
-
-    def _sync(self) -> None:
-        """Make the new name durable; Windows syncs it with the file."""
-        if os.name == "nt":
-            return
-        descriptor = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -39,7 +39,7 @@ from scanners.device import (
     Spool,
     place_of,
 )
-from scanners.device.remote import Progress
+from scanners.device.port import Progress
 from scanners.escl.capabilities import State, path_of, state
 from scanners.escl.connection import Answer, Connection
 from scanners.escl.wholeness import MEDIA_TYPES, size_of

@@ -30,7 +30,7 @@ from scanners.device import (
     Spool,
     place_of,
 )
-from scanners.device.remote import Progress
+from scanners.device.port import Progress
 from scanners.device.tiff import header
 from scanners.twain import abi
 from scanners.twain.dsm import TwainFault

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ingest.document import Assignment, Document, Facts, Page, PageRole
+from ingest.document import SCANNED, Assignment, Document, Facts, Page, PageRole
 from workers.review import unread
 
 
 def anomalies(assignment: Assignment, document: Document) -> list[str]:
     """Return what was unusual about capturing this document; empty means none was noticed."""
     facts = document.facts
-    found = [text for page in assignment.pages for text in _of_page(page)]
+    found = list(sentences(assignment.batch.facts.get(SCANNED, {}).get("anomalies", ())))
+    found += [text for page in assignment.pages for text in _of_page(page)]
     if "checking" not in facts:
         # Checking says these in its own words, page ranges drawn together.
         found += [text for page in assignment.pages for text in _unchecked(page)]

@@ -18,6 +18,7 @@ from ingest.document import (
     NOT_APPLICABLE,
     NOT_RECORDED,
     PUT_BACK,
+    SCANNED,
     Assignment,
     Document,
     Facts,
@@ -38,6 +39,11 @@ _SIDES: Final = {
     "simplex": "einseitig",
     "duplex": "zweiseitig",
     "fronts_then_backs": "zweiseitig in zwei Durchläufen",
+}
+_FEEDS: Final = {
+    "flatbed": "Vorlagenglas",
+    "feeder": "Einzug, einseitig",
+    "duplex": "Einzug, beidseitig",
 }
 _NEEDS: Final = {"normal": "normal", "high": "hoch", "very_high": "sehr hoch"}
 _MM: Final = 25.4
@@ -138,8 +144,11 @@ def _procedure(root: ET.Element, given: Given) -> None:
 def _system(root: ET.Element, given: Given) -> None:
     system = ET.SubElement(root, "Erfassungssystem")
     child(system, "Geraet", given.known.envelope.device)
-    for unknown in ("Arbeitsplatz", "Firmware", "Treiber"):
-        child(system, unknown, None)
+    scanned: Facts = given.assignment.batch.facts.get(SCANNED, {})
+    device: Facts = scanned.get("device", {})
+    child(system, "Arbeitsplatz", scanned.get("station"))
+    child(system, "Firmware", device.get("firmware"))
+    child(system, "Treiber", device.get("driver"))
 
 
 def _settings(root: ET.Element, given: Given) -> None:
@@ -147,7 +156,8 @@ def _settings(root: ET.Element, given: Given) -> None:
     settings = ET.SubElement(root, "Einstellungen")
     sides = assignment.batch.envelope.sides or assignment.profile["separation"]["sides"]
     child(settings, "Seitennutzung", _SIDES.get(str(sides)))
-    child(settings, "Einzug", None)
+    asked: Facts = assignment.batch.facts.get(SCANNED, {}).get("settings", {})
+    child(settings, "Einzug", _FEEDS.get(asked.get("feed", "")))
     profile = ET.SubElement(settings, "Profil")
     child(profile, "Name", assignment.profile["name"])
     child(profile, "Version", assignment.profile["version"])

@@ -1,0 +1,138 @@
+"""The picture of a scan: sheets counted as they come, on a terminal or as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from scanners.stack.run import Event
+    from scanners.stack.transmission import Carriage
+
+_MEGABYTE = 1_000_000
+
+
+class ScanPicture:
+    """Shows one scan; its methods may be called from any thread."""
+
+    def __init__(self, device: str, expected: int | None, *, as_json: bool) -> None:
+        """Take what is known before the device is opened."""
+        self._device, self._expected = device, expected
+        self._as_json = as_json
+        self._lock = threading.Lock()
+        self._now: dict[str, Any] = {"pages": 0, "sheets": 0, "carried": 0}
+        self._last = ""
+        self._live: Live | None = None
+        if not as_json and sys.stdout.isatty():
+            self._live = Live(self._table(), console=Console(), refresh_per_second=8)
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the last picture standing."""
+        if self._live is not None:
+            self._live.update(self._table())
+            self._live.stop()
+
+    @property
+    def counted(self) -> dict[str, Any]:
+        """Pages and sheets, and how many pages the house has."""
+        return dict(self._now)
+
+    def tell(self, event: Event) -> None:
+        """Show what the device did."""
+        said = {**event.said}
+        if event.kind == "opened":
+            device = said.pop("device")
+            self._device = f"{device.vendor} {device.model}".strip() or self._device
+            said["device"] = self._device
+        with self._lock:
+            if event.kind not in ("progress", "opened", "lease_lost"):
+                self._now |= {"pages": event.pages, "sheets": event.sheets}
+            self._last = _line(event.kind, said) or self._last
+            self._show({"message_type": "scan", "event": event.kind, **self._now, **said})
+
+    def carried(self, carriage: Carriage) -> None:
+        """Show what the house took."""
+        with self._lock:
+            self._now["carried"] = carriage.taken or self._now["carried"]
+            if carriage.operator_text:
+                self._last = carriage.operator_text
+            self._show(
+                {
+                    "message_type": "scan",
+                    "event": f"house_{carriage.kind}",
+                    "carried": carriage.taken,
+                    "operator_text": carriage.operator_text,
+                }
+            )
+
+    def _show(self, record: dict[str, Any]) -> None:
+        if self._live is not None:
+            self._live.update(self._table())
+        elif self._as_json:
+            if record["event"] != "progress":
+                _print(json.dumps(record, ensure_ascii=False, default=str))
+        elif record["event"] in ("page", "interrupted", "surplus", "short", "lease_lost"):
+            _print(f"Blatt {self._now['sheets']}: {self._last}")
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        counted = str(self._now["sheets"])
+        if self._expected is not None:
+            counted += f" von {self._expected}"
+        table.add_row("Gerät", self._device)
+        table.add_row("Blätter", Text(counted, style="bold"))
+        table.add_row("Seiten", f"{self._now['pages']}, davon angenommen {self._now['carried']}")
+        table.add_row("", Text(self._last, style="dim"))
+        return table
+
+
+def _line(kind: str, said: dict[str, Any]) -> str:
+    line = _LINES.get(kind)
+    return "" if line is None else line(said)
+
+
+def _page(said: dict[str, Any]) -> str:
+    side = "Vorderseite" if said["side"] == "front" else "Rückseite"
+    again = " (neu gescannt)" if said["attempt"] > 1 else ""
+    return f"Blatt {said['sheet']}, {side}{again}"
+
+
+def _short(said: dict[str, Any]) -> str:
+    sheets = ", ".join(map(str, said["sheets"]))
+    return f"Es fehlten Blätter im Einzug; nicht neu gescannt: {sheets}."
+
+
+_LINES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "page": _page,
+    "progress": lambda said: f"Seite {said['page']}: {said['bytes'] / _MEGABYTE:.1f} MB",
+    "interrupted": lambda said: (
+        f"Unterbrochen nach Blatt {said['after_sheet']}. {said['operator_text']}"
+    ),
+    "surplus": lambda _said: "Im Einzug lagen mehr Blätter als zu ersetzen waren.",
+    "short": _short,
+    "lease_lost": lambda said: str(said["operator_text"]),
+}
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - the product's output

@@ -1,0 +1,279 @@
+"""`scan` and `list-devices`: from the feeder into the ledger, at this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ingest.cli.app import App, print_json, with_app
+from ingest.cli.options import operator_option, received_moment, tenant_option
+from ingest.errors import UsageError
+
+if TYPE_CHECKING:
+    from console.scanning import ScanPicture
+    from scanners.direct import DirectHouse
+    from scanners.drivers import Drivers
+    from scanners.stack.desk import Desk, Outcome
+    from scanners.stack.journal import Journal
+    from scanners.stack.run import Order
+
+_COUNT = click.IntRange(min=0, max=1_000_000)
+EXIT_NEEDS_PERSON = 3
+_SAMPLE_PROFILE = "stapel-duplex"
+
+
+@click.command("list-devices")
+@click.option("--json", "as_json", is_flag=True, help="Ein JSON-Objekt je Zeile.")
+@with_app
+def list_devices(app: App, *, as_json: bool) -> int:
+    """Nennt die Scanner, die dieser Rechner erreicht, und was nicht antwortet."""
+    listing = _drivers(app).listed(app.settings.scanners.seconds)
+    for name, device in listing.devices.items():
+        if as_json:
+            print_json({"message_type": "device", "device": name, **asdict(device)})
+            continue
+        told = f"Nr. {device.serial or 'unbekannt'}, Firmware {device.firmware or 'unbekannt'}"
+        click.echo(f"{name:40} {device.vendor} {device.model} ({told})")
+    for name, reason in listing.silent.items():
+        if as_json:
+            print_json({"message_type": "silent", "device": name, "reason": reason})
+        else:
+            click.echo(f"{name}: {reason}", err=True)
+    if not listing.devices and not as_json:
+        click.echo("Kein Scanner antwortet. Netzwerkscanner stehen in der Konfiguration unter ")
+        click.echo("[scanners.escl.NAME] mit url; siehe docs/operations.md.")
+    return 0
+
+
+@click.command()
+@click.option("--device", metavar="GERÄT", help="Bezeichnung aus »list-devices«.")
+@click.option("--profile", default="posteingang", show_default=True, help="Scanprofil.")
+@operator_option()
+@click.option("--received-at", metavar="DATUM", help="Eingangsdatum JJJJ-MM-TT, auch mit Uhrzeit.")
+@click.option("--storage-place", metavar="ORT", help="Wo das Papier danach liegt.")
+@click.option("--expected-sheets", type=_COUNT, metavar="ZAHL", help="Gezählte Blätter.")
+@click.option("--expected-consignments", type=_COUNT, metavar="ZAHL", help="Gezählte Sendungen.")
+@click.option("--keep-open", is_flag=True, help="Der Stapel bleibt offen für weitere Blätter.")
+@click.option("--append", metavar="KENNUNG", help="Weitere Blätter in einen offenen Stapel.")
+@click.option(
+    "--rescan", metavar="BLÄTTER", help="Mit --append: diese Blätter ersetzen, z. B. 3,5-7."
+)
+@click.option("--close", metavar="KENNUNG", help="Einen offenen Stapel abschließen.")
+@tenant_option
+@click.option("--json", "as_json", is_flag=True, help="Ein JSON-Objekt je Zeile.")
+@with_app
+def scan(app: App, *, as_json: bool, **options: Any) -> int:
+    """Scannt einen Stapel; er ist angenommen, wenn der Befehl endet.
+
+    Nach einer Störung bleibt der Stapel offen: »scan --append KENNUNG« setzt ihn nach dem letzten
+    vollständigen Blatt fort, »scan --close KENNUNG« schließt ihn ab, »erase KENNUNG« verwirft ihn.
+    Strg-C hält an; gescannte Blätter sind gesichert. Rückgabewert 3: etwas braucht eine Person.
+    """
+    from console.scanning import ScanPicture
+    from scanners.device import ScanFault
+    from scanners.stack import AcceptanceFault
+
+    tenant = app.tenant(options["tenant"])
+    operator = _operator(app, tenant, options["operator"], options["profile"])
+    device = options["device"] or ""
+    picture = ScanPicture(device, options["expected_sheets"], as_json=as_json)
+    try:
+        with picture:
+            outcome = _scanned(app, tenant, {**options, "operator": operator}, picture)
+    except (ScanFault, AcceptanceFault) as error:
+        return _faulty(error.code, error.operator_text, picture, as_json=as_json)
+    return _report(outcome, as_json=as_json)
+
+
+def _scanned(app: App, tenant: str, options: dict[str, Any], picture: ScanPicture) -> Outcome:
+    from scanners.stack.desk import Desk
+
+    house = _house(app, tenant)
+    home = app.settings.data / "scanning" / tenant
+    desk = Desk(home, _drivers(app), house, tell=picture.tell, carried=picture.carried)
+    operator = options["operator"]
+    with _cancelling(desk):
+        if options["close"]:
+            return desk.close(_open_stack(desk, options["close"]), operator)
+        if not options["append"]:
+            order = _order(app, house, options)
+            return desk.scan(_device(options), order, keep_open=options["keep_open"])
+        journal = _open_stack(desk, options["append"])
+        opened = journal.opening.device
+        device = options["device"] or f"{opened.driver}:{opened.id}"
+        if options["rescan"]:
+            return _rescanned(desk, journal, options["rescan"], operator, device)
+        return desk.go_on(journal, operator, device, keep_open=options["keep_open"])
+
+
+def scan_sample(app: App) -> None:
+    """Scan one stack from the first network scanner of the list, where there is one.
+
+    What goes wrong is said and ends nothing.
+    """
+    from ingest.document import DEFAULT_TENANT
+    from scanners.device import ScanFault
+    from scanners.stack import AcceptanceFault
+    from scanners.stack.desk import Desk
+
+    name = next(iter(app.settings.scanners.escl), None)
+    if name is None:
+        return
+    options = dict.fromkeys(("operator", "received_at", "storage_place"))
+    counts = dict.fromkeys(("expected_sheets", "expected_consignments"))
+    house = _house(app, DEFAULT_TENANT)
+    desk = Desk(app.settings.data / "scanning" / DEFAULT_TENANT, _drivers(app), house)
+    try:
+        order = _order(app, house, {**options, **counts, "profile": _SAMPLE_PROFILE})
+        desk.scan(f"escl:{name}", order)
+    except (ScanFault, AcceptanceFault, UsageError) as error:
+        click.echo(f"Scanner {name}: {error.operator_text}", err=True)
+
+
+def _rescanned(
+    desk: Desk, journal: Journal, wanted: str, operator: str | None, device: str
+) -> Outcome:
+    try:
+        return desk.rescan(journal, _sheets(wanted), operator, device)
+    except ValueError as error:
+        text = f"--rescan {wanted}: Diese Blätter hat der Stapel nicht."
+        raise UsageError(str(error), operator_text=text) from error
+
+
+def _order(app: App, house: DirectHouse, options: dict[str, Any]) -> Order:
+    from scanners.stack.run import Order
+
+    name = options["profile"]
+    profile = next((each for each in house.profiles() if each.name == name), None)
+    if profile is None:
+        known = ", ".join(each.name for each in house.profiles())
+        text = f"Unter dem Profil „{name}“ kann hier nicht gescannt werden. Möglich sind: {known}."
+        raise UsageError(f"no profile {name} to scan under", operator_text=text)
+    said = options["received_at"]
+    return Order(
+        profile=profile,
+        operator=options["operator"],
+        received_at=None if said is None else received_moment(said, app.settings.house.zone),
+        storage_place=options["storage_place"],
+        expected_sheets=options["expected_sheets"],
+        expected_consignments=options["expected_consignments"],
+    )
+
+
+def _device(options: dict[str, Any]) -> str:
+    if not options["device"]:
+        text = "Bitte mit --device den Scanner wählen; »list-devices« nennt die vorhandenen."
+        raise UsageError("no device", operator_text=text)
+    return str(options["device"])
+
+
+def _operator(app: App, tenant: str, given: str | None, profile: str) -> str | None:
+    """Return who scans: as given, or whoever signed on for this profile or at all."""
+    if given is not None:
+        return given
+    for inbox in (profile, ""):
+        shift = app.ledger.current_shift(tenant, inbox)
+        if shift is not None:
+            return shift.operator
+    return None
+
+
+def _open_stack(desk: Desk, wanted: str) -> Journal:
+    journal = desk.stack(wanted.strip().lower())
+    if journal is None:
+        text = (
+            f"Einen offenen Stapel {wanted} gibt es an diesem Rechner nicht, oder die Kennung ist "
+            "nicht eindeutig. »list« nennt offene Stapel (Stufe „open“)."
+        )
+        raise UsageError(f"no open stack {wanted}", operator_text=text)
+    return journal
+
+
+def _sheets(text: str) -> list[int]:
+    """Return the sheets that `3,5-7` names."""
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*", part)
+        if match is None:
+            message = f"--rescan: „{text}“ nennt keine Blätter; richtig ist z. B. 3,5-7."
+            raise click.UsageError(message)
+        first, last = int(match[1]), int(match[2] or match[1])
+        found.extend(range(first, last + 1))
+    return found
+
+
+def _drivers(app: App) -> Drivers:
+    from scanners.drivers import NetworkScanner, installed
+
+    wanted = app.settings.scanners
+    return installed(
+        escl={
+            name: NetworkScanner(url=each.url, fingerprint=each.fingerprint)
+            for name, each in wanted.escl.items()
+        },
+        discovery=wanted.discovery,
+        sane=wanted.sane.enabled,
+        sane_config=wanted.sane.config_dir,
+        twain=wanted.twain.enabled,
+    )
+
+
+def _house(app: App, tenant: str) -> DirectHouse:
+    from scanners.direct import DirectHouse, Workplace
+
+    house_profiles: Path | None = app.settings.profiles
+    place = Workplace(tenant=tenant)
+    return DirectHouse(app.ledger, app.store, place, house_profiles=house_profiles)
+
+
+@contextlib.contextmanager
+def _cancelling(desk: Desk) -> Iterator[None]:
+    """Let Ctrl-C stop the device in order; a second one ends the command."""
+
+    def stop(number: int, frame: object) -> None:
+        del number, frame
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        desk.cancel()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _faulty(code: str, text: str, picture: ScanPicture, *, as_json: bool) -> int:
+    if as_json:
+        said = {"code": code, "operator_text": text, **picture.counted}
+        print_json({"message_type": "scan", "event": "fault", **said})
+    else:
+        click.echo(f"Fehler: {text}", err=True)
+        if picture.counted["pages"]:
+            click.echo("Der Stapel ist offen; weiter mit »scan --append«, siehe »list«.", err=True)
+    return EXIT_NEEDS_PERSON
+
+
+def _report(outcome: Outcome, *, as_json: bool) -> int:
+    differs = outcome.expected is not None and outcome.expected != outcome.sheets
+    if as_json:
+        print_json({"message_type": "scan", "event": "ended", **asdict(outcome)})
+    else:
+        state = "angenommen" if outcome.is_closed else "offen"
+        name = outcome.batch_id or outcome.key
+        click.echo(f"{name}: {outcome.sheets} Blätter, {outcome.pages} Seiten, {state}.")
+        if differs:
+            click.echo(
+                f"Gezählt waren {outcome.expected} Blätter. Bitte den Stapel mit dem Papier "
+                "vergleichen.",
+                err=True,
+            )
+        if outcome.operator_text:
+            click.echo(outcome.operator_text, err=True)
+    return EXIT_NEEDS_PERSON if differs or outcome.operator_text else 0

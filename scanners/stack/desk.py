@@ -1,0 +1,192 @@
+"""Scanning at a machine that reaches the house: each page is carried as soon as it is on disk.
+
+What was scanned stays in the journal until the house has it, so a house that is away, or a crash,
+costs no sheet: the next scan, or the station's agent, carries what is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scanners.stack.faults import Refused, Unavailable
+from scanners.stack.journal import Journal, journals
+from scanners.stack.port import Acceptance
+from scanners.stack.run import Event, Opener, Order, StackRun, close_stack, counted
+from scanners.stack.transmission import Carriage, Transmission
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a stack stands after an act at the desk.
+
+    Attributes:
+        batch_id: In the ledger; None where the house has nothing of it yet.
+        pages: Pages that count.
+        carried: Pages of them that the house has.
+        is_closed: The house has received it.
+        expected: Sheets as counted by the operator, None where nobody counted.
+        operator_text: German: why the house does not take it; empty where it does.
+    """
+
+    key: str
+    batch_id: str | None
+    pages: int
+    sheets: int
+    carried: int
+    is_closed: bool
+    expected: int | None
+    operator_text: str = ""
+
+
+class Desk:
+    """One workstation: its stacks, its devices and the house."""
+
+    def __init__(
+        self,
+        home: Path,
+        drivers: Opener,
+        house: Acceptance,
+        *,
+        tell: Callable[[Event], None] = lambda _event: None,
+        carried: Callable[[Carriage], None] = lambda _carriage: None,
+    ) -> None:
+        """Take the folder of the stacks, the devices and the house."""
+        self._home, self._drivers, self._house = home, drivers, house
+        self._tell, self._carried = tell, carried
+        self._run: StackRun | None = None
+        self._transmission: Transmission | None = None
+        self._refused, self._sheets = "", 0
+
+    def cancel(self) -> None:
+        """Stop a scan that is under way, from any thread."""
+        run = self._run
+        if run is not None:
+            run.cancel()
+
+    def scan(self, device: str, order: Order, *, keep_open: bool = False) -> Outcome:
+        """Scan a new stack; it is received at the end unless it is kept open.
+
+        Raises:
+            ScanFault: As `StackRun.scan`; what was scanned is carried, the stack stays open.
+            AcceptanceFault: The house refuses; no sheet has moved.
+        """
+        return self._at(device, lambda run: run.scan(order), order.operator, keep_open=keep_open)
+
+    def go_on(
+        self, journal: Journal, operator: str | None, device: str, *, keep_open: bool = False
+    ) -> Outcome:
+        """Scan more sheets into an open stack.
+
+        Raises:
+            ScanFault, AcceptanceFault: As `scan`.
+        """
+        return self._at(
+            device, lambda run: run.go_on(journal, operator), operator, keep_open=keep_open
+        )
+
+    def rescan(
+        self, journal: Journal, sheets: Sequence[int], operator: str | None, device: str
+    ) -> Outcome:
+        """Scan some sheets of an open stack again; it stays open.
+
+        Raises:
+            ValueError: It has no such sheet.
+            ScanFault, AcceptanceFault: As `scan`.
+        """
+        return self._at(
+            device, lambda run: run.rescan(journal, sheets, operator), operator, keep_open=True
+        )
+
+    def close(self, journal: Journal, operator: str | None) -> Outcome:
+        """End an open stack with the pages that it has.
+
+        Raises:
+            ValueError: It has none.
+        """
+        self._sheets = counted(journal)
+        with self._carrying():
+            close_stack(journal, operator)
+        return self._outcome(journal)
+
+    def stack(self, wanted: str) -> Journal | None:
+        """Return the open stack whose key or batch id begins so; None for none or several."""
+        found = [each for each in journals(self._home) if self._is_called(each, wanted)]
+        return found[0] if len(found) == 1 else None
+
+    def _is_called(self, journal: Journal, wanted: str) -> bool:
+        if journal.key.startswith(wanted):
+            return True
+        with contextlib.suppress(Refused, Unavailable):
+            return self._house.state(journal.key).batch_id.startswith(wanted)
+        return False
+
+    def _at(
+        self,
+        device: str,
+        act: Callable[[StackRun], Journal],
+        operator: str | None,
+        *,
+        keep_open: bool,
+    ) -> Outcome:
+        run = self._run = StackRun(
+            self._home, self._drivers, device, house=self._house, tell=self._told
+        )
+        try:
+            with self._carrying():
+                journal = act(run)
+                self._sheets = counted(journal)
+                if not keep_open:
+                    close_stack(journal, operator)
+        finally:
+            self._run = None
+        return self._outcome(journal)
+
+    def _told(self, event: Event) -> None:
+        if event.kind == "page" and self._transmission is not None:
+            self._transmission.wake()
+        self._tell(event)
+
+    def _heard(self, carriage: Carriage) -> None:
+        if carriage.kind in ("refused", "barred", "away"):
+            self._refused = carriage.operator_text
+        self._carried(carriage)
+
+    @contextlib.contextmanager
+    def _carrying(self) -> Iterator[None]:
+        """Carry while the block runs, and what can be carried at its end, whatever its end is."""
+        self._refused = ""
+        transmission = self._transmission = Transmission(self._home, self._house, tell=self._heard)
+        carrier = threading.Thread(target=transmission.run, name="transmission", daemon=True)
+        carrier.start()
+        try:
+            yield
+        finally:
+            transmission.stop()
+            carrier.join()
+            self._transmission = None
+            last = Transmission(self._home, self._house, tell=self._heard)
+            try:
+                last.carry_all()
+            except (Unavailable, Refused) as error:
+                self._refused = error.operator_text
+
+    def _outcome(self, journal: Journal) -> Outcome:
+        opening, gone = journal.opening, not journal.folder.exists()
+        batch_id, carried, closed = None, 0, gone
+        with contextlib.suppress(Refused, Unavailable):
+            state = self._house.state(journal.key)
+            batch_id, carried, closed = state.batch_id, len(state.pages), state.is_closed
+        return Outcome(
+            key=journal.key,
+            batch_id=batch_id,
+            pages=carried if gone else len(journal.pages),
+            sheets=self._sheets if gone else counted(journal),
+            carried=carried,
+            is_closed=closed,
+            expected=opening.expected_sheets,
+            operator_text="" if closed else self._refused,
+        )

@@ -1,0 +1,365 @@
+"""A stack at a device: sheets in, pages on disk and in the journal, told as they come.
+
+The rules of a stack are here: what was scanned before an interruption stays, the stack goes on at
+the sheet after the last whole one, single sheets can be scanned again in place of those that were,
+and what the operator counted is compared with what was scanned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from ingest import clock
+from scanners.device import (
+    Device,
+    Feed,
+    FeederEmpty,
+    ScanFault,
+    ScannedPage,
+    ScanSettings,
+    Session,
+    Spool,
+)
+from scanners.stack.faults import AcceptanceFault, Unavailable
+from scanners.stack.journal import Journal
+from scanners.stack.port import Acceptance
+from scanners.stack.reserving import alone, leased
+from scanners.stack.shelf import folder_of
+from scanners.stack.terms import (
+    Closing,
+    Interruption,
+    KnownPage,
+    OfferedProfile,
+    Opening,
+    StackPage,
+)
+
+_FIRST_RUN: Final = "0001"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """What happens while a stack is scanned, for whoever watches.
+
+    Attributes:
+        kind: `opened`, `progress`, `page`, `interrupted`, `lease_lost`; of sheets that are scanned
+            again `surplus` (there were more in the feeder) and `short` (fewer).
+        pages: Pages that count now.
+        sheets: Sheets with at least one of them.
+        said: More, by kind: `device` and `by_house` (opened), `page` and `bytes` (progress),
+            `number`, `sheet`, `side` and `hints` (page), `after_sheet`, `code` and
+            `operator_text` (interrupted), `sheets` that were not scanned again (short).
+    """
+
+    kind: str
+    pages: int
+    sheets: int
+    said: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What shall be scanned.
+
+    Attributes:
+        operator: Code of who feeds the sheets; None where nobody has signed on.
+        station: Code of the workstation.
+        expected_sheets: As counted by the operator.
+    """
+
+    profile: OfferedProfile
+    operator: str | None = None
+    station: str | None = None
+    received_at: Any = None
+    storage_place: str | None = None
+    expected_sheets: int | None = None
+    expected_consignments: int | None = None
+
+
+class Opener(Protocol):
+    """A driver, or several as one."""
+
+    def open(
+        self, device_id: str, settings: ScanSettings, spool: Spool, *, first: int = 1
+    ) -> Session:
+        """See `scanners.device.Driver.open`."""
+        ...
+
+
+class StackRun:
+    """One device at work on stacks; `cancel` may be called from any thread."""
+
+    def __init__(
+        self,
+        home: Path,
+        driver: Opener,
+        device_id: str,
+        *,
+        house: Acceptance | None,
+        tell: Callable[[Event], None] = lambda _event: None,
+    ) -> None:
+        """Take the folder of the stacks, a device, and the house as far as there is one."""
+        self._home, self._driver, self._device_id = home, driver, device_id
+        self._house, self._tell = house, tell
+        self._session: Session | None = None
+        self._cancelled = threading.Event()
+        self._pages = self._sheets = 0
+        self._by_house = False
+        #: The stack that was scanned last; None before its first page.
+        self.journal: Journal | None = None
+
+    def cancel(self) -> None:
+        """Stop after what is on disk; the stack is interrupted and can go on."""
+        self._cancelled.set()
+        session = self._session
+        if session is not None:
+            session.cancel()
+
+    def scan(self, order: Order) -> Journal:
+        """Scan a new stack to the end of the feeder; it stays open.
+
+        There is a stack from its first page on, see `journal`.
+
+        Raises:
+            ScanFault: The stack is interrupted after its last whole sheet.
+            AcceptanceFault: The house refuses device, profile or workstation; no sheet has moved.
+        """
+        key = str(uuid.uuid4())
+        folder = folder_of(self._home, key) / "spool" / _FIRST_RUN
+        folder.mkdir(parents=True, mode=0o700)
+        try:
+            with self._opened(order.profile.settings, Spool(folder), 1, order) as session:
+                opening = _opening(key, order, session)
+                return self._feed(session, order, lambda: Journal.begin(self._home, opening))
+        finally:
+            _clear_unused(folder)
+
+    def go_on(self, journal: Journal, operator: str | None) -> Journal:
+        """Scan more sheets into an open stack, after its last whole sheet.
+
+        A sheet of which only the front came before the interruption is scanned again.
+
+        Raises:
+            ScanFault: The stack is interrupted again; pages until then count.
+            AcceptanceFault: As `scan`.
+        """
+        first = 1 + _pages_of(whole_sheets(journal), journal)
+        order = _as_before(journal, operator)
+        with journal.scanning():
+            spool = journal.new_spool()
+            with self._opened(order.profile.settings, spool, first, order) as session:
+                return self._feed(session, order, lambda: journal)
+
+    def rescan(self, journal: Journal, sheets: Sequence[int], operator: str | None) -> Journal:
+        """Scan some sheets of an open stack again; each takes the place of the one before.
+
+        The sheets lie in the feeder in the order of their numbers.
+
+        Raises:
+            ValueError: The stack has no such sheet; no sheet has moved.
+            ScanFault: Those that came until then are replaced.
+            AcceptanceFault: As `scan`.
+        """
+        wanted = sorted(set(sheets))
+        numbers = [page for sheet in wanted for page in _places(sheet, journal)]
+        unknown = [sheet for sheet in wanted if sheet < 1 or sheet > counted(journal)]
+        if unknown or not numbers:
+            message = f"no sheets {unknown} among {counted(journal)}"
+            raise ValueError(message)
+        order = _as_before(journal, operator)
+        with journal.scanning():
+            spool = journal.new_spool()
+            with self._opened(order.profile.settings, spool, 1, order) as session:
+                self._replace(journal, session, numbers, operator)
+        return journal
+
+    @contextlib.contextmanager
+    def _opened(
+        self, settings: ScanSettings, spool: Spool, first: int, order: Order
+    ) -> Iterator[Session]:
+        """Have the device alone, opened and admitted; no sheet has moved."""
+        with (
+            alone(self._home, self._device_id),
+            self._driver.open(self._device_id, settings, spool, first=first) as session,
+            leased(self._house, session.device, order.operator, self._lost) as by_house,
+        ):
+            self._admit(session.device, order.profile.name)
+            self._session = session
+            try:
+                if self._cancelled.is_set():
+                    session.cancel()
+                session.progress = self._progress
+                self._say("opened", None, device=session.device, by_house=by_house)
+                self._by_house = by_house
+                yield session
+            finally:
+                self._session = None
+
+    def _admit(self, device: Device, profile: str) -> None:
+        if self._house is None:
+            return
+        # Offline the scan goes on: the house looks when the stack comes.
+        with contextlib.suppress(Unavailable):
+            self._house.admit(device, profile)
+
+    def _feed(self, session: Session, order: Order, begin: Callable[[], Journal]) -> Journal:
+        """Note each page as it comes; `begin` gives the journal with the first."""
+        with contextlib.ExitStack() as stack:
+            journal: Journal | None = None
+            try:
+                for scanned in session.pages():
+                    if journal is None:
+                        self.journal = journal = begin()
+                        stack.enter_context(journal.scanning())
+                        journal.note_device_held(by_house=self._by_house)
+                    self._note(journal, scanned, order.operator)
+            except ScanFault as error:
+                if journal is not None:
+                    self._interrupted(journal, error)
+                raise
+            if journal is None:
+                message = "the device gave no page"
+                raise FeederEmpty(message)
+            return journal
+
+    def _replace(
+        self, journal: Journal, session: Session, numbers: Sequence[int], operator: str | None
+    ) -> None:
+        self.journal = journal
+        journal.note_device_held(by_house=self._by_house)
+        left = list(numbers)
+        try:
+            for scanned in session.pages():
+                if not left:
+                    self._say("surplus", journal)
+                    break
+                number = left.pop(0)
+                sheet, side = _place_of(number, journal)
+                facts = replace(scanned.facts, number=number, sheet=sheet, side=side)
+                self._note(journal, replace(scanned, facts=facts), operator)
+        except ScanFault as error:
+            self._interrupted(journal, error)
+            raise
+        if left:
+            self._say("short", journal, sheets=sorted({_place_of(n, journal)[0] for n in left}))
+
+    def _note(self, journal: Journal, scanned: ScannedPage, operator: str | None) -> None:
+        facts = scanned.facts
+        attempt = journal.next_attempt(facts.number)
+        journal.note_page(StackPage(page=scanned, attempt=attempt, scanned_by=operator))
+        place = {"number": facts.number, "sheet": facts.sheet, "side": facts.side}
+        self._say("page", journal, **place, attempt=attempt, hints=facts.hints)
+
+    def _interrupted(self, journal: Journal, error: ScanFault) -> None:
+        after = whole_sheets(journal)
+        journal.note_interruption(Interruption(after_sheet=after, code=error.code, at=clock.now()))
+        said = {"code": error.code, "operator_text": error.operator_text}
+        self._say("interrupted", journal, after_sheet=after, **said)
+
+    def _lost(self, error: AcceptanceFault) -> None:
+        self._say("lease_lost", None, operator_text=error.operator_text)
+
+    def _progress(self, page: int, size: int) -> None:
+        self._say("progress", None, page=page, bytes=size)
+
+    def _say(self, kind: str, journal: Journal | None, **said: Any) -> None:
+        if journal is not None:
+            self._pages, self._sheets = len(journal.pages), counted(journal)
+        self._tell(Event(kind=kind, pages=self._pages, sheets=self._sheets, said=said))
+
+
+def close_stack(journal: Journal, operator: str | None) -> Closing:
+    """Let a stack end with the pages that it has; the house is told by the transmission.
+
+    Raises:
+        ValueError: It has no page.
+    """
+    pages = journal.pages
+    if not pages:
+        message = f"stack {journal.key} has no page"
+        raise ValueError(message)
+    closing = Closing(
+        pages=tuple(
+            KnownPage(number=number, attempt=page.attempt, sha256=page.page.sha256)
+            for number, page in pages.items()
+        ),
+        sheets=counted(journal),
+        interruptions=tuple(journal.interruptions),
+        closed_at=clock.now(),
+        closed_by=operator,
+    )
+    journal.note_closing(closing)
+    return closing
+
+
+def counted(journal: Journal) -> int:
+    """Return how many sheets have at least one page."""
+    return len({page.page.facts.sheet for page in journal.pages.values()})
+
+
+def whole_sheets(journal: Journal) -> int:
+    """Return after how many sheets, from the first on, all sides are there."""
+    pages, sheet = journal.pages, 0
+    while all(number in pages for number in _places(sheet + 1, journal)):
+        sheet += 1
+    return sheet
+
+
+def _sides(journal: Journal) -> int:
+    return 2 if journal.opening.settings.feed is Feed.DUPLEX else 1
+
+
+def _pages_of(sheets: int, journal: Journal) -> int:
+    return sheets * _sides(journal)
+
+
+def _places(sheet: int, journal: Journal) -> range:
+    sides = _sides(journal)
+    return range((sheet - 1) * sides + 1, sheet * sides + 1)
+
+
+def _place_of(number: int, journal: Journal) -> tuple[int, str]:
+    if _sides(journal) == 1:
+        return number, "front"
+    return (number + 1) // 2, "front" if number % 2 else "back"
+
+
+def _opening(key: str, order: Order, session: Session) -> Opening:
+    return Opening(
+        key=key,
+        profile=order.profile.name,
+        operator=order.operator,
+        station=order.station,
+        device=session.device,
+        settings=order.profile.settings,
+        effective=dict(session.effective),
+        opened_at=clock.now(),
+        received_at=order.received_at,
+        storage_place=order.storage_place,
+        expected_sheets=order.expected_sheets,
+        expected_consignments=order.expected_consignments,
+    )
+
+
+def _as_before(journal: Journal, operator: str | None) -> Order:
+    """Return the order of a stack that goes on: with the settings it began with."""
+    opening = journal.opening
+    profile = OfferedProfile(
+        name=opening.profile, title="", treatment="", settings=opening.settings
+    )
+    return Order(profile=profile, operator=operator, station=opening.station)
+
+
+def _clear_unused(run: Path) -> None:
+    """Remove the folders of a stack that never began; one that did keeps them."""
+    stack = run.parent.parent
+    if not (stack / "stack.json").exists():
+        for folder in (run, run.parent, stack):
+            with contextlib.suppress(OSError):
+                folder.rmdir()

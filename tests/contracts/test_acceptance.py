@@ -1,0 +1,263 @@
+"""What every way into the house promises to somebody at a scanner."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from scanners.stack import (
+    Acceptance,
+    DeviceLeased,
+    Lease,
+    LeaseLost,
+    ManifestDisagrees,
+    Refused,
+    StackState,
+)
+from scanners.station.house import HttpHouse
+from scanners.upload import Station
+from tests.plugins.stations import House, closing, device, known, opening, page, serving
+
+HERE = Station(code="platz-3", tenant="default")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql", "http"])
+def house(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Acceptance]:
+    """The house, as somebody at a scanner sees it: beside its ledger, or over the network."""
+    url = None
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_server").create_database()
+    whole = House(tmp_path_factory.mktemp("house"), url)
+    if request.param == "http":
+        with serving(whole.known, whole.seen_by, whole.folder / "upload") as address:
+            yield HttpHouse(address, whole.token())
+    else:
+        yield whole.seen_by(HERE)
+    whole.ledger.close()
+
+
+@contextmanager
+def refusing(code: str) -> Iterator[None]:
+    """Expect a refusal that tells a person in German what to do."""
+    with pytest.raises(Refused) as caught:
+        yield
+    assert caught.value.code == code
+    assert caught.value.operator_text
+
+
+def test_profiles_are_offered_with_what_is_asked_of_the_device(house: Acceptance) -> None:
+    offered = {each.name: each for each in house.profiles()}
+    assert offered["posteingang"].treatment == "copying"
+    assert offered[House.replacing].treatment == "replacing"
+    assert "ersetzend-normal" not in offered  # a template that nobody completed
+    assert list(offered) == sorted(offered)
+
+
+def test_a_stack_is_taken_page_by_page_and_closed(house: Acceptance, tmp_path: Path) -> None:
+    said = opening()
+    begun = house.open(said)
+    assert (begun.pages, begun.is_closed) == ((), False)
+    pages = [page(tmp_path, number) for number in (1, 2, 3)]
+    assert [house.append(said.key, each) for each in pages] == [True, True, True]
+    ended = house.close(said.key, closing(*pages))
+    assert ended == StackState(
+        batch_id=begun.batch_id, pages=tuple(known(each) for each in pages), is_closed=True
+    )
+
+
+def test_opening_twice_is_one_stack(house: Acceptance, tmp_path: Path) -> None:
+    said, first = opening(), page(tmp_path, 1)
+    begun = house.open(said)
+    house.append(said.key, first)
+    again = house.open(said)
+    assert again == StackState(batch_id=begun.batch_id, pages=(known(first),))
+
+
+def test_pages_come_in_any_order_and_stand_in_theirs(house: Acceptance, tmp_path: Path) -> None:
+    said = opening()
+    house.open(said)
+    pages = {number: page(tmp_path, number) for number in (3, 1, 2)}
+    for each in pages.values():
+        house.append(said.key, each)
+    assert house.state(said.key).pages == tuple(known(pages[number]) for number in (1, 2, 3))
+
+
+def test_a_page_received_twice_is_one_page(house: Acceptance, tmp_path: Path) -> None:
+    said, first = opening(), page(tmp_path, 1)
+    house.open(said)
+    assert house.append(said.key, first) is True
+    assert house.append(said.key, first) is False
+    assert house.state(said.key).pages == (known(first),)
+
+
+def test_equal_bytes_in_two_places_are_two_pages(house: Acceptance, tmp_path: Path) -> None:
+    said = opening()
+    house.open(said)
+    twins = [page(tmp_path, number, content=b"II*\0 blank") for number in (1, 2)]
+    assert [house.append(said.key, each) for each in twins] == [True, True]
+    assert len(house.state(said.key).pages) == 2
+
+
+def test_other_bytes_in_the_same_place_are_refused(house: Acceptance, tmp_path: Path) -> None:
+    said, first = opening(), page(tmp_path, 1)
+    house.open(said)
+    house.append(said.key, first)
+    with refusing("page_disagrees"):
+        house.append(said.key, page(tmp_path, 1, content=b"II*\0 another"))
+    assert house.state(said.key).pages == (known(first),)
+
+
+def test_bytes_that_do_not_match_their_digest_are_refused(
+    house: Acceptance, tmp_path: Path
+) -> None:
+    said, first = opening(), page(tmp_path, 1)
+    house.open(said)
+    first.page.path.write_bytes(first.page.path.read_bytes()[::-1])
+    with refusing("page_disagrees"):
+        house.append(said.key, first)
+    assert house.state(said.key).pages == ()
+
+
+def test_a_sheet_scanned_again_replaces_the_attempt_before(
+    house: Acceptance, tmp_path: Path
+) -> None:
+    said = opening()
+    house.open(said)
+    first, again = page(tmp_path, 1), page(tmp_path, 1, attempt=2)
+    assert house.append(said.key, again) is True
+    assert house.append(said.key, first) is True  # late, and replaced already
+    assert house.state(said.key).pages == (known(again),)
+    assert house.close(said.key, closing(again)).is_closed
+
+
+@pytest.mark.parametrize(
+    "numbers", [(1,), (1, 2, 3), ()], ids=["one too few", "one too many", "none"]
+)
+def test_a_manifest_that_disagrees_is_refused_and_the_stack_stays_open(
+    house: Acceptance, tmp_path: Path, numbers: tuple[int, ...]
+) -> None:
+    said = opening()
+    house.open(said)
+    pages = {number: page(tmp_path, number) for number in (1, 2, 3)}
+    for number in (1, 2):
+        house.append(said.key, pages[number])
+    with pytest.raises(ManifestDisagrees) as caught:
+        house.close(said.key, closing(*(pages[number] for number in numbers)))
+    assert caught.value.operator_text
+    assert not house.state(said.key).is_closed
+    house.append(said.key, pages[3])
+    assert house.close(said.key, closing(*pages.values())).is_closed
+
+
+def test_a_manifest_with_another_digest_is_refused(house: Acceptance, tmp_path: Path) -> None:
+    said, first = opening(), page(tmp_path, 1)
+    house.open(said)
+    house.append(said.key, first)
+    with refusing("manifest_disagrees"):
+        house.close(said.key, closing(page(tmp_path, 1, content=b"II*\0 another")))
+    assert not house.state(said.key).is_closed
+
+
+def test_closing_twice_is_closing_once(house: Acceptance, tmp_path: Path) -> None:
+    said, first = opening(), page(tmp_path, 1)
+    house.open(said)
+    house.append(said.key, first)
+    ended = closing(first)
+    assert house.close(said.key, ended) == house.close(said.key, ended)
+    assert house.open(said).is_closed
+
+
+def test_nothing_is_appended_after_closing(house: Acceptance, tmp_path: Path) -> None:
+    said, first = opening(), page(tmp_path, 1)
+    house.open(said)
+    house.append(said.key, first)
+    house.close(said.key, closing(first))
+    assert house.append(said.key, first) is False  # repeated: it is there
+    with refusing("stack_closed"):
+        house.append(said.key, page(tmp_path, 2))
+    assert house.state(said.key).pages == (known(first),)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda house, key, first: house.state(key),
+        lambda house, key, first: house.append(key, first),
+        lambda house, key, first: house.close(key, closing(first)),
+    ],
+    ids=["state", "append", "close"],
+)
+def test_a_stack_that_nobody_opened_is_unknown(
+    house: Acceptance, tmp_path: Path, asked: Callable[..., object]
+) -> None:
+    with refusing("stack_unknown"):
+        asked(house, str(uuid.uuid4()), page(tmp_path, 1))
+
+
+def test_a_profile_that_does_not_exist_is_unknown(house: Acceptance) -> None:
+    said = opening(profile="gibt-es-nicht")
+    with refusing("profile_unknown"):
+        house.open(said)
+    with refusing("profile_unknown"):
+        house.admit(device("new"), "gibt-es-nicht")
+    with refusing("stack_unknown"):
+        house.state(said.key)
+
+
+def test_a_profile_that_nobody_released_is_not_scanned_under(house: Acceptance) -> None:
+    with refusing("profile_not_released"):
+        house.open(opening(profile=House.unapproved))
+    with refusing("profile_not_released"):
+        house.admit(device("new"), House.unapproved)
+
+
+def test_a_device_that_nobody_released_scans_copies_only(house: Acceptance) -> None:
+    house.admit(device("copies"), "posteingang")
+    with refusing("device_not_released"):
+        house.admit(device("copies"), House.replacing)
+
+
+def test_whoever_scans_under_a_replacing_profile_is_known(house: Acceptance) -> None:
+    with refusing("operator_unknown"):
+        house.open(opening(profile=House.replacing, operator=None))
+
+
+def test_a_device_is_used_by_one_at_a_time(house: Acceptance) -> None:
+    wanted, other = device("shared"), device("other")
+    lease = house.lease(wanted, "KL", 30.0)
+    with pytest.raises(DeviceLeased) as caught:
+        house.lease(wanted, "LTG", 30.0)
+    assert "KL" in caught.value.operator_text
+    house.renew(lease)
+    house.give_back(house.lease(other, "LTG", 30.0))
+    house.give_back(lease)
+    house.give_back(lease)
+    house.give_back(house.lease(wanted, "LTG", 30.0))
+
+
+def test_a_lease_that_was_given_back_or_is_anothers_is_not_renewed(house: Acceptance) -> None:
+    wanted = device("lost")
+    lease = house.lease(wanted, None, 30.0)
+    house.give_back(lease)
+    with pytest.raises(LeaseLost):
+        house.renew(lease)
+    theirs = house.lease(wanted, "LTG", 30.0)
+    house.give_back(lease)
+    house.renew(theirs)
+    with pytest.raises(LeaseLost):
+        house.renew(Lease(device=theirs.device, token="0" * 32, seconds=30.0))
+
+
+def test_a_lease_that_ran_out_is_free_for_the_next(house: Acceptance) -> None:
+    wanted = device("ended")
+    lease = house.lease(wanted, "KL", 1e-6)
+    theirs = house.lease(wanted, "LTG", 30.0)
+    with pytest.raises(LeaseLost):
+        house.renew(lease)
+    house.renew(theirs)
