@@ -23,23 +23,36 @@ from scanners.upload import Station
 from tests.plugins.stations import House, closing, device, known, opening, page, serving
 
 HERE = Station(code="platz-3", tenant="default")
+THERE = Station(code="platz-4", tenant="default")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql", "http"])
-def house(
+def seen(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Acceptance]:
-    """The house, as somebody at a scanner sees it: beside its ledger, or over the network."""
+) -> Iterator[tuple[Acceptance, Acceptance]]:
+    """The house, as two workstations see it: beside its ledger, or over the network."""
     url = None
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_server").create_database()
     whole = House(tmp_path_factory.mktemp("house"), url)
     if request.param == "http":
         with serving(whole.known, whole.seen_by, whole.folder / "upload") as address:
-            yield HttpHouse(address, whole.token())
+            yield HttpHouse(address, whole.token()), HttpHouse(address, whole.token("platz-4"))
     else:
-        yield whole.seen_by(HERE)
+        yield whole.seen_by(HERE), whole.seen_by(THERE)
     whole.ledger.close()
+
+
+@pytest.fixture
+def house(seen: tuple[Acceptance, Acceptance]) -> Acceptance:
+    """The house, as somebody at a scanner sees it."""
+    return seen[0]
+
+
+@pytest.fixture
+def elsewhere(seen: tuple[Acceptance, Acceptance]) -> Acceptance:
+    """The same house, seen from another workstation."""
+    return seen[1]
 
 
 @contextmanager
@@ -228,17 +241,28 @@ def test_whoever_scans_under_a_replacing_profile_is_known(house: Acceptance) -> 
         house.open(opening(profile=House.replacing, operator=None))
 
 
-def test_a_device_is_used_by_one_at_a_time(house: Acceptance) -> None:
+def test_a_device_is_used_by_one_at_a_time(house: Acceptance, elsewhere: Acceptance) -> None:
     wanted, other = device("shared"), device("other")
     lease = house.lease(wanted, "KL", 30.0)
     with pytest.raises(DeviceLeased) as caught:
-        house.lease(wanted, "LTG", 30.0)
+        elsewhere.lease(wanted, "LTG", 30.0)
     assert "KL" in caught.value.operator_text
+    assert "platz-3" in caught.value.operator_text
     house.renew(lease)
-    house.give_back(house.lease(other, "LTG", 30.0))
+    elsewhere.give_back(elsewhere.lease(other, "LTG", 30.0))
     house.give_back(lease)
     house.give_back(lease)
-    house.give_back(house.lease(wanted, "LTG", 30.0))
+    elsewhere.give_back(elsewhere.lease(wanted, "LTG", 30.0))
+
+
+def test_a_workstation_takes_back_what_a_process_of_it_left_behind(house: Acceptance) -> None:
+    wanted = device("left")
+    left = house.lease(wanted, "KL", 30.0)
+    lease = house.lease(wanted, "KL", 30.0)
+    with pytest.raises(LeaseLost):
+        house.renew(left)
+    house.renew(lease)
+    house.give_back(lease)
 
 
 def test_a_lease_that_was_given_back_or_is_anothers_is_not_renewed(house: Acceptance) -> None:

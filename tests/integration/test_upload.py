@@ -190,13 +190,20 @@ class FullDisk(Disk):
         super().write(descriptor, block)
 
     @override
+    def link(self, existing: Path, name: Path) -> None:
+        self._fail("link")
+        super().link(existing, name)
+
+    @override
     def sync(self, descriptor: int) -> None:
         self._fail("sync")
         super().sync(descriptor)
 
 
-@pytest.mark.parametrize("where", ["landing", "store"])
-@pytest.mark.parametrize("call", ["create", "write"])
+@pytest.mark.parametrize(
+    ("where", "call"),
+    [("landing", "create"), ("landing", "write"), ("store", "sync"), ("store", "link")],
+)
 def test_a_full_server_says_so_keeps_nothing_and_takes_the_page_later(
     house: House, tmp_path: Path, where: str, call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
