@@ -6,6 +6,8 @@ PYTEST := $(BIN)/pytest
 # Tests of one module share servers and samples, so a module stays with one worker.
 # One more than cores: tests wait for servers, children and disks.
 WORKERS ?= $(shell expr $$(nproc) + 1)
+# The tests start hundreds of processes, and each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup run test tests lint corpus torture bench accuracy fuzz lock clean
 .DEFAULT_GOAL := help
@@ -53,8 +55,8 @@ fuzz: setup ## hostile bytes at the doors for images and PDFs; SECONDS=600 for e
 LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
 lock: setup ## resolve anew into both lock files; UPGRADE=--upgrade takes newer versions
-	$(LOCK) $(UPGRADE) pyproject.toml -o requirements.lock
-	$(LOCK) $(UPGRADE) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(LOCK) $(UPGRADE) --extra server pyproject.toml -o requirements.lock
+	$(LOCK) $(UPGRADE) --extra server --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## what tools left behind; never data/
 	rm -rf .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

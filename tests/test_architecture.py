@@ -187,24 +187,43 @@ def test_imports_go_one_way_only() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_everything_imported_is_declared() -> None:
-    declared = {
+STATION = ("station", "stack", "device", "sane", "escl", "twain")
+
+
+def declared(*extras: str) -> set[str]:
+    """Distributions that the project asks for, with these extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = list(project["dependencies"])
+    for extra in extras:
+        lines += project["optional-dependencies"][extra]
+    return {
         re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0].lower().replace("_", "-")
-        for line in tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
-            "dependencies"
-        ]
+        for line in lines
     }
+
+
+def undeclared(paths: list[Path], asked: set[str]) -> set[str]:
+    """Foreign packages that these modules import and nobody asked for."""
     owners = packages_distributions()
-    foreign = {name.split(".")[0] for path in modules() for name in imported(path)} - {
+    foreign = {name.split(".")[0] for path in paths for name in imported(path)} - {
         *PACKAGES,
         *sys.stdlib_module_names,
     }
-    missing = {
+    return {
         name
         for name in foreign
-        if not {owner.lower().replace("_", "-") for owner in owners.get(name, ())} & declared
+        if not {owner.lower().replace("_", "-") for owner in owners.get(name, ())} & asked
     }
-    assert missing == set()
+
+
+def test_everything_imported_is_declared() -> None:
+    assert undeclared(modules(), declared("server", "station")) == set()
+
+
+def test_what_runs_at_the_scanner_needs_only_what_the_station_installs() -> None:
+    homes = [ROOT / "scanners" / name for name in STATION] + [ROOT / "ingest/sandbox"]
+    paths = [path for home in homes for path in home.rglob("*.py")]
+    assert undeclared(paths, declared("station")) == set()
 
 
 def test_no_file_knows_the_machine_it_was_written_on() -> None:

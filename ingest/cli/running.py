@@ -12,6 +12,7 @@ import click
 from ingest.cli import usage
 from ingest.cli.app import App, configure_logs, with_app
 from ingest.cli.proving import require_ready
+from ingest.cli.scanning import scan_sample
 from ingest.cli.serving import hints, start_upload
 from ingest.cli.stopping import stopping
 from ingest.cli.waiting import living_workers
@@ -41,6 +42,8 @@ def run(app: App, *, samples: bool, until_idle: bool, as_json: bool) -> int:
             from console.samples import drop_samples
 
             drop_samples(app.settings.inbox("default"))
+            scan = threading.Thread(target=scan_sample, args=(app,), name="scan", daemon=True)
+            scan.start()
         _start_channels(app, stop, lambda _queue: executor.wake(), stack)
         if app.settings.upload is not None:
             start_upload(app, app.settings.upload, lambda _queue: executor.wake(), stack)

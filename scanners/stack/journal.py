@@ -24,10 +24,10 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from ingest import clock
-from scanners.device import Feed, Spool
+from scanners.device import Feed, Spool, SpoolFull
 from scanners.device.durable import sync_folder, write_whole
 from scanners.stack.lines import Lines, LinesDamaged
 from scanners.stack.locking import held
@@ -260,25 +260,20 @@ class Journal:
 
     def note_taken(self, number: int, attempt: int) -> None:
         """Say that the house has a page; a line lost with the power costs a repetition."""
-        with self._having("carry"), self._current():
-            said = {"event": "taken", "number": number, "attempt": attempt}
-            self._taken.append(said, synced=False)
+        self._note_carried({"event": "taken", "number": number, "attempt": attempt}, synced=False)
 
     def note_refused(self, code: str, operator_text: str) -> None:
         """Set the stack aside: a person has to act."""
         said = {"event": "refused", "code": code, "operator_text": operator_text}
-        with self._having("carry"), self._current():
-            self._taken.append({**said, "at": clock.now().isoformat()})
+        self._note_carried({**said, "at": clock.now().isoformat()})
 
     def note_retried(self) -> None:
         """Let the stack be carried again: somebody acted."""
-        with self._having("carry"), self._current():
-            self._taken.append({"event": "retried"})
+        self._note_carried({"event": "retried"})
 
     def note_ended(self) -> None:
         """Say that the house confirmed the whole stack."""
-        with self._having("carry"), self._current():
-            self._taken.append({"event": "ended"})
+        self._note_carried({"event": "ended"})
 
     def remove(self) -> None:
         """Remove the stack from this computer: the house has it.
@@ -297,6 +292,14 @@ class Journal:
             clear(self.folder)
 
     # --- inside ---
+
+    def _note_carried(self, said: dict[str, Any], *, synced: bool = True) -> None:
+        """Write a line; on a full disk this object alone knows it, so that room can be made."""
+        with self._having("carry"), self._current():
+            try:
+                self._taken.append(said, synced=synced)
+            except SpoolFull:
+                self._carried.take(said)
 
     @contextlib.contextmanager
     def _having(self, role: str) -> Iterator[None]:
