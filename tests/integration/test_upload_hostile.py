@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,6 +115,7 @@ def test_bytes_that_changed_on_their_way_are_refused(
     assert '"page_disagrees"' in body
     assert "Seite 1" in body
     nothing_is_kept(house, key, sent)
+    assert not house.store.holds("default", hashlib.sha256(content[::-1]).hexdigest())
 
 
 @pytest.mark.parametrize(
