@@ -169,7 +169,7 @@ class Another(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     @override
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as it is called
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 
