@@ -22,12 +22,15 @@ class RemoteDriver:
         name: sane, twain.
         child: The module that holds the device.
         environment: Additions to the child's, such as `SANE_CONFIG_DIR`.
+        options: By device, options that only its backend has, by their names there. They are
+            made before the settings of the scan, and like them refused where they cannot be.
         seen: By id, the devices that answered once: an open device need not tell its model.
     """
 
     name: str
     child: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seen: dict[str, Device] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def devices(self, seconds: float) -> list[Device]:
@@ -55,13 +58,8 @@ class RemoteDriver:
         unseen = Device(id=device_id, driver=self.name, vendor="", model="")
         device = self.seen.get(device_id, unseen)
         child = Stream(self.child, environment=self.environment)
-        own = self.own_options(device_id)
+        own = self.options.get(device_id, {})
         return RemoteSession(child, device, settings, spool, first=first, options=own)
-
-    def own_options(self, device_id: str) -> Mapping[str, Any]:
-        """Return what is set on this device beyond the settings of a scan."""
-        del device_id
-        return {}
 
 
 def _answer(child: Stream, seconds: float) -> dict[str, Any]:
