@@ -190,14 +190,14 @@ class FullDisk(Disk):
         super().write(descriptor, block)
 
     @override
-    def link(self, existing: Path, name: Path) -> None:
-        self._fail("link")
-        super().link(existing, name)
-
-    @override
     def sync(self, descriptor: int) -> None:
         self._fail("sync")
         super().sync(descriptor)
+
+    @override
+    def link(self, existing: Path, name: Path) -> None:
+        self._fail("link")
+        super().link(existing, name)
 
 
 @pytest.mark.parametrize(
