@@ -123,11 +123,18 @@ class PostgresServer:
         self.stop(immediately=immediately)
         self.start()
 
-    def create_database(self) -> str:
-        """Create an empty database and return its URL."""
+    def create_database(self, like: str | None = None) -> str:
+        """Create a database and return its URL.
+
+        Args:
+            like: URL of one to copy, to which nobody is connected; without it it is empty.
+        """
         name = f"test_{uuid.uuid4().hex}"
+        command = f"CREATE DATABASE {name}"
+        if like is not None:
+            command += f" TEMPLATE {like.rsplit('/', 1)[1]}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(command.encode())
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
