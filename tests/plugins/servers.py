@@ -191,11 +191,12 @@ class RedisServer:
             client.flushall()
 
 
-def _roomy_memory() -> str | None:
-    """Return a folder in memory: the gigabytes that databases write would slow every sync."""
+def roomy_memory() -> str | None:
+    """Return a folder in memory: the gigabytes that tests write would slow every sync."""
     memory = Path("/dev/shm")
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM
-    return str(memory) if roomy else None
+    if not memory.is_dir() or os.statvfs(memory).f_flag & os.ST_NOEXEC:
+        return None
+    return str(memory) if shutil.disk_usage(memory).free > _ROOM else None
 
 
 @pytest.fixture(scope="session")
@@ -207,7 +208,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         return
     # not below pytest's folder: the server's own user has to reach it
     with tempfile.TemporaryDirectory(
-        prefix="pg-", dir=_roomy_memory(), ignore_cleanup_errors=True
+        prefix="pg-", dir=roomy_memory(), ignore_cleanup_errors=True
     ) as folder:
         server = PostgresServer(binaries, Path(folder))
         server.start()
