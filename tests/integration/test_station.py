@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,15 +25,9 @@ def device() -> Iterator[EsclDevice]:
 
 
 @pytest.fixture
-def desk(
-    tmp_path: Path,
-    device: EsclDevice,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> StationDesk:
+def desk(tmp_path: Path, device: EsclDevice, capsys: pytest.CaptureFixture[str]) -> StationDesk:
     found = desk_at(tmp_path, device, capsys)
-    with found.open_house():
-        found.paired(monkeypatch)
+    found.paired()
     return found
 
 
@@ -139,9 +135,7 @@ def test_what_the_house_refuses_is_said_and_carried_on_demand(desk: StationDesk)
     assert pictures(desk.house, stack["key"]) == [1, 2]
 
 
-def test_a_wrong_token_is_shown_and_loses_nothing(
-    desk: StationDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_token_is_shown_and_loses_nothing(desk: StationDesk) -> None:
     desk.feed(1, 2)
     key = ended(desk.scan())["key"]
     with desk.open_house(is_known=False):
@@ -156,6 +150,24 @@ def test_a_wrong_token_is_shown_and_loses_nothing(
     with desk.open_house():
         desk.said("retry")
     assert pictures(desk.house, key) == [1, 2]
+
+
+def test_pairing_asks_for_the_token_and_for_the_profiles(
+    tmp_path: Path,
+    device: EsclDevice,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = desk_at(tmp_path, device, capsys)
+    with desk.open_house():
+        for given, code in ((TOKEN, 0), ("another", 3), ("", 2)):
+            monkeypatch.setattr(sys, "stdin", io.StringIO(given + "\n"))
+            [said] = desk.said("pair", desk.url, code=code)
+            assert (said.get("profiles") == ["posteingang"]) == (code == 0)
+        monkeypatch.setenv("SCANSTRASSE_STATION_TOKEN", TOKEN)
+        assert desk.said("pair", desk.url)[0]["state"] == "back"
+    assert desk.said("pair", desk.url)[0]["state"] == "away"
+    assert "unverschlüsselt" in desk.said("pair", "http://192.0.2.7", code=9)[0]["operator_text"]
 
 
 def test_the_token_is_its_owners_alone(desk: StationDesk, monkeypatch: pytest.MonkeyPatch) -> None:

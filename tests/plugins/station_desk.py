@@ -14,9 +14,11 @@ import pytest
 from ingest.upload_settings import UploadSettings
 from scanners.stack.journal import Journal, journals
 from scanners.station.commands import main
+from scanners.station.home import Home
+from scanners.station.settings import HouseAddress
 from scanners.upload import Landing, Station, UploadServer, application
 from tests.plugins.escl_device import EsclDevice, picture
-from tests.plugins.file_house import FileHouse
+from tests.plugins.file_house import PROFILE, FileHouse
 from tests.plugins.servers import free_port
 
 TOKEN = "station-token-0123456789abcdef"
@@ -51,11 +53,11 @@ class StationDesk:
         )
         (self.home / "station.toml").write_text(said + text)
 
-    def paired(self, monkeypatch: pytest.MonkeyPatch, token: str = TOKEN) -> list[dict[str, Any]]:
-        """Pair with the house."""
-        with monkeypatch.context() as patch:
-            patch.setenv("SCANSTRASSE_STATION_TOKEN", token)
-            return self.said("pair", self.url, code=None)
+    def paired(self) -> None:
+        """Be paired, and know the profiles of the house from then."""
+        home = Home(self.home)
+        home.pair(HouseAddress(url=self.url), TOKEN)
+        home.keep_profiles([PROFILE])
 
     def said(self, *arguments: str, code: int | None = 0) -> list[dict[str, Any]]:
         """Run a command and return its JSON lines, having seen its exit code."""
