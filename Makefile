@@ -6,6 +6,8 @@ PYTEST := $(BIN)/pytest
 # Tests of one module share servers and samples, so a module stays with one worker.
 # One more than cores: tests wait for servers, children and disks.
 WORKERS ?= $(shell expr $$(nproc) + 1)
+# The tests start hundreds of processes, and each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup run test tests lint corpus torture bench accuracy fuzz lock clean
 .DEFAULT_GOAL := help

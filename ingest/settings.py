@@ -30,6 +30,7 @@ from ingest.document import DEFAULT_TENANT
 from ingest.errors import Misconfigured
 from ingest.scanner_settings import ScannersSettings
 from ingest.sealing_settings import EvidenceSettings, SealingSettings
+from ingest.upload_settings import UploadSettings
 from ingest.validation_settings import ValidationSettings
 
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ class Settings(BaseSettings):
     validation: ValidationSettings = ValidationSettings()
     log: LogSettings = LogSettings()
     scanners: ScannersSettings = ScannersSettings()
+    upload: UploadSettings | None = None  #: scan stations over HTTP; None: only `serve` does that
 
     @field_validator("tenants")
     @classmethod
@@ -203,6 +205,11 @@ class Settings(BaseSettings):
         return self.data if tenant == DEFAULT_TENANT else self.data / "tenants" / tenant
 
     @property
+    def landing(self) -> Path:
+        """Folder of pages that stations are handing over."""
+        return self.data / "upload"
+
+    @property
     def keys(self) -> Path:
         """Folder of the installation key."""
         return self.sealing.key_folder or self.data / "keys"
@@ -221,7 +228,7 @@ class Settings(BaseSettings):
         user of its own for reading workers.) Store keys are included and travel through a
         pipe only.
         """
-        hidden = {"ledger_url", "persons_url", "redis_url", "scanners"} | (
+        hidden = {"ledger_url", "persons_url", "redis_url", "scanners", "upload"} | (
             set() if sealing else {"sealing"}
         )
         plain = self.model_dump(mode="json", exclude=hidden)

@@ -36,9 +36,9 @@ class UploadSettings(BaseModel):
             raise ValueError(message)
         if self.certificate is None and not self.tls_elsewhere and not _is_loopback(self.host):
             message = (
-                f"an {self.host} würden die Kennwörter der Scanplätze unverschlüsselt übertragen: "
-                "bitte certificate und key angeben oder, wenn ein Proxy davor TLS beendet, "
-                "tls_elsewhere = true"
+                f"an {self.host} würden die Zugangsschlüssel der Arbeitsplätze unverschlüsselt "
+                "übertragen: bitte certificate und key angeben oder, wenn ein Proxy davor TLS "
+                "beendet, tls_elsewhere = true"
             )
             raise ValueError(message)
         return self

@@ -7,8 +7,9 @@ by the name they have there: `escl:kopierer-eg`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -21,6 +22,7 @@ from scanners.twain import TwainDriver
 
 #: So much longer than its devices may take, a driver has until it is passed over.
 _GRACE_SECONDS: Final = 2.0
+_DISCOVERY: Final = "discovery"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,35 +57,40 @@ class Drivers:
     """Scanners, whichever way they are driven."""
 
     def __init__(
-        self, drivers: Sequence[Driver], names: Mapping[str, str] = MappingProxyType({})
+        self,
+        drivers: Sequence[Driver],
+        names: Mapping[str, str] = MappingProxyType({}),
+        discovery: Callable[[float], list[Device]] | None = None,
     ) -> None:
-        """Take drivers, each of another name, and names of eSCL devices with their addresses."""
+        """Take the drivers.
+
+        Args:
+            drivers: Each of another name.
+            names: Of eSCL devices, with their addresses.
+            discovery: Finds devices beyond these, within so many seconds.
+        """
         self._drivers = {driver.name: driver for driver in drivers}
         self._names = dict(names)
+        self._discovery = discovery
 
     def listed(self, seconds: float) -> Listing:
         """Return all devices; whoever does not answer within so many seconds does not stop it."""
-        asked = answers(
-            {
-                name: lambda driver=driver: driver.devices(seconds)  # type: ignore[misc]
-                for name, driver in self._drivers.items()
-            },
-            seconds + _GRACE_SECONDS,
-        )
+        asking = {name: partial(each.devices, seconds) for name, each in self._drivers.items()}
+        if self._discovery is not None:
+            asking[_DISCOVERY] = partial(self._discovery, seconds)
         devices: dict[str, Device] = {}
         silent: dict[str, str] = {}
-        for name, answer in asked.items():
+        seen: set[tuple[str, str]] = set()
+        for name, answer in answers(asking, seconds + _GRACE_SECONDS).items():
             if isinstance(answer, ScanFault):
                 silent[name] = answer.operator_text
-            else:
-                devices |= {f"{name}:{self._called(name, each)}": each for each in answer}
-        answering = {device.id for device in devices.values()}
-        silent |= {
-            f"escl:{name}": DeviceGone.hint
-            for name, url in self._names.items()
-            if url not in answering and "escl" not in silent
-        }
-        return Listing(devices=devices, silent=silent)
+                continue
+            for device in answer:
+                own = (device.model, device.serial or device.id)
+                if name != _DISCOVERY or own not in seen:
+                    seen.add(own)
+                    devices[f"{device.driver}:{self._called(device)}"] = device
+        return Listing(devices=devices, silent=silent | self._unanswered(devices, silent))
 
     def open(
         self, device_id: str, settings: ScanSettings, spool: Spool, *, first: int = 1
@@ -106,8 +113,17 @@ class Drivers:
             own = self._names.get(own, own)
         return driver.open(own, settings, spool, first=first)
 
-    def _called(self, driver: str, device: Device) -> str:
-        if driver != EsclDriver.name:
+    def _unanswered(
+        self, devices: Mapping[str, Device], silent: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Return the devices of the list that did not answer, unless nobody could be asked."""
+        if EsclDriver.name in silent:
+            return {}
+        ids = [f"{EsclDriver.name}:{name}" for name in self._names]
+        return {each: DeviceGone.hint for each in ids if each not in devices}
+
+    def _called(self, device: Device) -> str:
+        if device.driver != EsclDriver.name:
             return device.id
         return next((name for name, url in self._names.items() if url == device.id), device.id)
 
@@ -131,15 +147,15 @@ def installed(
         sane_config: In place of `/etc/sane.d`.
         twain: Whether TWAIN is used.
     """
-    drivers: list[Driver] = [
-        EsclDriver(
-            addresses=tuple(each.url for each in escl.values()),
-            fingerprints={each.url: each.fingerprint for each in escl.values() if each.fingerprint},
-        )
-    ]
+    network = EsclDriver(
+        addresses=tuple(each.url for each in escl.values()),
+        fingerprints={each.url: each.fingerprint for each in escl.values() if each.fingerprint},
+    )
+    drivers: list[Driver] = [network]
     if sane:
         found = {} if sane_config is None else {"SANE_CONFIG_DIR": str(sane_config)}
         drivers.append(SaneDriver(environment=found))
     if twain:
         drivers.append(TwainDriver())
-    return Drivers(drivers, {name: each.url for name, each in escl.items()})
+    names = {name: each.url for name, each in escl.items()}
+    return Drivers(drivers, names, network.discovered if discovery else None)

@@ -19,6 +19,7 @@ from ingest.cli.app import App, configure_logs
 from ingest.cli.assuring import qa
 from ingest.cli.bundling import evidence
 from ingest.cli.deciding import erase, put_back, reject, release, retry, reviewed, shift
+from ingest.cli.devices import device, station
 from ingest.cli.evidencing import preserve
 from ingest.cli.exporting import export
 from ingest.cli.keeping import backup, restore
@@ -35,6 +36,7 @@ from ingest.cli.reporting import report
 from ingest.cli.rescanning import rescan
 from ingest.cli.running import run, watch, work
 from ingest.cli.scanning import list_devices, scan
+from ingest.cli.serving import serve
 from ingest.cli.staffing import people
 from ingest.errors import Misconfigured, Outage, ScanstrasseError, UsageError
 
@@ -71,9 +73,12 @@ for _command in (
     run,
     watch,
     work,
+    serve,
     receive,
     scan,
     list_devices,
+    device,
+    station,
     list_,
     status,
     show,

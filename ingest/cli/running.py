@@ -6,19 +6,17 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 import click
 
 from ingest.cli import usage
 from ingest.cli.app import App, configure_logs, with_app
 from ingest.cli.proving import require_ready
+from ingest.cli.scanning import scan_sample
+from ingest.cli.serving import hints, start_upload
 from ingest.cli.stopping import stopping
 from ingest.cli.waiting import living_workers
 from ingest.document import Queue
-
-if TYPE_CHECKING:
-    from workers.actors import Hints
 
 
 @click.command()
@@ -44,7 +42,11 @@ def run(app: App, *, samples: bool, until_idle: bool, as_json: bool) -> int:
             from console.samples import drop_samples
 
             drop_samples(app.settings.inbox("default"))
+            scan = threading.Thread(target=scan_sample, args=(app,), name="scan", daemon=True)
+            scan.start()
         _start_channels(app, stop, lambda _queue: executor.wake(), stack)
+        if app.settings.upload is not None:
+            start_upload(app, app.settings.upload, lambda _queue: executor.wake(), stack)
         _start_upkeep(app, stop)
         _start_preservation(app, stop, stack)
         stack.callback(stop.set)
@@ -60,8 +62,7 @@ def watch(app: App) -> int:
         stop = stack.enter_context(stopping())
         require_ready(app, stop, sealing=False)
         usage.begun(app)
-        hints = _hints(app)
-        _start_channels(app, stop, hints or (lambda _queue: None), stack)
+        _start_channels(app, stop, hints(app) or (lambda _queue: None), stack)
         _start_upkeep(app, stop)
         click.echo("Eingangsordner werden überwacht. Ende mit Strg-C.", err=True)
         stop.wait()
@@ -93,15 +94,15 @@ def work(app: App, queues: tuple[str, ...], processes: int | None) -> int:
         usage.begun(app)
         stack.enter_context(living_workers(settings.data, stop))
         lanes = standard_lanes(settings, wanted)
-        hints = _hints(app)
-        executor = Executor(settings, app.ledger, lanes, hints)
-        if hints is None:
+        broker = hints(app)
+        executor = Executor(settings, app.ledger, lanes, broker)
+        if broker is None:
             executor.start()
             stack.callback(executor.stop)
         else:
             from workers.actors import BrokerWorkers
 
-            workers = BrokerWorkers(hints, executor, lanes)
+            workers = BrokerWorkers(broker, executor, lanes)
             executor.start(own=False)
             workers.start()
             stack.callback(workers.stop)
@@ -111,15 +112,6 @@ def work(app: App, queues: tuple[str, ...], processes: int | None) -> int:
         click.echo(f"Verarbeitung läuft ({', '.join(wanted)}). Ende mit Strg-C.", err=True)
         stop.wait()
     return stop.exit_code
-
-
-def _hints(app: App) -> Hints | None:
-    url = app.settings.redis_url
-    if url is None:
-        return None
-    from workers.actors import Hints
-
-    return Hints(url.get_secret_value())
 
 
 def _start_channels(

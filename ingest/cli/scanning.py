@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _COUNT = click.IntRange(min=0, max=1_000_000)
 EXIT_NEEDS_PERSON = 3
+_SAMPLE_PROFILE = "stapel-duplex"
 
 
 @click.command("list-devices")
@@ -110,6 +111,30 @@ def _scanned(app: App, tenant: str, options: dict[str, Any], picture: ScanPictur
         if options["rescan"]:
             return _rescanned(desk, journal, options["rescan"], operator, device)
         return desk.go_on(journal, operator, device, keep_open=options["keep_open"])
+
+
+def scan_sample(app: App) -> None:
+    """Scan one stack from the first network scanner of the list, where there is one.
+
+    What goes wrong is said and ends nothing.
+    """
+    from ingest.document import DEFAULT_TENANT
+    from scanners.device import ScanFault
+    from scanners.stack import AcceptanceFault
+    from scanners.stack.desk import Desk
+
+    name = next(iter(app.settings.scanners.escl), None)
+    if name is None:
+        return
+    options = dict.fromkeys(("operator", "received_at", "storage_place"))
+    counts = dict.fromkeys(("expected_sheets", "expected_consignments"))
+    house = _house(app, DEFAULT_TENANT)
+    desk = Desk(app.settings.data / "scanning" / DEFAULT_TENANT, _drivers(app), house)
+    try:
+        order = _order(app, house, {**options, **counts, "profile": _SAMPLE_PROFILE})
+        desk.scan(f"escl:{name}", order)
+    except (ScanFault, AcceptanceFault, UsageError) as error:
+        click.echo(f"Scanner {name}: {error.operator_text}", err=True)
 
 
 def _rescanned(

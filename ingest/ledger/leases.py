@@ -42,14 +42,17 @@ def take(
 ) -> str:
     """Give the device to whoever asks, and return the token of the lease.
 
+    A workstation lets one process at a time near a device, so what it asks for anew was left
+    behind by a process that died: it gets the device, and the lease from before is lost.
+
     Raises:
-        DeviceTaken: Somebody has it; the text says who and since when.
+        DeviceTaken: Another workstation has it; the text says who and since when.
     """
     hold(connection, f"device {tenant} {device}")
     of = {"of_tenant": tenant, "of_device": device}
     moment = accepting.now(connection)
     held = connection.execute(sa.select(_lease).where(_ONE), of).first()
-    if held is not None and held.lease_until > moment:
+    if held is not None and held.lease_until > moment and held.station != station:
         minutes = int((moment - held.since_at).total_seconds() // 60)
         text = (
             f"Das Gerät {device} wird seit {minutes} Minuten benutzt (Arbeitsplatz "

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,10 @@ from ingest.document import Facts
 _STDERR_TAIL: Final = 2000
 _LONGEST_LINE: Final = 4 * 1024**2
 _POLITE_SECONDS: Final = 2.0
+#: Variables that are none of a driver's business; it needs most others, and names differ.
+_KEPT_BACK: Final = re.compile(
+    r"(SCANSTRASSE|AWS|PG|REDIS)\w*|\w*(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL)\w*"
+)
 
 
 class Stalled(Exception):
@@ -64,7 +69,7 @@ class Stream:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
+            env={**_passed(), **(environment or {}), "PYTHONUNBUFFERED": "1"},
             start_new_session=os.name != "nt",
         )
         self._lines: queue.Queue[bytes | None] = queue.Queue()
@@ -128,13 +133,16 @@ class Stream:
                     os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def close(self) -> None:
-        """Kill what still lives and close the pipes."""
+    def close(self, seconds: float = 0.0) -> None:
+        """Tell no more, kill what still lives after so many seconds, and close the pipes."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+        self._gone_within(seconds)
         self.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        if self._process.stdout is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdout.close()
         self._reader.join(timeout=_POLITE_SECONDS)
         self._stderr.close()
 
@@ -178,3 +186,8 @@ class Stream:
         self._stderr.seek(0)
         tail = self._stderr.read().decode("utf-8", "replace")[-_STDERR_TAIL:].strip()
         return Ended(self._process.poll(), tail)
+
+
+def _passed() -> dict[str, str]:
+    """Return the environment without what opens databases, brokers and stores."""
+    return {name: value for name, value in os.environ.items() if not _KEPT_BACK.fullmatch(name)}

@@ -40,6 +40,8 @@ from ingest.store.disk import Disk
 
 #: Code of the outage that ends when somebody makes room.
 FULL: Final = "store_full"
+#: Another file system, one without hard links, too many names, or another owner's file.
+_NO_SECOND_NAME: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP})
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _TEMPORARY: Final = ".tmp"
 _LOCKS: Final = ".locks"
@@ -84,6 +86,36 @@ class FolderStore:
             # After a sync, closing has nothing to report; before one, something else was raised.
             with suppress(OSError):
                 os.close(descriptor)
+        return blob
+
+    def adopt(self, tenant: str, path: Path) -> Blob:
+        """Store a file by giving it another name; copy it where that is not possible.
+
+        Its bytes must not change any more: it becomes read-only. Whoever gave it may remove its
+        own name when this returns; then it is durable.
+
+        Raises:
+            StoreUnavailable: Nothing is visible.
+            DigestMismatch: The copy already present is damaged; it was left as it is.
+            OSError: The file is no regular one, gone or out of reach.
+        """
+        home = self._home(tenant)
+        with self._outage():
+            self._prepare(home)
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+        with os.fdopen(os.open(path, flags), "rb", buffering=0) as stream:
+            blob = Blob(sha256=digest_of(stream), size=os.fstat(stream.fileno()).st_size)
+            try:
+                with self._outage():
+                    self._disk.seal(stream.fileno(), blob.size)
+                    self._disk.sync(stream.fileno())
+                self._publish(home, path, blob)
+            except OSError as error:
+                if error.errno not in _NO_SECOND_NAME:
+                    with self._outage():
+                        raise
+                stream.seek(0)
+                return self.put(tenant, stream)
         return blob
 
     def _fill(self, descriptor: int, stream: BinaryIO) -> Blob:

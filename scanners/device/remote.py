@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
 from ingest.sandbox import Ended, Stalled, Stream
@@ -21,6 +21,8 @@ from scanners.device.settings import Effective, ScanSettings
 from scanners.device.spool import Spool
 
 _OPENING_SECONDS: Final = 60.0
+#: For a device that stops its motor and parks its lamp.
+_GIVING_BACK_SECONDS: Final = 5.0
 
 
 class RemoteSession:
@@ -34,6 +36,7 @@ class RemoteSession:
         spool: Spool,
         *,
         first: int = 1,
+        options: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         """Let the child open the device and make its settings.
 
@@ -45,6 +48,7 @@ class RemoteSession:
         self._spool = spool
         self._done = first - 1
         self._cancelled = threading.Event()
+        self._scanning = False
         self.progress: Progress = lambda _page, _bytes: None
         try:
             stream.tell(
@@ -54,6 +58,7 @@ class RemoteSession:
                     "settings": settings.to_json(),
                     "spool": str(spool.folder),
                     "first": first,
+                    "options": dict(options),
                 }
             )
             opened = self._next(_OPENING_SECONDS, "opened")
@@ -80,10 +85,12 @@ class RemoteSession:
         Raises:
             ScanFault: As the port says.
         """
+        self._scanning = True
         self._stream.tell({"do": "start"})
         while True:
             said = self._next(self._settings.timeout, "page", "end")
             if said["event"] == "end":
+                self._scanning = False
                 return
             page = ScannedPage.from_json(said["page"], self._spool.folder)
             self._done = page.facts.number
@@ -96,8 +103,10 @@ class RemoteSession:
             self._stream.stop()
 
     def close(self) -> None:
-        """Give the device back, whatever the child is doing."""
-        self._stream.close()
+        """Give the device back; a child that is scanning is stopped, one that hangs is killed."""
+        if self._scanning:
+            self._stream.stop()
+        self._stream.close(_GIVING_BACK_SECONDS)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -141,6 +150,7 @@ class RemoteSession:
             raise self._or_cancelled(DriverCrashed(str(error), pages_done=self._done)) from error
 
     def _fault(self, said: dict[str, Any]) -> ScanFault:
+        self._scanning = False
         done = max(int(said.get("pages_done", 0)), self._done)
         text = str(said.get("operator_text", ""))
         return self._or_cancelled(

@@ -87,11 +87,13 @@ class Effective:
         option: The device's own name of the setting.
         requested: None where nothing was asked for and it was switched off or left.
         effective: As read back from the device.
+        inexact: The device said by itself that it took another value than the one asked for.
     """
 
     option: str
     requested: Any
     effective: Any
+    inexact: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,18 +76,29 @@ class Telling:
         )
 
     def scan(self, request: dict[str, Any], opening: Opening) -> None:
-        """Open, wait for the start, and tell each page; whatever goes wrong is said."""
+        """Open, wait for the start, and tell each page; whatever goes wrong is said.
+
+        How the stack ended is said before the device is given back: drivers hang in that, and a
+        jam must not be taken for a stalled device, nor a whole stack for a broken one.
+        """
         try:
             with opening(request, self) as opened:
                 effective = {name: asdict(made) for name, made in opened.effective.items()}
                 self.say("opened", device=dict(opened.told), effective=effective)
                 if not sys.stdin.readline():
                     return
-                for page in opened.pages():
-                    self.say("page", page=page.to_json())
-            self.say("end")
+                self._pages(opened)
         except ScanFault as error:
             self.fault(error)
+
+    def _pages(self, opened: Opened) -> None:
+        try:
+            for page in opened.pages():
+                self.say("page", page=page.to_json())
+        except ScanFault as error:
+            self.fault(error)
+        else:
+            self.say("end")
 
     def _interrupted(self, number: int, frame: object) -> None:
         del number, frame

@@ -7,6 +7,7 @@ is size, depth and resolution, so that the file says by itself what it is.
 from __future__ import annotations
 
 import struct
+import sys
 from typing import Final
 
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
@@ -24,7 +25,7 @@ def header(
     Args:
         width: pixels.
         height: pixels.
-        depth: Bits a sample: 1, 8 or 16 (little-endian, as this machine has them).
+        depth: Bits a sample: 1, 8 or 16, these in the byte order of this machine.
         channels: 1 or 3.
         dpi: Both axes.
         black_is_one: Of bitonal samples; grey ones always grow lighter.
@@ -52,14 +53,15 @@ def header(
         284: (_SHORT, 1, 1),
         296: (_SHORT, 1, _PAIR),
     }
-    written = struct.pack("<2sHIH", b"II", 42, _HEADER, len(tags))
+    order, mark = ("<", b"II") if sys.byteorder == "little" else (">", b"MM")
+    written = struct.pack(f"{order}2sHIH", mark, 42, _HEADER, len(tags))
     for tag in tags:
         kind, count, value = values[tag]
         if kind == _SHORT and count == 1:
-            written += struct.pack("<HHIHH", tag, kind, count, value, 0)
+            written += struct.pack(f"{order}HHIHH", tag, kind, count, value, 0)
         else:
-            written += struct.pack("<HHII", tag, kind, count, value)
-    written += struct.pack("<I", 0)
-    written += struct.pack("<4H", *(depth,) * 3, 0)
-    written += struct.pack("<II", dpi, 1)
+            written += struct.pack(f"{order}HHII", tag, kind, count, value)
+    written += struct.pack(f"{order}I", 0)
+    written += struct.pack(f"{order}4H", *(depth,) * 3, 0)
+    written += struct.pack(f"{order}II", dpi, 1)
     return written

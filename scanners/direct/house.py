@@ -27,7 +27,7 @@ from ingest.errors import (
 )
 from ingest.intake import name_base64
 from ingest.ledger import Arrival, Ledger, devices, leases, people, stacks
-from ingest.store.port import Store
+from ingest.store import FolderStore, Store
 from scanners.device import Device, ScanSettings
 from scanners.direct.arriving import Ended, arrival, manifest, seen_device
 from scanners.stack import (
@@ -298,8 +298,11 @@ class DirectHouse:
         return ({"kind": "station_clock", "seconds": seconds, "text": text},)
 
     def _keep(self, page: StackPage) -> None:
-        with page.page.path.open("rb", buffering=0) as stream:
-            blob = self._store.put(self._tenant, stream)
+        if isinstance(self._store, FolderStore):
+            blob = self._store.adopt(self._tenant, page.page.path)
+        else:
+            with page.page.path.open("rb", buffering=0) as stream:
+                blob = self._store.put(self._tenant, stream)
         if blob.sha256 != page.page.sha256:
             number = page.page.facts.number
             text = (

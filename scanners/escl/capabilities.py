@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
+from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 
 from defusedxml import DefusedXmlException
@@ -12,7 +14,9 @@ from defusedxml.ElementTree import ParseError, fromstring
 
 from scanners.device import DeviceGone, Feed
 
-_LARGEST: Final = 1 << 20
+_LONGEST_TEXT: Final = 300
+_DIGITS: Final = 9
+_MOST: Final = 200  #: of anything a device lists
 _UNIT: Final = 300  #: escl:ThreeHundredthsOfInches
 _MM: Final = 25.4
 #: Where each way of feeding is described.
@@ -61,18 +65,31 @@ class Capabilities:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JobState:
+    """What a device told of one job.
+
+    Attributes:
+        state: Pending, Processing, Completed, Canceled, Aborted.
+        made: Images it says it made; None where it does not say.
+    """
+
+    state: str
+    made: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class State:
     """What a device told under `ScannerStatus`.
 
     Attributes:
         device: Idle, Processing, Testing, Stopped, Down.
         feeder: ScannerAdfLoaded, ScannerAdfEmpty, ScannerAdfJam, …; None without one.
-        completed: By job's path, how many images it says it made; absent where it does not.
+        jobs: Those it still knows, by their path.
     """
 
     device: str
     feeder: str | None
-    completed: dict[str, int]
+    jobs: dict[str, JobState]
 
 
 def capabilities(document: bytes) -> Capabilities:
@@ -100,47 +117,58 @@ def state(document: bytes) -> State:
         DeviceGone: It is no such document.
     """
     root = _parsed(document, "ScannerStatus")
-    completed: dict[str, int] = {}
-    for job in _all(root, "JobInfo"):
-        path, images = _text(job, "JobUri"), _text(job, "ImagesCompleted")
-        if path and images and images.isdecimal():
-            completed[path] = int(images)
+    jobs = {
+        path_of(_text(job, "JobUri") or ""): JobState(
+            state=_text(job, "JobState") or "",
+            made=_number(job, "ImagesCompleted"),
+        )
+        for job in _all(root, "JobInfo")
+    }
     return State(
         device=_text(root, "State") or "",
         feeder=_text(root, "AdfState"),
-        completed=completed,
+        jobs=jobs,
     )
 
 
+def path_of(location: str) -> str:
+    """Return the path of an address a device gave; empty where it is none.
+
+    A device names itself by any of its names, so the path alone counts: it is always asked of the
+    device that was opened.
+    """
+    try:
+        path = urlsplit(location).path.rstrip("/")
+    except ValueError:
+        return ""
+    return path if path.startswith("/") else ""
+
+
 def _source(root: Element, feed: Feed) -> Source | None:
-    for name in _CAPS[feed]:
-        for caps in _all(root, name):
-            exact = sorted(
-                {
-                    int(across)
-                    for pair in _all(caps, "DiscreteResolution")
-                    if (across := _text(pair, "XResolution") or "").isdecimal()
-                    and across == _text(pair, "YResolution")
-                }
-            )
-            return Source(
-                modes=tuple(_texts(caps, "ColorMode")),
-                formats=tuple(
-                    dict.fromkeys(
-                        [*_texts(caps, "DocumentFormatExt"), *_texts(caps, "DocumentFormat")]
-                    )
-                ),
-                resolutions=tuple(exact),
-                span=_limits(caps, "XResolutionRange"),
-                width_mm=_number(caps, "MaxWidth") / _UNIT * _MM,
-                height_mm=_number(caps, "MaxHeight") / _UNIT * _MM,
-            )
-    return None
+    caps = next((each for name in _CAPS[feed] for each in _all(root, name)), None)
+    if caps is None and feed is Feed.DUPLEX and "Duplex" in _texts(root, "AdfOption"):
+        return _source(root, Feed.FEEDER)  # it feeds both sides and describes them once
+    if caps is None:
+        return None
+    exact = {
+        across
+        for pair in _all(caps, "DiscreteResolution")
+        if (across := _number(pair, "XResolution")) and across == _number(pair, "YResolution")
+    }
+    formats = [*_texts(caps, "DocumentFormatExt"), *_texts(caps, "DocumentFormat")]
+    return Source(
+        modes=tuple(_texts(caps, "ColorMode")),
+        formats=tuple(dict.fromkeys(formats)),
+        resolutions=tuple(sorted(exact)),
+        span=_limits(caps, "XResolutionRange"),
+        width_mm=(_number(caps, "MaxWidth") or 0) / _UNIT * _MM,
+        height_mm=(_number(caps, "MaxHeight") or 0) / _UNIT * _MM,
+    )
 
 
 def _limits(caps: Element, of: str) -> tuple[int, int, int] | None:
     for found in _all(caps, of):
-        low, high, step = (_number(found, name) for name in ("Min", "Max", "Step"))
+        low, high, step = (_number(found, name) or 0 for name in ("Min", "Max", "Step"))
         if high:
             return low, high, step or 1
     return None
@@ -148,7 +176,7 @@ def _limits(caps: Element, of: str) -> tuple[int, int, int] | None:
 
 def _parsed(document: bytes, wanted: str) -> Element:
     try:
-        root: Element = fromstring(document[:_LARGEST])
+        root: Element = fromstring(document)
     except (ParseError, DefusedXmlException, ValueError) as error:
         message = f"no eSCL {wanted}: {error}"
         raise DeviceGone(message) from error
@@ -163,7 +191,8 @@ def _local(element: Element) -> str:
 
 
 def _all(root: Element, name: str) -> Iterator[Element]:
-    return (element for element in root.iter() if _local(element) == name)
+    found = (element for element in root.iter() if _local(element) == name)
+    return islice(found, _MOST)  # nested ten thousand deep they would take for ever
 
 
 def _texts(root: Element, name: str) -> Iterator[str]:
@@ -172,9 +201,11 @@ def _texts(root: Element, name: str) -> Iterator[str]:
 
 
 def _text(root: Element, name: str) -> str | None:
-    return next(_texts(root, name), None)
+    """Return the first text of this name, as may be shown: one line of a sensible length."""
+    found = next(_texts(root, name), None)
+    return found and "".join(each for each in found if each.isprintable())[:_LONGEST_TEXT]
 
 
-def _number(root: Element, name: str) -> int:
+def _number(root: Element, name: str) -> int | None:
     found = _text(root, name) or ""
-    return int(found) if found.isdecimal() else 0
+    return int(found) if found.isdecimal() and len(found) <= _DIGITS else None

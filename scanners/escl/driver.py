@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from scanners.device import Device, DeviceGone, ScanFault, ScanSettings, Spool
+from scanners.device.asking import answers
+from scanners.escl.announcements import announced
 from scanners.escl.capabilities import Capabilities, capabilities
 from scanners.escl.connection import Connection
 from scanners.escl.job import request
@@ -29,15 +31,19 @@ class EsclDriver:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
 
     def devices(self, seconds: float) -> list[Device]:
-        """Return the devices of the list that answer within so many seconds each."""
-        found = []
-        for address in self.addresses:
-            try:
-                able = _able(self._connection(address, seconds))
-            except ScanFault:
-                continue
-            found.append(_device(address, able))
-        return found
+        """Return the devices of the list that answer within so many seconds."""
+        return self._answering(self.addresses, seconds)
+
+    def discovered(self, seconds: float) -> list[Device]:
+        """Return the devices that announce themselves and answer within so many seconds.
+
+        Anybody in the network may announce one, and what is not in this network segment is not
+        heard.
+
+        Raises:
+            ScanFault: Nobody can listen here; the text says why.
+        """
+        return self._answering(tuple(announced(seconds / 2)), seconds / 2)
 
     def open(
         self, device_id: str, settings: ScanSettings, spool: Spool, *, first: int = 1
@@ -53,6 +59,16 @@ class EsclDriver:
         asked = request(able, settings)
         device = _device(device_id, able)
         return EsclSession(connection, device, settings, spool, asked, first=first)
+
+    def _answering(self, addresses: tuple[str, ...], seconds: float) -> list[Device]:
+        questions = {
+            address: lambda address=address: _device(
+                address, _able(self._connection(address, seconds))
+            )
+            for address in addresses
+        }
+        asked = answers(questions, seconds)
+        return [each for each in asked.values() if not isinstance(each, ScanFault)]
 
     def _connection(self, address: str, seconds: float) -> Connection:
         return Connection(address, seconds, self.fingerprints.get(address))

@@ -7,13 +7,14 @@ a jam and "not yet" all by refusing the next page; its status says which of them
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
-from urllib.parse import urlsplit
 
 from ingest import clock
 from scanners.device import (
@@ -27,20 +28,23 @@ from scanners.device import (
     Feed,
     FeederEmpty,
     FeederJam,
+    Mode,
     PageFacts,
     PageTruncated,
     ScanCancelled,
     ScanFault,
     ScannedPage,
     ScanSettings,
+    SettingRefused,
     Spool,
     place_of,
 )
 from scanners.device.port import Progress
-from scanners.escl.capabilities import State, state
+from scanners.escl.capabilities import State, path_of, state
 from scanners.escl.connection import Answer, Connection
-from scanners.escl.wholeness import size_of
+from scanners.escl.wholeness import MEDIA_TYPES, size_of
 
+#: An empty feeder is none: it is empty while the last sheet is still on its way.
 _FEEDER_FAULTS: Final[Mapping[str, type[ScanFault]]] = {
     "ScannerAdfJam": FeederJam,
     "ScannerAdfMispick": FeederJam,
@@ -48,12 +52,24 @@ _FEEDER_FAULTS: Final[Mapping[str, type[ScanFault]]] = {
     "ScannerAdfInputTrayOverloaded": FeederJam,
     "ScannerAdfHatchOpen": CoverOpen,
     "ScannerAdfMultipickDetected": DoubleFeed,
-    "ScannerAdfEmpty": FeederEmpty,
+}
+_EMPTY: Final = "ScannerAdfEmpty"
+#: How a job ended that is not whole.
+_GIVEN_UP: Final[Mapping[str, type[ScanFault]]] = {
+    "Canceled": ScanCancelled,
+    "Aborted": DeviceGone,
 }
 _LONGEST_WAIT: Final = 30.0
 _SHORTEST_WAIT: Final = 0.2
 _SAYING_SECONDS: Final = 0.2
+_FAREWELL_SECONDS: Final = 5.0
+#: No compression makes a page larger than this times its samples, and there are headers.
+_ROOM: Final = 1.5
+_HEAD_BYTES: Final = 1 << 20
+_MM: Final = 25.4
+_SAMPLES: Final = {Mode.BITONAL: 1, Mode.GREY: 1, Mode.COLOUR: 3}
 _CREATED, _OK, _GONE, _MISSING, _CONFLICT, _BUSY = 201, 200, 410, 404, 409, 503
+_NOT_SO: Final = frozenset({400, 409})
 
 
 class EsclSession:
@@ -101,6 +117,8 @@ class EsclSession:
                 self._done = number
                 yield page
                 number += 1
+                if self._settings.feed is Feed.FLATBED:  # the glass has one side
+                    return
             self._require_all()
         except ScanFault as error:
             raise self._or_cancelled(error) from error
@@ -108,8 +126,9 @@ class EsclSession:
             self._end()
 
     def cancel(self) -> None:
-        """Delete the job; from any thread, as often as one likes."""
+        """Break off the page and delete the job; from any thread, as often as one likes."""
         self._cancelled.set()
+        self._connection.abort()
         self._end()
 
     def close(self) -> None:
@@ -134,13 +153,16 @@ class EsclSession:
         while True:
             self._require_wanted()
             answer = self._connection.ask("POST", self._connection.path("ScanJobs"), self._request)
-            if answer.status == _CREATED and answer.headers.get("location"):
-                self._job = urlsplit(answer.headers["location"]).path.rstrip("/")
+            if answer.status == _CREATED and (job := path_of(answer.headers.get("location", ""))):
+                self._job = job
                 return
-            if answer.status == _BUSY and time.monotonic() < limit:
-                self._pause(answer)
-                continue
-            raise self._refusal(answer, at_start=True)
+            if (
+                answer.status != _BUSY
+                or self._feeder_fault() is not None
+                or time.monotonic() > limit
+            ):
+                raise self._refusal_at_start(answer)
+            self._pause(answer)
 
     def _page(self, number: int) -> ScannedPage | None:
         """Return the next page; None at the end of the stack."""
@@ -148,15 +170,13 @@ class EsclSession:
         began_at = clock.now()
         while True:
             self._require_wanted()
-            answer, chunks = self._connection.fetch(f"{self._job}/NextDocument")
-            if answer.status == _OK:
-                return self._kept(number, answer, chunks, began_at)
-            for _ in chunks:  # read to the end, so that the connection closes in order
-                pass
+            with self._connection.page(f"{self._job}/NextDocument") as (answer, chunks):
+                if answer.status == _OK:
+                    return self._kept(number, answer, chunks, began_at)
             if answer.status in (_MISSING, _GONE):
                 self._require_end(number, answer)
                 return None
-            if answer.status != _BUSY or self._state().feeder in _FEEDER_FAULTS:
+            if answer.status != _BUSY or self._feeder_fault() is not None:
                 raise self._refusal(answer)
             if time.monotonic() > limit:
                 message = f"no page within {self._settings.timeout:g} s"
@@ -169,20 +189,19 @@ class EsclSession:
         Raises:
             ScanFault: It is a jam or the like, or there was no sheet at all.
         """
-        known = self._state().feeder
-        if known in _FEEDER_FAULTS and known != "ScannerAdfEmpty":
+        if self._feeder_fault() is not None:
             raise self._refusal(answer)
         if number == self._first:
             message = "the job has no page"
             raise FeederEmpty(message, pages_done=self._done)
 
     def _kept(
-        self, number: int, answer: Answer, chunks: Iterator[bytes], began_at: object
+        self, number: int, answer: Answer, chunks: Iterator[bytes], began_at: dt.datetime
     ) -> ScannedPage:
-        media_type = answer.headers.get("content-type", self._media_type).partition(";")[0].strip()
+        said = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        media_type = said if said in MEDIA_TYPES else self._media_type
         announced = answer.headers.get("content-length")
         sheet, side = place_of(number, self._settings.feed)
-        now = clock.now()
         facts = PageFacts(
             number=number,
             sheet=sheet,
@@ -192,60 +211,109 @@ class EsclSession:
             dpi=self._settings.dpi,
             mode=str(self._settings.mode),
             depth=self._settings.depth,
-            began_at=began_at,  # type: ignore[arg-type]  # a moment, as `clock` gives it
-            finished_at=now,
+            began_at=began_at,
+            finished_at=began_at,
         )
 
         def whole(path: Path) -> tuple[int, int] | None:
-            if announced is not None and announced.isdecimal():
-                got = path.stat().st_size
-                if got != int(announced):
-                    message = f"{got} of {announced} bytes"
-                    raise ValueError(message)
+            got = path.stat().st_size
+            if announced is not None and announced != str(got):
+                message = f"{got} of {announced} bytes"
+                raise ValueError(message)
             return size_of(path, media_type)
 
         try:
-            return self._spool.keep(self._counted(number, chunks), media_type, facts, whole)
+            page = self._spool.keep(self._counted(number, chunks), media_type, facts, whole)
         except ValueError as error:
             message = f"page {number}: {error}"
             raise PageTruncated(message, pages_done=self._done) from error
+        return replace(page, facts=replace(page.facts, finished_at=clock.now()))
 
     def _counted(self, number: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        got, said = 0, time.monotonic()
+        got, said, most = 0, time.monotonic(), self._most_bytes()
         self.progress(number, 0)
         for chunk in chunks:
             self._require_wanted()
             got += len(chunk)
+            if got > most:
+                text = (
+                    "Das Gerät sendet eine Seite ohne Ende; sie wurde verworfen. Bitte das Gerät "
+                    "aus- und einschalten, das letzte Blatt wieder einlegen und fortsetzen."
+                )
+                message = f"page {number} has more than {most} bytes"
+                raise ScanFault(message, pages_done=self._done, operator_text=text)
             if time.monotonic() - said > _SAYING_SECONDS:
                 said = time.monotonic()
                 self.progress(number, got)
             yield chunk
+
+    def _most_bytes(self) -> int:
+        """Return how large a page can be at most, whatever the device packs it in."""
+        across, down = (side / _MM * self._settings.dpi for side in self._settings.size_mm)
+        samples = across * down * _SAMPLES[self._settings.mode]
+        return int(samples * self._settings.depth / 8 * _ROOM) + _HEAD_BYTES
 
     def _require_all(self) -> None:
         """Compare with what the device counted, where it counts.
 
         Raises:
             PageTruncated: It made more images than it handed over.
+            ScanCancelled: Somebody stopped the job at the device.
+            DeviceGone: The device gave the job up.
         """
-        made = self._state().completed.get(self._job or "")
+        known = self._state().jobs.get(self._job or "")
+        if known is None:
+            return
         got = self._done - self._first + 1
-        if made is not None and made > got and self._settings.feed is not Feed.FLATBED:
+        made = known.made
+        if made is not None and made > got:
             text = (
                 f"Das Gerät hat {made} Seiten gezählt, angekommen sind {got}. Bitte die letzten "
                 "Blätter mit dem Stapel vergleichen und die fehlenden nachscannen."
             )
             message = f"{made} images made, {got} handed over"
             raise PageTruncated(message, pages_done=self._done, operator_text=text)
+        if kind := _GIVEN_UP.get(known.state):
+            text = (
+                f"Der Scan wurde am Gerät abgebrochen. Angekommen sind {got} Seiten. Bitte den "
+                "Rest des Stapels einlegen und fortsetzen."
+            )
+            message = f"the device says its job is {known.state}"
+            raise kind(message, pages_done=self._done, operator_text=text)
 
-    def _refusal(self, answer: Answer, *, at_start: bool = False) -> ScanFault:
+    def _feeder_fault(self) -> type[ScanFault] | None:
+        """Return what is wrong with the feeder, if it is used."""
+        if self._settings.feed is Feed.FLATBED:
+            return None
+        return _FEEDER_FAULTS.get(self._state().feeder or "")
+
+    def _refusal(self, answer: Answer) -> ScanFault:
         found = self._state()
-        kind = _FEEDER_FAULTS.get(found.feeder or "")
+        kind = self._feeder_fault() or DeviceGone
         message = f"HTTP {answer.status}, device {found.device}, feeder {found.feeder}"
-        if kind is None and at_start and answer.status in (_BUSY, _CONFLICT):
-            kind = DeviceBusy if found.device in ("Processing", "Testing") else FeederEmpty
-        if kind is FeederEmpty and not at_start:
-            kind = DeviceGone
-        return (kind or DeviceGone)(message, pages_done=self._done)
+        return kind(message, pages_done=self._done)
+
+    def _refusal_at_start(self, answer: Answer) -> ScanFault:
+        found, kind = self._state(), self._feeder_fault()
+        feeds = self._settings.feed is not Feed.FLATBED
+        text = ""
+        if kind is None and answer.status in (_BUSY, _CONFLICT):
+            if found.device in ("Processing", "Testing"):
+                kind = DeviceBusy
+            elif feeds and found.feeder in (None, _EMPTY):
+                kind = FeederEmpty
+            elif answer.status == _BUSY:
+                kind = DeviceBusy
+        if kind is None and answer.status in _NOT_SO:
+            kind, text = (
+                SettingRefused,
+                (
+                    "Das Gerät lehnt den Auftrag ab, obwohl es die Einstellungen anbietet. Es "
+                    "wurde kein Blatt eingezogen. Bitte ein anderes Profil oder Gerät wählen."
+                ),
+            )
+        message = f"HTTP {answer.status}, device {found.device}, feeder {found.feeder}"
+        return (kind or DeviceGone)(message, pages_done=self._done, operator_text=text)
 
     def _state(self) -> State:
         answer = self._connection.ask("GET", self._connection.path("ScannerStatus"))
@@ -275,4 +343,4 @@ class EsclSession:
             job, self._job = self._job, None
         if job is not None:
             with contextlib.suppress(ScanFault):
-                self._connection.ask("DELETE", job)
+                self._connection.ask("DELETE", job, seconds=_FAREWELL_SECONDS)

@@ -1,57 +1,108 @@
 """Is a page whole? A device that broke off sends a length that fits what it sent.
 
 A JPEG cut short decodes to a picture with a grey foot, so the end marker and a full decoding
-decide, not the length.
+decide, not the length. What a decoder passes over inside a JPEG that has its end, such as a
+stretch of zeros, is not seen here.
 """
 
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Final, cast
 
 from PIL import Image, ImageFile
 
+#: How files of each media type begin.
+_BEGINNINGS: Final = MappingProxyType(
+    {
+        "image/jpeg": (b"\xff\xd8\xff",),
+        "image/png": (b"\x89PNG\r\n\x1a\n",),
+        "image/tiff": (b"II*\0", b"MM\0*"),
+        "application/pdf": (b"%PDF-",),
+    }
+)
+#: What a device may send as a page.
+MEDIA_TYPES: Final = frozenset(_BEGINNINGS)
 _END_OF_JPEG: Final = b"\xff\xd9"
 _END_OF_PDF: Final = b"%%EOF"
 _TAIL: Final = 1024
+_JPEG_TAIL: Final = 64
 #: A3 in colour at 600 dpi has 70 million; nothing that a scanner takes is larger than this.
 _MOST_PIXELS: Final = 150_000_000
 
 
 def size_of(path: Path, media_type: str) -> tuple[int, int] | None:
-    """Decode a page to its end and return width and height; None for PDF, which has none.
+    """Decode a page to its end and return width and height, None for a PDF without an image.
 
     Raises:
-        ValueError: The page is cut off, or no such file.
+        ValueError: The page is cut off, is more than one page, or no such file.
     """
+    with path.open("rb") as file:
+        beginning = file.read(16)
+    if not beginning.startswith(_BEGINNINGS[media_type]):
+        message = f"no {media_type}"
+        raise ValueError(message)
     if media_type == "application/pdf":
-        if _END_OF_PDF not in _tail(path):
-            message = "the PDF has no end"
-            raise ValueError(message)
-        return None
-    if media_type == "image/jpeg" and _END_OF_JPEG not in _tail(path)[-64:]:
+        return _pdf(path)
+    return _image(path.read_bytes(), media_type)
+
+
+def _image(content: bytes, media_type: str | None) -> tuple[int, int]:
+    if media_type == "image/jpeg" and _END_OF_JPEG not in content[-_JPEG_TAIL:]:
         message = "the JPEG has no end marker"
         raise ValueError(message)
-    return _decoded(path)
-
-
-def _decoded(path: Path) -> tuple[int, int]:
     if ImageFile.LOAD_TRUNCATED_IMAGES:  # somebody else's setting would hide what is missing
         ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
-        with Image.open(io.BytesIO(path.read_bytes())) as image:
-            if image.width * image.height > _MOST_PIXELS:
-                message = f"{image.width} × {image.height} pixels are no scanned page"
-                raise ValueError(message)
-            image.load()
-            return image.size
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # see `_MOST_PIXELS`
+            with Image.open(io.BytesIO(content)) as image:
+                _require_a_page(image.width, image.height)
+                if getattr(image, "n_frames", 1) > 1:
+                    raise ValueError("several pages in one file")
+                image.load()
+                return image.size
     except (OSError, SyntaxError, TypeError, Image.DecompressionBombError) as error:
         message = f"the page does not decode: {error}"
         raise ValueError(message) from error
 
 
-def _tail(path: Path) -> bytes:
+def _pdf(path: Path) -> tuple[int, int] | None:
+    """See that a PDF is one page whose images decode to their ends; return the largest one's size.
+
+    Raises:
+        ValueError: It is not.
+    """
+    import pikepdf
+
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _TAIL))
-        return file.read()
+        if _END_OF_PDF not in file.read():
+            raise ValueError("the PDF has no end")
+    sizes: list[tuple[int, int]] = []
+    try:
+        with pikepdf.open(path) as document:
+            if len(document.pages) != 1:
+                message = f"{len(document.pages)} pages in one file"
+                raise ValueError(message)
+            for drawn in document.pages[0].images.values():
+                image = pikepdf.PdfImage(cast(pikepdf.Stream, drawn))
+                _require_a_page(image.width, image.height)
+                if image.filters == ["/DCTDecode"]:
+                    _image(drawn.read_raw_bytes(), "image/jpeg")
+                else:
+                    image.as_pil_image().load()
+                sizes.append((image.width, image.height))
+    except (pikepdf.PdfError, pikepdf.models.image.UnsupportedImageTypeError, OSError) as error:
+        message = f"the PDF does not decode: {error}"
+        raise ValueError(message) from error
+    return max(sizes, default=None)
+
+
+def _require_a_page(width: int, height: int) -> None:
+    if width * height > _MOST_PIXELS:
+        message = f"{width} × {height} pixels are no scanned page"
+        raise ValueError(message)

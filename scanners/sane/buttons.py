@@ -1,54 +1,59 @@
-"""The process that looks at the buttons of a scanner: `python -m scanners.sane.buttons`.
+"""The keys of a SANE device: options that only a hand at the device sets, looked at in turn.
 
-SANE shows a button as an option that can be read; a driver holds its device for as long as it is
-open. So the device is opened for each look only, and is free for scanning in between.
+SANE tells nobody that a key was pressed; who wants to know has to ask again and again, and holds
+the device meanwhile (`scanbd` does the same).
 """
 
 from __future__ import annotations
 
-import json
-import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
-from scanners.device import DeviceGone
-from scanners.device.telling import Telling, converse
-from scanners.sane.library import Library, SaneFault
-from scanners.sane.reading import fault_of
+from scanners.sane.abi import Kind, Option
+from scanners.sane.library import Handle
 
-
-def serve(request: dict[str, Any], telling: Telling) -> None:
-    """Look once for each line that comes, the request being the first.
-
-    Each look says `buttons`: the value of each button that the request names, False where the
-    device has none of that name; or a fault.
-    """
-    try:
-        library = Library()
-    except (OSError, SaneFault) as error:
-        telling.fault(DeviceGone(str(error)))
-        return
-    look: dict[str, Any] | None = request
-    while look is not None:
-        try:
-            telling.say("buttons", pressed=_pressed(library, look["device"], look["buttons"]))
-        except SaneFault as error:
-            telling.fault(fault_of(error, 0))
-        line = sys.stdin.readline()
-        look = json.loads(line) if line else None
-    library.close()
+#: Backends that read their keys only when this is triggered.
+_UPDATE: Final = "button-update"
+_NOT_PRESSED: Final = frozenset({"", "none"})
 
 
-def _pressed(library: Library, device: str, names: list[str]) -> dict[str, bool]:
-    handle = library.open(device)
-    try:
-        known = handle.options()
-        return {
-            name: name in known and known[name].readable and bool(handle.value(name))
-            for name in names
-        }
-    finally:
-        handle.close()
+class Keys:
+    """The keys of one open device."""
+
+    def __init__(self, handle: Handle) -> None:
+        """Look for the first time: what is on now was not pressed now.
+
+        Raises:
+            SaneFault: The device does not tell.
+        """
+        self._handle = handle
+        self._before = self._look()
+
+    def pressed(self) -> Iterator[str]:
+        """Look again and yield the name of each key that came on or changed since.
+
+        Raises:
+            SaneFault: The device does not tell any more.
+        """
+        now = self._look()
+        before, self._before = self._before, now
+        for name, value in now.items():
+            if value != before.get(name) and _is_on(value):
+                yield str(value) if isinstance(value, str) else name
+
+    def _look(self) -> dict[str, Any]:
+        known = self._handle.options()
+        update = known.get(_UPDATE)
+        if update is not None and update.kind is Kind.BUTTON:
+            self._handle.press(_UPDATE)
+            known = self._handle.options()
+        return {name: self._handle.value(name) for name in known if _is_key(known[name])}
 
 
-if __name__ == "__main__":
-    converse(serve)
+def _is_key(option: Option) -> bool:
+    by_hand = option.by_hand or option.name.startswith("button")
+    return by_hand and option.readable and not option.settable and option.kind is not Kind.BUTTON
+
+
+def _is_on(value: object) -> bool:
+    return value.casefold() not in _NOT_PRESSED if isinstance(value, str) else bool(value)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from scanners.device import Device, DeviceGone, Effective, ScannedPage, ScanSettings, Spool
+from scanners.device import (
+    Device,
+    DeviceGone,
+    Effective,
+    ScanFault,
+    ScannedPage,
+    ScanSettings,
+    Spool,
+)
 from scanners.device.telling import Telling, converse
-from scanners.sane.library import Handle, Library, SaneFault
+from scanners.sane.abi import SaneFault, Status
+from scanners.sane.buttons import Keys
+from scanners.sane.library import Handle, Library
 from scanners.sane.options import Chosen
 from scanners.sane.reading import Stack, fault_of
 
@@ -19,42 +30,77 @@ _FIRMWARES: Final = ("firmware-version", "firmware", "version")
 
 
 @dataclass(frozen=True)
-class _Opened:
+class Opened:
+    """A device that is open, its settings made."""
+
     told: Mapping[str, Any]
     effective: Mapping[str, Effective]
     stack: Stack
 
     def pages(self) -> Iterator[ScannedPage]:
+        """Yield each page when it is durable."""
         return self.stack.pages()
 
 
 def serve(request: dict[str, Any], telling: Telling) -> None:
-    """List devices or scan, as the request says."""
+    """List devices, scan, or watch the keys of a device, as the request says."""
     if request["do"] == "scan":
         telling.scan(request, opening)
         return
     try:
-        library = _library()
-        found = [asdict(_device(*each)) for each in library.devices()]
-    except (DeviceGone, SaneFault) as error:
-        telling.fault(error if isinstance(error, DeviceGone) else fault_of(error, 0))
-        return
-    telling.say("devices", devices=found, version=library.version)
+        if request["do"] == "watch":
+            watching(request, telling)
+        else:
+            library = _library(None)
+            found = [asdict(_device(*each)) for each in library.devices()]
+            telling.say("devices", devices=found, version=library.version)
+    except ScanFault as error:
+        telling.fault(error)
+    except SaneFault as error:
+        telling.fault(fault_of(error, 0))
+
+
+def watching(request: dict[str, Any], telling: Telling, lib: Any = None) -> None:
+    """Say which keys of the device are pressed until somebody asks to stop.
+
+    Raises:
+        ScanFault: The device is gone or taken.
+        SaneFault: It does not tell any more.
+    """
+    library = _library(lib)
+    handle: Handle | None = None
+    try:
+        handle = _open(library, request["device"])
+        keys = Keys(handle)
+        while not telling.cancelled():
+            telling.say("looked")
+            time.sleep(float(request["seconds"]))
+            for name in keys.pressed():
+                telling.say("pressed", name=name)
+    finally:
+        if handle is not None:
+            handle.close()
+        library.close()
 
 
 @contextmanager
-def opening(request: dict[str, Any], telling: Telling) -> Iterator[_Opened]:
+def opening(request: dict[str, Any], telling: Telling, lib: Any = None) -> Iterator[Opened]:
     """Open a device and make its settings; give it back at the end, whatever happens.
+
+    Args:
+        request: Of the session: device, settings, spool, first, and the device's own options.
+        telling: Asked whether to stop, and told of progress.
+        lib: The C library, None for that of this machine.
 
     Raises:
         ScanFault: As the driver's port says.
     """
-    library, first = _library(), int(request["first"])
+    library, first = _library(lib), int(request["first"])
     handle: Handle | None = None
     try:
-        handle = library.open(request["device"])
+        handle = _open(library, request["device"])
         settings = ScanSettings.from_json(request["settings"])
-        effective = Chosen(handle, settings).make()
+        effective = Chosen(handle, settings, request.get("options", {})).make()
         stack = Stack(
             handle=handle,
             settings=settings,
@@ -63,7 +109,7 @@ def opening(request: dict[str, Any], telling: Telling) -> Iterator[_Opened]:
             cancelled=telling.cancelled,
             progress=telling.progress,
         )
-        yield _Opened(_told(handle, request["device"], library.version), effective, stack)
+        yield Opened(_told(handle, request["device"], library.version), effective, stack)
     except SaneFault as error:
         raise fault_of(error, first - 1) from error
     finally:
@@ -73,14 +119,24 @@ def opening(request: dict[str, Any], telling: Telling) -> Iterator[_Opened]:
         library.close()
 
 
-def _library() -> Library:
+def _library(lib: Any) -> Library:
     try:
-        return Library()
+        return Library(lib)
     except (OSError, SaneFault) as error:
         text = (
             "SANE ist auf diesem Rechner nicht eingerichtet. Bitte die Pakete sane-utils und "
             "libsane1 installieren lassen."
         )
+        raise DeviceGone(str(error), operator_text=text) from error
+
+
+def _open(library: Library, name: str) -> Handle:
+    try:
+        return library.open(name)
+    except SaneFault as error:
+        if error.status is not Status.INVALID:
+            raise
+        text = f"Das Gerät „{name}“ ist nicht angeschlossen oder hier nicht bekannt."
         raise DeviceGone(str(error), operator_text=text) from error
 
 

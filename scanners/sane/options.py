@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from scanners.device import Effective, Feed, Mode, ScanSettings, SettingRefused
-from scanners.sane.library import Handle, Kind, Option, SaneFault, Unit
+from scanners.sane.abi import GREY, RGB, Frame, Kind, Option, SaneFault, Unit
+from scanners.sane.library import Made
 
 #: In order of preference; compared without case.
 _SOURCES: Final = MappingProxyType(
@@ -60,28 +61,81 @@ _UNTOUCHED: Final = MappingProxyType(
         "swcrop": False,
         "swdespeck": 0,
         "swderotate": False,
+        "hwdeskewcrop": False,
+        "hwcrop": False,
+        "deskew": False,
+        "crop": False,
+        "adf-skew": False,
+        "adf-crp": False,
         "ald": False,
         "blank-skip": False,
         "autocrop": False,
         "autodeskew": False,
+        "three-pass": False,
         "compression": "None",
     }
 )
-#: What lets the device notice two sheets at once.
-_DOUBLE_FEED: Final = MappingProxyType({"df-thickness": True, "df-length": True})
+#: What lets the device notice two sheets at once, in this order: the first wakes the others.
+_DOUBLE_FEED: Final = MappingProxyType(
+    {
+        "df-action": "Stop",
+        "df-thickness": True,
+        "df-length": True,
+        "dfeed": True,
+        "dfstop": True,
+    }
+)
 _EDGES: Final = (("tl-x", 0), ("tl-y", 0), ("br-x", 1), ("br-y", 2))
 _MM: Final = 25.4
+#: A device may lack so much of a paper size, which is less than any margin.
 _TOLERANCE_MM: Final = 1.0
+#: Where a device has no say in the area, its page may differ so much from the paper demanded.
+_PAPER_MM: Final = 5.0
 _DUPLEX_SWITCHES: Final = ("duplex", "adf-mode")
+_DEPTHS: Final = MappingProxyType({Mode.BITONAL: (1,), Mode.GREY: (8, 16), Mode.COLOUR: (8, 16)})
+
+
+class Adjustable(Protocol):
+    """A device whose options can be read and set."""
+
+    def options(self) -> dict[str, Option]:
+        """Return the options by name, as they are after the last change."""
+        ...
+
+    def value(self, name: str) -> Any:
+        """Return the value of an option.
+
+        Raises:
+            SaneFault: It cannot be read.
+        """
+        ...
+
+    def put(self, name: str, value: Any) -> Made:
+        """Set an option and return what the device made of it.
+
+        Raises:
+            SaneFault: The device refuses the value.
+        """
+        ...
+
+    def frame(self) -> Frame | None:
+        """Return what the next page will be like, None where nobody can tell before it."""
+        ...
 
 
 class Chosen:
     """The settings being made on one open device."""
 
-    def __init__(self, handle: Handle, settings: ScanSettings) -> None:
-        """Begin; nothing is set yet."""
+    def __init__(
+        self,
+        handle: Adjustable,
+        settings: ScanSettings,
+        own: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """Take the demands, and by name the device's `own` options; nothing is set yet."""
         self._handle = handle
         self._settings = settings
+        self._own = own
         self.effective: dict[str, Effective] = {}
 
     def make(self) -> Mapping[str, Effective]:
@@ -90,14 +144,17 @@ class Chosen:
         Raises:
             SettingRefused: One that is demanded cannot be made.
         """
+        for name, value in self._own.items():
+            self._require(name, (name,), value)
         self._source()
         self._mode()
         self._resolution()
         self._area()
         if self._settings.threshold is not None and self._settings.mode is Mode.BITONAL:
-            self._threshold(self._settings.threshold)
+            self._require("threshold", ("threshold",), self._settings.threshold)
         self._wishes(_UNTOUCHED)
         self._wishes(_DOUBLE_FEED)
+        self._announced()
         return self.effective
 
     def _source(self) -> None:
@@ -130,14 +187,16 @@ class Chosen:
 
     def _mode(self) -> None:
         option = self._option(("mode",))
+        if option is None:  # a device with one mode only: `_announced` looks whether it is ours
+            self._depth(self._settings.depth if self._settings.mode is not Mode.BITONAL else None)
+            return
         for named, depth in _MODES[self._settings.mode]:
-            found = None if option is None else _same(option.choices, (named,))
-            if option is not None and found is not None and self._has_depth(depth):
+            found = _same(option.choices, (named,))
+            if found is not None and self._has_depth(depth):
                 self._put("mode", option.name, found, asked=str(self._settings.mode))
                 self._depth(self._settings.depth if depth == 8 else depth)  # noqa: PLR2004 - bits
                 return
-        offered = None if option is None else option.choices
-        raise self._refused("mode", self._settings.mode, offered)
+        raise self._refused("mode", self._settings.mode, option.choices)
 
     def _has_depth(self, depth: int | None) -> bool:
         if depth != 1:
@@ -160,40 +219,60 @@ class Chosen:
     def _area(self) -> None:
         width, height = self._settings.size_mm
         for name, value in (("page-width", width), ("page-height", height)):
-            if self._option((name,)) is not None:
-                self._put(name, name, value, asked=value)
+            option = self._option((name,))
+            if option is not None:
+                self._edge(option, value)
         for name, which in _EDGES:
             option = self._option((name,))
-            if option is None:
-                if which and not self._wished_paper:
-                    raise self._refused(name, (0.0, width, height)[which], None)
-                continue
-            self._edge(option, (0.0, width, height)[which])
-
-    @property
-    def _wished_paper(self) -> bool:
-        return "paper" in self._settings.wished
+            if option is not None:
+                self._edge(option, (0.0, width, height)[which])
 
     def _edge(self, option: Option, millimetres: float) -> None:
         scale = self._settings.dpi / _MM if option.unit is Unit.PIXEL else 1.0
         wanted = millimetres * scale
         if option.limits is not None:
             low, high, _ = option.limits
-            if wanted > high + _TOLERANCE_MM * scale and not self._wished_paper:
+            if wanted > high + _TOLERANCE_MM * scale:
                 offered = f"höchstens {high / scale:.0f} mm"
                 raise self._refused(f"paper ({option.name})", f"{millimetres:g} mm", offered)
             wanted = min(max(wanted, low), high)
-        self._put(option.name, option.name, wanted, asked=round(millimetres, 2))
+        made = self._put(option.name, option.name, wanted, asked=round(millimetres, 2))
+        if abs(made - wanted) > _TOLERANCE_MM * scale:
+            offered = f"{made / scale:.0f} mm"
+            raise self._refused(f"paper ({option.name})", f"{millimetres:g} mm", offered)
 
-    def _threshold(self, value: int) -> None:
+    def _announced(self) -> None:
+        """Hold the page that the device announces against the demands.
+
+        What it cannot be told by an option has to be so by itself, and what it was told has to
+        have worked.
+        """
         try:
-            self._require("threshold", ("threshold",), value)
-        except SettingRefused:
-            if "threshold" not in self._settings.wished:
-                raise
-            option = self._option(("threshold",))
-            made = None if option is None else self._handle.value(option.name)
-            self._keep("threshold", "threshold", value, made)
+            frame = self._handle.frame()
+        except SaneFault:  # before the first sheet it need not know; the page is looked at again
+            frame = None
+        if frame is None:
+            self._settable()
+            return
+        wrong = unlike(frame, self._settings)
+        if wrong is not None:
+            raise self._refused("mode", self._settings.mode, wrong)
+        for name, found, wanted in zip(
+            ("br-x", "br-y"),
+            (frame.pixels_per_line, frame.lines),
+            self._settings.size_mm,
+            strict=True,
+        ):
+            millimetres = found * _MM / self._settings.dpi
+            endless = found < 0
+            fits = endless or abs(millimetres - wanted) <= _PAPER_MM
+            if self._option((name,)) is None and not fits:
+                raise self._refused(f"paper ({name})", f"{wanted:g} mm", f"{millimetres:.0f} mm")
+
+    def _settable(self) -> None:
+        for name in ("mode", "br-x", "br-y"):
+            if self._option((name,)) is None:
+                raise self._refused(name, "", None)
 
     def _require(self, ours: str, candidates: Iterable[str], wanted: Any) -> None:
         option = self._option(candidates)
@@ -212,23 +291,33 @@ class Chosen:
             if option is None:
                 continue
             if option.kind is Kind.STRING and _same(option.choices, (str(value),)) is None:
-                self._keep(name, name, None, self._handle.value(name))
+                self._keep(option, None, self._now(option))
                 continue
             try:
                 self._put(name, name, value, asked=value)
             except SettingRefused:
-                self._keep(name, name, value, self._handle.value(name))
+                self._keep(option, value, self._now(option))
 
     def _put(self, ours: str, name: str, value: Any, *, asked: Any) -> Any:
         try:
-            made = self._handle.put(name, value)
+            made, inexact = self._handle.put(name, value)
         except SaneFault as error:
             raise self._refused(ours, asked, None) from error
-        self._keep(ours, name, asked, made)
+        self.effective[ours] = Effective(
+            option=name, requested=asked, effective=made, inexact=inexact
+        )
         return made
 
-    def _keep(self, ours: str, name: str, asked: Any, made: Any) -> None:
-        self.effective[ours] = Effective(option=name, requested=asked, effective=made)
+    def _keep(self, option: Option, asked: Any, stays: Any) -> None:
+        self.effective[option.name] = Effective(
+            option=option.name, requested=asked, effective=stays
+        )
+
+    def _now(self, option: Option) -> Any:
+        try:
+            return self._handle.value(option.name) if option.readable else None
+        except SaneFault:
+            return None
 
     def _option(self, candidates: Iterable[str]) -> Option | None:
         known = self._handle.options()
@@ -267,11 +356,22 @@ def _allowed(option: Option, value: Any) -> bool:
     return low <= value <= high and on_step
 
 
+def unlike(frame: Frame, settings: ScanSettings) -> str | None:
+    """Return what about a page is not as demanded, German for the operator; None if all is."""
+    if frame.format not in (GREY, RGB):
+        return "drei Durchgänge je Seite"
+    if (frame.format == RGB) is not (settings.mode is Mode.COLOUR):
+        return "Farbe" if frame.format == RGB else "keine Farbe"
+    if frame.depth not in _DEPTHS[settings.mode]:
+        return f"{frame.depth} Bit je Farbwert"
+    return None
+
+
 def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def sensed(handle: Handle, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+def sensed(handle: Adjustable, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
     """Yield what the device's sensors of these names say now; what cannot be read is left out."""
     known = handle.options()
     for name in names:

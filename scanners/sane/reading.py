@@ -5,11 +5,13 @@ SANE calls a page that broke off a good one if the backend says so: the count of
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from ingest import clock
 from scanners.device import (
@@ -33,23 +35,24 @@ from scanners.device import (
 )
 from scanners.device.port import Progress
 from scanners.device.tiff import header
-from scanners.sane.library import Frame, Handle, SaneFault, Status
-from scanners.sane.options import sensed
+from scanners.sane.abi import RGB, Frame, SaneFault, Status
+from scanners.sane.library import Handle
+from scanners.sane.options import sensed, unlike
 
 _FAULTS: Final = {
-    Status.UNSUPPORTED: SettingRefused,
     Status.CANCELLED: ScanCancelled,
     Status.BUSY: DeviceBusy,
-    Status.INVALID: DeviceGone,
     Status.JAMMED: FeederJam,
     Status.NO_DOCS: FeederEmpty,
     Status.COVER_OPEN: CoverOpen,
     Status.ACCESS_DENIED: AccessDenied,
 }
+#: At the start of a page: not with these options (4.3.9).
+_NOT_WITH_THESE: Final = (Status.INVALID, Status.UNSUPPORTED)
 #: What backends with such sensors say of a page.
 _SENSORS: Final = ("double-feed", "error-code", "page-loaded", "skew-angle")
 _SAYING_SECONDS: Final = 0.2
-_RGB: Final = 1
+_PIECE: Final = 1 << 20
 
 
 def fault_of(error: SaneFault, pages_done: int) -> ScanFault:
@@ -86,69 +89,67 @@ class Stack:
         number = self.first
         while True:
             began_at = clock.now()
+            if self.cancelled():
+                message = f"cancelled before page {number}"
+                raise ScanCancelled(message, pages_done=number - 1)
             try:
                 self.handle.start()
                 frame = self.handle.frame()
             except SaneFault as error:
                 if error.status is Status.NO_DOCS and number > self.first:
                     return
-                raise fault_of(error, number - 1) from error
+                if error.status in _NOT_WITH_THESE:
+                    raise SettingRefused(str(error), pages_done=number - 1) from error
+                raise self._fault(error, number) from error
             yield self._page(number, frame, began_at)
             if self.settings.feed is Feed.FLATBED:
                 return
             number += 1
 
-    def _page(self, number: int, frame: Frame, began_at: Any) -> ScannedPage:
-        channels = 3 if frame.format == _RGB else 1
-        if frame.format > _RGB:
-            message = "three-pass scanners are not supported"
-            raise SettingRefused(message, pages_done=number - 1)
-        whole = frame.lines * frame.bytes_per_line
-        chunks: Iterator[bytes] = self._counted(number, whole if frame.lines > 0 else None)
-        height = frame.lines
-        if frame.lines < 0:  # a hand scanner ends where the hand stops
-            read = b"".join(chunks)
-            height = len(read) // frame.bytes_per_line
-            chunks = iter((read[: height * frame.bytes_per_line],))
+    def _page(self, number: int, frame: Frame, began_at: dt.datetime) -> ScannedPage:
+        wrong = unlike(frame, self.settings)
+        if wrong is not None:
+            message = f"page {number} came as {frame}"
+            text = (
+                f"Das Gerät hat eine Seite anders geliefert als verlangt ({wrong}). Sie wurde "
+                "verworfen; bitte das Blatt wieder einlegen und ein anderes Profil wählen."
+            )
+            raise ScanFault(message, pages_done=number - 1, operator_text=text)
         sheet, side = place_of(number, self.settings.feed)
-        raw = hashlib.sha256()
-        hints: dict[str, Any] = {}
         facts = PageFacts(
             number=number,
             sheet=sheet,
             side=side,
             width=frame.pixels_per_line,
-            height=height,
+            height=frame.lines,
             dpi=self.settings.dpi,
             mode=str(self.settings.mode),
             depth=frame.depth,
             began_at=began_at,
             finished_at=began_at,
-            hints=hints,
         )
-        shape = header(
-            width=frame.pixels_per_line,
-            height=height,
-            depth=frame.depth,
-            channels=channels,
-            dpi=self.settings.dpi,
-        )
-        row = (frame.pixels_per_line * channels * frame.depth + 7) // 8
-        samples = _rows(chunks, frame.bytes_per_line, row)
-
-        def written() -> Iterator[bytes]:
-            yield shape
-            for chunk in samples:
-                raw.update(chunk)
-                yield chunk
-
-        kept = self.spool.keep(written(), "image/tiff", facts)
-        hints |= {"samples_sha256": raw.hexdigest(), **dict(sensed(self.handle, _SENSORS))}
+        arriving = _Arriving(frame, self.settings.dpi)
+        whole = frame.lines * frame.bytes_per_line if frame.lines >= 0 else None
+        file = arriving.file(self._counted(number, whole), self.spool)
+        kept = self.spool.keep(file, "image/tiff", facts)
+        hints = {
+            "samples_sha256": arriving.samples.hexdigest(),
+            **dict(sensed(self.handle, _SENSORS)),
+        }
         if hints.get("double-feed") is True:
             kept.path.unlink(missing_ok=True)
             message = f"double feed at page {number}"
             raise DoubleFeed(message, pages_done=number - 1)
-        return _finished(kept)
+        facts = replace(facts, height=arriving.height, finished_at=clock.now(), hints=hints)
+        return replace(kept, facts=facts)
+
+    def _fault(self, error: SaneFault, number: int) -> ScanFault:
+        """Return what the status means; two sheets at once are a jam to SANE."""
+        if error.status is Status.JAMMED:
+            told = dict(sensed(self.handle, ("double-feed",)))
+            if told.get("double-feed") is True:
+                return DoubleFeed(str(error), pages_done=number - 1)
+        return fault_of(error, number - 1)
 
     def _counted(self, number: int, whole: int | None) -> Iterator[bytes]:
         """Yield the bytes of a page and see that they are all.
@@ -164,7 +165,6 @@ class Stack:
             for chunk in self.handle.chunks():
                 got += len(chunk)
                 if self.cancelled():
-                    self.handle.cancel()
                     message = f"cancelled in page {number}"
                     raise ScanCancelled(message, pages_done=number - 1)
                 if time.monotonic() - said > _SAYING_SECONDS:
@@ -172,10 +172,59 @@ class Stack:
                     self.progress(number, got)
                 yield chunk
         except SaneFault as error:
-            raise fault_of(error, number - 1) from error
+            raise self._fault(error, number) from error
         if (whole is not None and got != whole) or got == 0:
             message = f"page {number}: {got} of {whole} bytes"
             raise PageTruncated(message, pages_done=number - 1)
+
+
+class _Arriving:
+    """A page between the device and the spool.
+
+    Attributes:
+        samples: Digest of what the device gave, without what it pads rows with.
+        height: pixels; known at the end at the latest.
+    """
+
+    def __init__(self, frame: Frame, dpi: int) -> None:
+        """Take what the device announced."""
+        self.samples = hashlib.sha256()
+        self.height = frame.lines
+        self._frame = frame
+        self._dpi = dpi
+        self._channels = 3 if frame.format == RGB else 1
+        self._row = (frame.pixels_per_line * self._channels * frame.depth + 7) // 8
+
+    def file(self, chunks: Iterator[bytes], spool: Spool) -> Iterator[bytes]:
+        """Yield the TIFF with the samples; the memory it takes does not grow with the page."""
+        rows = _rows(chunks, self._frame.bytes_per_line, self._row)
+        if self.height >= 0:
+            yield self._header()
+            yield from self._digested(rows)
+            return
+        # how high it is stands in front, and a hand scanner knows it last
+        with tempfile.TemporaryFile(dir=spool.folder) as waiting:
+            for chunk in rows:
+                waiting.write(chunk)
+            self.height = waiting.tell() // self._row
+            waiting.truncate(self.height * self._row)
+            waiting.seek(0)
+            yield self._header()
+            yield from self._digested(iter(lambda: waiting.read(_PIECE), b""))
+
+    def _header(self) -> bytes:
+        return header(
+            width=self._frame.pixels_per_line,
+            height=self.height,
+            depth=self._frame.depth,
+            channels=self._channels,
+            dpi=self._dpi,
+        )
+
+    def _digested(self, samples: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in samples:
+            self.samples.update(chunk)
+            yield chunk
 
 
 def _rows(chunks: Iterator[bytes], stride: int, row: int) -> Iterator[bytes]:
@@ -189,7 +238,3 @@ def _rows(chunks: Iterator[bytes], stride: int, row: int) -> Iterator[bytes]:
         whole = len(rest) // stride
         yield b"".join(rest[place * stride : place * stride + row] for place in range(whole))
         rest = rest[whole * stride :]
-
-
-def _finished(page: ScannedPage) -> ScannedPage:
-    return replace(page, facts=replace(page.facts, finished_at=clock.now()))

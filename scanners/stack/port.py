@@ -69,10 +69,10 @@ class Acceptance(Protocol):
         ...
 
     def lease(self, device: Device, operator: str | None, seconds: float) -> Lease:
-        """Take the right to use a device.
+        """Take the right to use a device; at a workstation one process at a time asks for one.
 
         Raises:
-            DeviceLeased: Somebody else has it.
+            DeviceLeased: Another workstation has it.
         """
         ...
 

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Final
 
 from scanners.device import ScanFault
+from scanners.sane import SaneDriver
 from scanners.stack import Acceptance, AcceptanceFault
 from scanners.stack.desk import Outcome
 from scanners.stack.journal import Journal, journals
@@ -62,9 +63,8 @@ class Agent:
             environment["SANE_CONFIG_DIR"] = str(self._home.settings.sane_config)
         by_device = sorted(self._home.settings.buttons, key=lambda button: button.device)
         for _, buttons in groupby(by_device, key=lambda button: button.device):
-            watch = ButtonWatch(
-                self._home.path, list(buttons), self.pressed, environment=environment
-            )
+            driver = SaneDriver(environment=environment)
+            watch = ButtonWatch(self._home.path, driver, list(buttons), self.pressed)
             tasks.append(partial(watch.run, self._ending))
         threads = [threading.Thread(target=self._guarded, args=(task,)) for task in tasks]
         for thread in threads:

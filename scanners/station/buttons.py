@@ -1,88 +1,107 @@
-"""Buttons of scanners, looked at between scans."""
+"""Buttons of scanners, watched between scans.
+
+Who watches a device holds it, so whoever wants to scan says so and the watch lets go: another
+command of this station by a lock that it keeps for as long as it needs the device.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Protocol
 
-from ingest.sandbox import Ended, Stalled, Stream
-from scanners.device import DeviceBusy
-from scanners.stack.reserving import alone
+from scanners.device import ScanFault
+from scanners.device.buttons import Watch
+from scanners.stack.locking import Held, held
 from scanners.station.settings import Button
 
 _LOG = logging.getLogger(__name__)
-#: Shorter than anybody holds a button, long enough for drivers that open slowly.
-_LOOK_SECONDS: Final = 1.0
-_ANSWER_SECONDS: Final = 20.0
+_WANTED_SECONDS: Final = 0.5  #: between two looks whether somebody wants the device
+_FAULT_SECONDS: Final = 10.0  #: before a device that is not there is watched again
 _DRIVER: Final = "sane:"
 
 
-class ButtonWatch:
-    """Looks at the buttons of one device in a child process, and starts what they stand for.
+class Watching(Protocol):
+    """A driver whose devices have buttons."""
 
-    The device is taken for each look only. A button counts when it was up at the look before, so
-    one that a driver keeps down starts once.
-    """
+    def watch(self, device_id: str) -> Watch:
+        """Watch the keys of a device; see `scanners.sane.SaneDriver.watch`."""
+        ...
+
+
+@contextlib.contextmanager
+def wanted(home: Path, device: str) -> Iterator[None]:
+    """Have the watch of a device's buttons let go for the block."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(Held):  # somebody else here wants it too, and that is enough
+            stack.enter_context(held(_lock(home, device)))
+        yield
+
+
+class ButtonWatch:
+    """Watches the buttons of one device and starts what they stand for."""
 
     def __init__(
         self,
         home: Path,
+        driver: Watching,
         buttons: Sequence[Button],
         press: Callable[[Button], None],
-        *,
-        environment: Mapping[str, str],
     ) -> None:
-        """Watch `buttons`, all of one device; `press` is called from the thread of `run`."""
-        self._home, self._press, self._environment = home, press, environment
+        """Watch `buttons`, all of one device; `press` is called while nobody holds the device."""
+        self._home, self._driver, self._press = home, driver, press
         self._buttons = {button.button: button for button in buttons}
         self._device = buttons[0].device
-        self._child: Stream | None = None
-        self._before: dict[str, Any] | None = None
 
     def run(self, ending: threading.Event) -> None:
-        """Look until `ending`."""
-        try:
-            while not ending.wait(_LOOK_SECONDS):
-                self.look()
-        finally:
-            self._drop()
-
-    def look(self) -> None:
-        """Look once; a device that is in use or does not answer is looked at next time."""
-        try:
-            with alone(self._home, self._device):
-                now = self._now()
-        except DeviceBusy:
-            return
-        except (Stalled, Ended) as error:
-            _LOG.warning("buttons of %s: %s", self._device, error)
-            self._drop()
-            return
-        before, self._before = self._before, now
-        if before is None or now is None:
-            return
-        for name, button in self._buttons.items():
-            if now.get(name) and not before.get(name):
+        """Watch until `ending`."""
+        while not ending.is_set():
+            if self._is_wanted():
+                ending.wait(_WANTED_SECONDS)
+                continue
+            try:
+                button = self._next(ending)
+            except ScanFault as error:
+                _LOG.info("buttons of %s: %s", self._device, error)
+                ending.wait(_FAULT_SECONDS)
+                continue
+            if button is not None:
                 self._press(button)
 
-    def _now(self) -> dict[str, Any] | None:
-        if self._child is None:
-            self._child = Stream("scanners.sane.buttons", environment=self._environment)
-        device = self._device.removeprefix(_DRIVER)
-        self._child.tell({"device": device, "buttons": list(self._buttons)})
-        said = self._child.next(_ANSWER_SECONDS)
-        if said["event"] != "buttons":
-            _LOG.info("buttons of %s: %s", self._device, said.get("message"))
-            return None
-        pressed: dict[str, Any] = said["pressed"]
-        return pressed
+    def _next(self, ending: threading.Event) -> Button | None:
+        """Return the next button that is pressed; None when the device has to be let go.
 
-    def _drop(self) -> None:
-        child, self._child, self._before = self._child, None, None
-        if child is not None:
-            with contextlib.suppress(OSError):
-                child.close()
+        Raises:
+            ScanFault: It cannot be watched.
+        """
+        over = threading.Event()
+        with self._driver.watch(self._device.removeprefix(_DRIVER)) as watch:
+            guard = threading.Thread(target=self._let_go, args=(watch, ending, over))
+            guard.start()
+            try:
+                return next((self._buttons[name] for name in watch if name in self._buttons), None)
+            finally:
+                over.set()
+                guard.join()
+
+    def _let_go(self, watch: Watch, ending: threading.Event, over: threading.Event) -> None:
+        while not over.wait(_WANTED_SECONDS):
+            if ending.is_set() or self._is_wanted():
+                watch.stop()
+                return
+
+    def _is_wanted(self) -> bool:
+        try:
+            with held(_lock(self._home, self._device)):
+                return False
+        except Held:
+            return True
+
+
+def _lock(home: Path, device: str) -> Path:
+    name = hashlib.sha256(device.encode()).hexdigest()[:32]
+    return home / "locks" / f"wanted-{name}"

@@ -247,8 +247,8 @@ def _read(read: Callable[[dict[str, Any]], T], said: dict[str, Any]) -> T:
         return read(said)
     except (ValueError, TypeError, KeyError) as error:
         text = (
-            "Der Server antwortet mit Angaben, die dieser Scanplatz nicht versteht. Bitte "
-            "Scanplatz und Server auf denselben Programmstand bringen lassen."
+            "Der Server antwortet mit Angaben, die dieser Arbeitsplatz nicht versteht. Bitte "
+            "Arbeitsplatz und Server auf denselben Programmstand bringen lassen."
         )
         message = f"an answer that does not read: {error!r}"
         raise Refused(message, operator_text=text, code="malformed") from error

@@ -17,6 +17,7 @@ from scanners.stack.journal import Journal, journals
 from scanners.stack.replaying import SetAside
 from scanners.stack.run import Order
 from scanners.stack.transmission import Carriage
+from scanners.station.buttons import wanted
 from scanners.station.faults import StationFault, Unusable
 from scanners.station.home import Home
 from scanners.station.picture import Picture
@@ -110,13 +111,15 @@ class Workplace:
             raise Unusable("Der Stapel hat keine Seite.") from error
 
     def _patiently(self, device: str, act: Callable[[], T]) -> T:
-        """Act, waiting for the moment in which the agent looks at the device's buttons."""
-        watched = any(button.device == device for button in self._home.settings.buttons)
-        for _ in range(_LOOKS if watched else 0):
-            with contextlib.suppress(DeviceBusy):
-                return act()
-            time.sleep(_LOOK_SECONDS)
-        return act()
+        """Act, waiting until whoever watches the device's buttons has let go of it."""
+        if not any(button.device == device for button in self._home.settings.buttons):
+            return act()
+        with wanted(self._home.path, device):
+            for _ in range(_LOOKS):
+                with contextlib.suppress(DeviceBusy):
+                    return act()
+                time.sleep(_LOOK_SECONDS)
+            return act()
 
 
 def stack_of(home: Home, wanted: str | None) -> Journal:

@@ -59,9 +59,9 @@ def no_such_place(status: int) -> Response:
 def token_refused() -> Refused:
     """Return the refusal of a station; unknown and revoked tokens are refused alike."""
     text = (
-        "Der Server kennt diesen Scanplatz nicht (mehr). Die Seiten bleiben auf diesem Rechner "
-        "gesichert. Bitte von der Betreuung des Servers ein neues Kennwort für den Scanplatz "
-        "ausstellen und hier eintragen lassen."
+        "Der Server kennt diesen Arbeitsplatz nicht (mehr). Die Seiten bleiben auf diesem Rechner "
+        "gesichert. Bitte von der Betreuung des Servers einen neuen Zugangsschlüssel ausstellen "
+        "(»station add ARBEITSPLATZ«) und hier eintragen lassen."
     )
     return Refused("token refused", operator_text=text, code="token_refused")
 
@@ -77,9 +77,9 @@ def busy() -> Unavailable:
 def disagrees(number: int) -> Refused:
     """Return the refusal of a page that came otherwise than it was announced."""
     text = (
-        f"Seite {number} ist anders angekommen, als der Scanplatz sie angekündigt hat (Länge oder "
-        "Prüfsumme); auf dem Server wurde nichts davon behalten. Wiederholt sich das, ist die "
-        "Datei auf diesem Rechner beschädigt: bitte das Blatt neu scannen."
+        f"Seite {number} ist anders angekommen, als der Arbeitsplatz sie angekündigt hat (Länge "
+        "oder Prüfsumme); auf dem Server wurde nichts davon behalten. Wiederholt sich das, ist "
+        "die Datei auf diesem Rechner beschädigt: bitte das Blatt neu scannen."
     )
     message = f"page {number} is not what was announced"
     return Refused(message, operator_text=text, code="page_disagrees")

@@ -213,9 +213,9 @@ def lease(body: bytes) -> Lease:
 def malformed(message: str) -> Refused:
     """Return the refusal of what no station of ours says."""
     text = (
-        "Der Server versteht die Angaben dieses Scanplatzes nicht; wahrscheinlich passen die "
+        "Der Server versteht die Angaben dieses Arbeitsplatzes nicht; wahrscheinlich passen die "
         "Programmstände nicht zusammen. Die Seiten bleiben gesichert. Bitte die Betreuung "
-        "verständigen und Scanplatz und Server auf denselben Stand bringen lassen."
+        "verständigen und Arbeitsplatz und Server auf denselben Stand bringen lassen."
     )
     return Refused(f"malformed: {message}", operator_text=text, code="malformed")
 

@@ -59,7 +59,7 @@ class UploadServer:
             listening = _bound(self._settings.host, self._settings.port)
         except OSError as error:
             text = (
-                f"An {place} kann nicht auf Scanplätze gewartet werden: {error.strerror}. Bitte "
+                f"An {place} kann nicht auf Arbeitsplätze gewartet werden: {error.strerror}. Bitte "
                 "prüfen, ob dort schon etwas läuft, oder upload.host und upload.port ändern."
             )
             message = f"cannot listen at {place}: {error}"

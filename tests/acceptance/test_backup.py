@@ -16,6 +16,7 @@ from ingest.cli.verifying import verify_all
 from ingest.ledger import anchors, integrity, open_ledger
 from ingest.ledger.backup import backed_up_at
 from tests.plugins import papers
+from tests.plugins.commanding import commanded
 
 
 class House:
@@ -29,8 +30,7 @@ class House:
             (root / f"{name}.png").write_bytes(papers.png(f"Brief {name}"))
 
     def say(self, *arguments: str, data: Path | None = None) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "ingest", "--data", str(data or self.data)]
-        return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+        return commanded(["--data", str(data or self.data), *arguments])
 
     def documents(self, data: Path | None = None) -> list[dict[str, object]]:
         lines = self.say("list", "--json", data=data).stdout.splitlines()
@@ -42,7 +42,8 @@ class House:
 def received(tmp_path_factory: pytest.TempPathFactory) -> House:
     house = House(tmp_path_factory.mktemp("house"))
     letters = [str(house.root / f"{name}.png") for name in ("eins", "zwei")]
-    assert house.say("receive", *letters, "--wait").returncode == 0
+    receiving = [sys.executable, "-m", "ingest", "--data", str(house.data), "receive", "--wait"]
+    subprocess.run([*receiving, *letters], check=True)
     assert house.say("backup", str(house.backup)).returncode == 0
     return house
 

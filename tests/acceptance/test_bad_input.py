@@ -186,7 +186,7 @@ def test_t12_a_corrected_file_of_the_same_name_is_new(house: House) -> None:
 
 
 def test_the_evening_account_has_no_difference(house: House) -> None:
-    finished = house.installation.call("status", "--day", "--json")
+    finished = house.installation.command("status", "--day", "--json")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert json.loads(finished.stdout)["difference"] == 0
 
@@ -264,7 +264,7 @@ def test_receive_waits_and_tells_by_its_exit_code_whether_a_person_is_needed(
     good.write_bytes(papers.png("Auf Befehl angenommen"))
     bad.write_bytes(papers.locked_pdf("Geheim", "x"))
     for path, code in ((good, 0), (bad, 3)):
-        finished = house.installation.call("receive", str(path), "--wait", "--json")
+        finished = house.installation.command("receive", str(path), "--wait", "--json")
         assert finished.returncode == code, finished.stdout + finished.stderr
         rows = [json.loads(line) for line in finished.stdout.splitlines()]
         assert rows[0]["sha256"] == sha256(path)

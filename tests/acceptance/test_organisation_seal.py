@@ -42,20 +42,20 @@ def test_a_letter_leaves_with_the_seal_of_the_organisation(
 ) -> None:
     letter = tmp_path / "brief.tif"
     letter.write_bytes(papers.tiff("Sehr geehrte Damen und Herren"))
-    finished = sealing.call("receive", str(letter), "--wait", seconds=120)
+    finished = sealing.command("receive", str(letter), "--wait")
     assert finished.returncode == 0, finished.stderr
     (sidecar,) = sealing.outbox.glob("*/*.json")
     said = json.loads(sidecar.read_text("utf-8"))
     assert said["seal"]["kind"] == "Siegel"
-    verified = sealing.call("verify", said["document"])
+    verified = sealing.command("verify", said["document"])
     assert verified.returncode == 0, verified.stdout
     assert "Siegel unversehrt" in verified.stdout
 
 
 def test_a_start_with_a_wrong_pin_is_refused(sealing: Installation, card: Card) -> None:
-    assert sealing.call("check").returncode == 0
+    assert sealing.command("check").returncode == 0
     card.pin_file.write_text("falsch-0815", "utf-8")
-    finished = sealing.call("check")
+    finished = sealing.command("check")
     assert finished.returncode == 9
     assert "PIN" in finished.stdout
     assert "falsch-0815" not in finished.stdout + finished.stderr
@@ -64,6 +64,6 @@ def test_a_start_with_a_wrong_pin_is_refused(sealing: Installation, card: Card) 
 def test_a_profile_that_wants_a_seal_stops_a_start_without_token(sealing: Installation) -> None:
     text = sealing.config.read_text("utf-8")
     sealing.config.write_text(text[: text.index("[sealing.token]")], "utf-8")
-    finished = sealing.call("check")
+    finished = sealing.command("check")
     assert finished.returncode == 9
     assert "[sealing.token]" in finished.stdout

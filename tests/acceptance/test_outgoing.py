@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,18 +75,23 @@ def order(letter: Path, *more: str) -> list[str]:
     return ["seal-outgoing", str(letter), "--class", "bescheid", "--released-by", "AB12", *more]
 
 
+def told(house: Installation, *words: str) -> list[dict[str, Any]]:
+    lines = house.command(*words, "--json").stdout.splitlines()
+    return [json.loads(line) for line in lines]
+
+
 def test_a_letter_leaves_once_and_all_of_it_can_be_shown(
     house: Installation, letter: Path, tmp_path: Path
 ) -> None:
     target, again = tmp_path / "gesiegelt.pdf", tmp_path / "noch-einmal.pdf"
-    batch, document, outgoing = house.json_lines(*order(letter, "--visible", "-o", str(target)))
+    batch, document, outgoing = told(house, *order(letter, "--visible", "-o", str(target)))
     assert (batch["channel"], batch["operator"]) == ("outgoing", "AB12")
     assert (document["stage"], document["standing"]) == ("delivered", "done")
     assert document["outputs"]["pdf"]["sha256"] == outgoing["sha256"]
     sealed = target.read_bytes()
     assert sealed.startswith(letter.read_bytes())
     assert [file for file in tmp_path.iterdir() if file.name.startswith(".")] == []
-    repeated = house.json_lines(*order(letter, "--visible", "-o", str(again)))
+    repeated = told(house, *order(letter, "--visible", "-o", str(again)))
     assert repeated[-1] == {**outgoing, "path": str(again)}
     assert again.read_bytes() == sealed
     assert [row["id"] for row in house.rows()] == [batch["id"], document["id"]]
@@ -108,7 +114,7 @@ def test_an_order_killed_twice_loses_no_letter_and_makes_one_seal(
         wait_until(lambda running=doomed: not running.is_alive, 60, f"the crash at {point}")  # type: ignore[misc] # the default binds it
         assert doomed.process.returncode == -signal.SIGKILL, doomed.errors.read_text("utf-8")
         assert not target.exists()
-    finished = house.call(*order(letter, "-o", str(target)))
+    finished = house.command(*order(letter, "-o", str(target)))
     assert finished.returncode == 0, finished.stderr
     assert [row["message_type"] for row in house.rows()] == ["batch", "document"]
     assert target.read_bytes().startswith(letter.read_bytes())
@@ -118,7 +124,7 @@ def test_what_cannot_leave_is_refused_before_anything_is_taken_in(
     house: Installation, letter: Path
 ) -> None:
     letter.write_bytes(b"Sehr geehrte Damen und Herren")
-    refused = house.call(*order(letter))
+    refused = house.command(*order(letter))
     assert refused.returncode == 3
     assert "kein PDF" in refused.stderr
     assert house.rows() == []

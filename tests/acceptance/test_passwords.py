@@ -20,7 +20,7 @@ from ingest.intake import receive_files
 from tests.plugins import papers
 from tests.plugins.accounting import batches, documents, sha256
 from tests.plugins.corpus import folder
-from tests.plugins.installation import ROOT, Installation, clean_environment
+from tests.plugins.installation import ROOT, Installation
 
 _PASSWORD = "Gänsefüßchen-4711"
 _LOCKED = papers.locked_pdf("Vertrauliche Anfrage", _PASSWORD)
@@ -37,7 +37,7 @@ def _receive(house: Installation, *contents: tuple[str, bytes]) -> str:
     for name, content in contents:
         paths.append(house.folder / name)
         paths[-1].write_bytes(content)
-    house.call("receive", *map(str, paths), "--wait", "--json")
+    house.command("receive", *map(str, paths), "--wait", "--json")
     (batch,) = batches(house.list_json())
     return str(batch["id"])
 
@@ -63,19 +63,8 @@ def _stack(house: Installation, *contents: tuple[str, bytes]) -> str:
 
 
 def _release(house: Installation, batch: str, secret: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ingest", "--data", str(house.data)]
-    command += ["--config", str(house.config), "release", batch, "--operator", "op17"]
-    command += ["--reason", "Kennwort erfragt", "--set", "password=-"]
-    return subprocess.run(
-        command,
-        input=f"{secret}\n",
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=clean_environment(),
-        cwd=ROOT,
-        check=False,
-    )
+    why = ("--operator", "op17", "--reason", "Kennwort erfragt", "--set", "password=-")
+    return house.call("release", batch, *why, entered=f"{secret}\n")
 
 
 def _work(house: Installation) -> list[dict[str, Any]]:

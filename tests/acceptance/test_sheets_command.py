@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 from ingest.content.raster import open_frame
 from ingest.document import SourceKind
+from tests.plugins.commanding import commanded
 from workers.separation.examination import examine
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ingest", *arguments], capture_output=True, text=True, check=False
-    )
+    return commanded(arguments)
 
 
 def test_a_sheet_carries_what_was_said(tmp_path: Path) -> None:

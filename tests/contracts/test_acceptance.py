@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,24 +20,26 @@ from scanners.stack import (
 )
 from scanners.station.house import HttpHouse
 from scanners.upload import Station
-from tests.plugins.filed_house import FiledHouse
-from tests.plugins.stations import DEVICE, closing, known, opening, page, serving
+from tests.plugins.stations import House, closing, device, known, opening, page, serving
 
-TOKEN = "token-of-the-station-at-place-3-43-letters-"
+HERE = Station(code="platz-3", tenant="default")
 
 
-@pytest.fixture(params=["files", "http"])
-def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Acceptance]:
-    """The house, as somebody at a scanner sees it."""
-    direct = FiledHouse(tmp_path / "house")
-    if request.param == "files":
-        yield direct
-        return
-    station = Station(code="platz-3", tenant="default")
-    with serving(
-        lambda token: station if token == TOKEN else None, lambda _: direct, tmp_path / "upload"
-    ) as url:
-        yield HttpHouse(url, TOKEN)
+@pytest.fixture(scope="module", params=["sqlite", "postgresql", "http"])
+def house(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Acceptance]:
+    """The house, as somebody at a scanner sees it: beside its ledger, or over the network."""
+    url = None
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_server").create_database()
+    whole = House(tmp_path_factory.mktemp("house"), url)
+    if request.param == "http":
+        with serving(whole.known, whole.seen_by, whole.folder / "upload") as address:
+            yield HttpHouse(address, whole.token())
+    else:
+        yield whole.seen_by(HERE)
+    whole.ledger.close()
 
 
 @contextmanager
@@ -53,7 +54,8 @@ def refusing(code: str) -> Iterator[None]:
 def test_profiles_are_offered_with_what_is_asked_of_the_device(house: Acceptance) -> None:
     offered = {each.name: each for each in house.profiles()}
     assert offered["posteingang"].treatment == "copying"
-    assert offered["ersetzend-normal"].treatment == "replacing"
+    assert offered[House.replacing].treatment == "replacing"
+    assert "ersetzend-normal" not in offered  # a template that nobody completed
     assert list(offered) == sorted(offered)
 
 
@@ -203,37 +205,59 @@ def test_a_profile_that_does_not_exist_is_unknown(house: Acceptance) -> None:
     with refusing("profile_unknown"):
         house.open(said)
     with refusing("profile_unknown"):
-        house.admit(DEVICE, "gibt-es-nicht")
+        house.admit(device("new"), "gibt-es-nicht")
     with refusing("stack_unknown"):
         house.state(said.key)
 
 
+def test_a_profile_that_nobody_released_is_not_scanned_under(house: Acceptance) -> None:
+    with refusing("profile_not_released"):
+        house.open(opening(profile=House.unapproved))
+    with refusing("profile_not_released"):
+        house.admit(device("new"), House.unapproved)
+
+
 def test_a_device_that_nobody_released_scans_copies_only(house: Acceptance) -> None:
-    house.admit(DEVICE, "posteingang")
+    house.admit(device("copies"), "posteingang")
     with refusing("device_not_released"):
-        house.admit(DEVICE, "ersetzend-normal")
+        house.admit(device("copies"), House.replacing)
+
+
+def test_whoever_scans_under_a_replacing_profile_is_known(house: Acceptance) -> None:
+    with refusing("operator_unknown"):
+        house.open(opening(profile=House.replacing, operator=None))
 
 
 def test_a_device_is_used_by_one_at_a_time(house: Acceptance) -> None:
-    lease = house.lease(DEVICE, "op17", 30.0)
+    wanted, other = device("shared"), device("other")
+    lease = house.lease(wanted, "KL", 30.0)
     with pytest.raises(DeviceLeased) as caught:
-        house.lease(DEVICE, "op18", 30.0)
-    assert caught.value.operator_text
+        house.lease(wanted, "LTG", 30.0)
+    assert "KL" in caught.value.operator_text
     house.renew(lease)
-    other = dataclasses.replace(DEVICE, id="test:1", serial="4712")
-    house.give_back(house.lease(other, "op18", 30.0))
+    house.give_back(house.lease(other, "LTG", 30.0))
     house.give_back(lease)
     house.give_back(lease)
-    house.lease(DEVICE, "op18", 30.0)
+    house.give_back(house.lease(wanted, "LTG", 30.0))
 
 
 def test_a_lease_that_was_given_back_or_is_anothers_is_not_renewed(house: Acceptance) -> None:
-    lease = house.lease(DEVICE, None, 30.0)
+    wanted = device("lost")
+    lease = house.lease(wanted, None, 30.0)
     house.give_back(lease)
     with pytest.raises(LeaseLost):
         house.renew(lease)
-    theirs = house.lease(DEVICE, "op18", 30.0)
+    theirs = house.lease(wanted, "LTG", 30.0)
     house.give_back(lease)
     house.renew(theirs)
     with pytest.raises(LeaseLost):
         house.renew(Lease(device=theirs.device, token="0" * 32, seconds=30.0))
+
+
+def test_a_lease_that_ran_out_is_free_for_the_next(house: Acceptance) -> None:
+    wanted = device("ended")
+    lease = house.lease(wanted, "KL", 1e-6)
+    theirs = house.lease(wanted, "LTG", 30.0)
+    with pytest.raises(LeaseLost):
+        house.renew(lease)
+    house.renew(theirs)

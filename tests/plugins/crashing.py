@@ -6,6 +6,7 @@ POINT is `ACT:before`, `ACT:after` or `ACT:during`; at the COUNT-th such moment 
 sends itself SIGKILL or SIGSTOP. Acts are calls of the production objects in the parent process:
 `claimed` (a file moves out of the inbox's sight), `put` (the store), `accept`, `claim`,
 `record:STEP` (the ledger), `perform:STEP` (a child at work), `removal` (a source is deleted),
+`landing` (a piece of a page from a station is written), `append` (the house takes such a page),
 and `publish:CALL` (a system call of the folder target, inside the child that delivers; it takes
 its parent with it).
 """
@@ -19,12 +20,21 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 _SOON = 0.15  #: seconds into a step that count as "during"
 
+
+#: Acts that are every call of one method.
+_CALLS = {
+    "claimed": ("scanners.folder.claiming", "Claims", "claim"),
+    "put": ("ingest.store", "FolderStore", "put"),
+    "landing": ("scanners.upload.landing", "Landed", "take"),
+    "append": ("scanners.direct", "DirectHouse", "append"),
+}
 
 _ENDINGS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
@@ -115,14 +125,9 @@ def arm(ending: str, point: str, wanted: int) -> None:
     moment = Moment(ending, when, wanted)
     if act in {"accept", "claim", "record"}:
         _arm_ledger(moment, act, step)
-    elif act == "claimed":
-        from scanners.folder.claiming import Claims
-
-        moment.wrap(Claims, "claim", _always)
-    elif act == "put":
-        from ingest.store import FolderStore
-
-        moment.wrap(FolderStore, "put", _always)
+    elif act in _CALLS:
+        module, owner, name = _CALLS[act]
+        moment.wrap(getattr(import_module(module), owner), name, _always)
     elif act == "perform":
         from workers.executor import Slot
 

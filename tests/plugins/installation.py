@@ -1,8 +1,8 @@
 """A whole installation in a folder: started, dropped into, killed, and asked what it knows.
 
-Everything runs as real processes through the command line. Reading goes through
-`scanstrasse list --json` as well; only the polling while a test waits looks into the ledger
-directly, because starting a process ten times a second would starve what is being tested.
+Everything that works runs as real processes through the command line. Commands that ask or
+decide are given in the test's own process unless a test is about the process; the polling while
+a test waits looks into the ledger directly, so that it does not starve what is being tested.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 from ingest.errors import LedgerUnavailable
 from ingest.ledger import Ledger, open_ledger
 from ingest.ledger.reading import rows
+from tests.plugins.commanding import clean_environment, commanded
 
 ROOT = Path(__file__).parents[2]
 SETTLED = frozenset({"done", "rejected", "superseded", "held", "quarantined"})
@@ -163,8 +164,12 @@ class Installation:
         self.running.append(Running(process, errors))
         return self.running[-1]
 
-    def call(self, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end; its exit code is the caller's to judge."""
+    def call(self, *arguments: str, entered: str = "") -> subprocess.CompletedProcess[str]:
+        """Give a command in the test's own process; its exit code is the caller's to judge."""
+        return commanded(self._command(self.data, *arguments), entered=entered)
+
+    def command(self, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end in a process of its own."""
         return subprocess.run(
             [sys.executable, "-m", "ingest", *self._command(self.data, *arguments)],
             capture_output=True,
@@ -343,12 +348,6 @@ def write_config(
     for name, values in sections.items():
         lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
     path.write_text("\n".join(lines) + "\n", "utf-8")
-
-
-def clean_environment() -> dict[str, str]:
-    """Return the environment without what configures an installation."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("SCANSTRASSE_")}
-    return kept | {"PYTHONUNBUFFERED": "1"}
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, name: str) -> None:

@@ -22,7 +22,7 @@ def _zip(*entries: tuple[str, bytes]) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as container:
         for name, content in entries:
-            container.writestr(name, content)
+            container.writestr(zipfile.ZipInfo(name), content)  # made at no certain time
     return stream.getvalue()
 
 

@@ -32,6 +32,15 @@ def _load(tmp_path: Path, text: str) -> Settings:
         ('[sealing.token]\nmodule = "libsofthsm2.so"\n', "kein vollständiger Pfad"),
         ('[sealing]\ntsa_roots = "/gibt/es/nicht.pem"\n', "gibt es nicht"),
         ('[tenants."../weg"]\n', "kein Mandantenname"),
+        ("[scanners]\nsekunden = 3\n", "scanners.sekunden: unbekannter Schlüssel"),
+        ("[scanners]\nseconds = 0\n", "scanners.seconds: muss größer als 0"),
+        ('[scanners.escl.eg]\nurl = "ftp://192.0.2.7"\n', "keine Adresse"),
+        ('[scanners.escl.eg]\nurl = "https://a:b@192.0.2.7/eSCL"\n', "kein Kennwort"),
+        ('[scanners.escl.eg]\nurl = "http://x"\nfingerprint = "a1"\n', "64 Stellen"),
+        (f'[scanners.escl.eg]\nurl = "http://x"\nfingerprint = "{"a" * 64}"\n', "nur mit einer"),
+        ('[scanners.escl."../eg"]\nurl = "http://x"\n', "kein Gerätename"),
+        ('[scanners.escl]\na = {url = "http://x"}\nb = {url = "http://x/"}\n', "dieselbe Adresse"),
+        ('[scanners.sane]\nconfig_dir = "/gibt/es/nicht"\n', "gibt es nicht"),
         ("kaputt = = 1\n", "nicht lesbar"),
     ],
 )
@@ -53,6 +62,20 @@ def test_an_environment_variable_wins_over_the_file(
 ) -> None:
     monkeypatch.setenv("SCANSTRASSE_FOLDER__SETTLE_SECONDS", "7")
     assert _load(tmp_path, "[folder]\nsettle_seconds = 3\n").folder.settle_seconds == 7
+
+
+def test_scanners_are_named_in_the_file_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCANSTRASSE_SCANNERS__ESCL__VORFUEHRUNG__URL", "http://127.0.0.1:80/eSCL")
+    shown = ":".join(["A1"] * 32)
+    scanners = _load(
+        tmp_path, f'[scanners.escl.eg]\nurl = "https://192.0.2.7/eSCL/"\nfingerprint = "{shown}"\n'
+    ).scanners
+    assert scanners.escl["vorfuehrung"].url == "http://127.0.0.1:80/eSCL"
+    assert scanners.escl["eg"].url == "https://192.0.2.7/eSCL"
+    assert scanners.escl["eg"].fingerprint == "a1" * 32
+    assert (scanners.discovery, scanners.sane.enabled) == (False, True)
 
 
 def test_children_get_neither_database_nor_broker(tmp_path: Path) -> None:
