@@ -19,7 +19,7 @@ setup: ## Debian packages, .venv, locked dependencies; quick when nothing change
 	@.ci/setup
 
 run: setup ## sample letters through the whole system, then serve until Ctrl-C
-	@$(BIN)/scanstrasse --data "$(DATA)" run --samples || [ $$? -eq 130 ]
+	@.ci/demonstration "$(DATA)"
 
 lint: setup ## style, types and the direction of imports
 	$(BIN)/ruff check .
