@@ -31,7 +31,7 @@ test: setup ## lint and, beside it, all tests but the long ones
 	@$(MAKE) --no-print-directory -j 2 lint tests
 
 tests: setup
-	$(PYTEST) -n $(WORKERS) --dist loadscope
+	$(PYTEST) -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 corpus: setup ## every real file of the corpus folder (SCANSTRASSE_CORPUS); SCANSTRASSE_TABLE=file writes what became of each
 	$(PYTEST) -m corpus
