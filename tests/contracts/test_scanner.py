@@ -30,7 +30,8 @@ from scanners.device import (
 from scanners.escl import EsclDriver
 from scanners.sane import SaneDriver, ScanimageDriver
 from scanners.twain import TwainDriver
-from tests.plugins.escl_device import EsclDevice, picture, serving
+from tests.plugins.escl_device import EsclDevice, serving
+from tests.plugins.escl_pages import picture
 from tests.plugins.sane_backends import configured, require_sane
 
 SETTINGS = ScanSettings(mode=Mode.GREY, dpi=100, feed=Feed.FEEDER, paper="A5", timeout=30.0)
