@@ -8,11 +8,12 @@ stopped the scan is remembered here.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -70,12 +71,14 @@ class ScanimageDriver:
         environment: Additions to the program's, such as `SANE_CONFIG_DIR`.
         options: As for `SaneDriver`.
         program: Its name or path.
+        seen: As for `RemoteDriver`.
     """
 
     name: str = "sane"
     environment: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     program: str = "scanimage"
+    seen: dict[str, Device] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def devices(self, seconds: float) -> list[Device]:
         """Return the devices that answer within so many seconds.
@@ -86,10 +89,12 @@ class ScanimageDriver:
         """
         lines, _ = self._asked(seconds, "-f", _DEVICE)
         parts = [line.split(_SEPARATOR) for line in lines if line.count(_SEPARATOR) == 3]  # noqa: PLR2004 - between the four parts of `_DEVICE`
-        return [
+        found = [
             Device(id=name, driver=self.name, vendor=vendor, model=model, kind=kind)
             for name, vendor, model, kind in parts
         ]
+        self.seen.update({each.id: each for each in found})
+        return found
 
     def open(
         self, device_id: str, settings: ScanSettings, spool: Spool, *, first: int = 1
@@ -116,7 +121,8 @@ class ScanimageDriver:
                 raise not_there(error, device_id) from error
             raise fault_of(error, first - 1) from error
         version = tool_version(self.program, "--version")
-        device = Device(id=device_id, driver=self.name, vendor="", model="", firmware=version)
+        unseen = Device(id=device_id, driver=self.name, vendor="", model="")
+        device = replace(self.seen.get(device_id, unseen), firmware=version)
         taking = Taking(settings=settings, spool=spool, folder=spool.folder / _FOLDER, next=first)
         command = ["-d", device_id, *printed.arguments]
         return ScanimageSession(self, device, effective, command, taking)
@@ -175,7 +181,8 @@ class ScanimageSession:
         first, flat = taking.next, taking.settings.feed is Feed.FLATBED
         taking.clear()
         taking.folder.mkdir(parents=True)
-        batch = [f"--batch={taking.folder}/%06d.tif", f"--batch-start={first}", "--batch-print"]
+        folder = str(taking.folder).replace("%", "%%")  # it is a format to the program
+        batch = [f"--batch={folder}/%06d.tif", f"--batch-start={first}", "--batch-print"]
         batch += ["--batch-count=1"] if flat else []
         if self._cancelled.is_set():
             raise self._stopped()
@@ -224,7 +231,7 @@ class ScanimageSession:
                 program.stop()
                 raise self._stopped()
             try:
-                return Path(program.line(_LOOKING_SECONDS).decode().rstrip("\n"))
+                return Path(os.fsdecode(program.line(_LOOKING_SECONDS).rstrip(b"\n")))
             except Ended as ended:
                 self._over(ended, first)
                 return None

@@ -82,6 +82,14 @@ def test_its_samples_are_those_that_the_library_gives(
     assert samples[0].tobytes() == samples[1].tobytes()
 
 
+def test_a_folder_may_be_called_as_people_call_folders(tmp_path: Path) -> None:
+    sane = driver(tmp_path)
+    assert "test:0" in {each.id for each in sane.devices(30.0)}
+    with sane.open("test:0", A5, Spool(tmp_path / "100% Läufer %d")) as session:
+        assert len(list(session.pages())) == 10
+        assert session.device.model == "frontend-tester"
+
+
 def test_a_page_that_broke_off_is_no_success(tmp_path: Path) -> None:
     broken = driver(tmp_path, read_status_code='"SANE_STATUS_EOF"')
     error, pages = interrupted(broken, tmp_path / "spool")
