@@ -115,9 +115,16 @@ def test_another_certificate_gets_neither_token_nor_page(
         assert "Zertifikat" in caught.value.operator_text
 
 
-def test_a_certificate_that_cannot_be_used_stops_the_start(ours: Identity, tmp_path: Path) -> None:
-    others = identity(tmp_path, "another")
-    settings = UploadSettings(port=free_port(), certificate=ours.certificate, key=others.key)
+@pytest.mark.parametrize("wrong", ["another's", "missing", "no key at all"])
+def test_a_certificate_that_cannot_be_used_stops_the_start(
+    ours: Identity, tmp_path: Path, wrong: str
+) -> None:
+    key = tmp_path / "wrong.key"
+    if wrong == "another's":
+        key = identity(tmp_path, "another").key
+    elif wrong == "no key at all":
+        key.write_text("-----BEGIN NOTHING-----")
+    settings = UploadSettings(port=free_port(), certificate=ours.certificate, key=key)
     with pytest.raises(Misconfigured) as caught:
         UploadServer(_nobody, settings).start()
     assert "upload.key" in caught.value.operator_text
