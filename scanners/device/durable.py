@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,8 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: It could not be written; what was there before is still there.
     """
-    unfinished = path.with_name(path.name + _UNFINISHED)
+    writer = f".{os.getpid()}-{threading.get_ident()}"
+    unfinished = path.with_name(path.name + writer + _UNFINISHED)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as target:
         target.write(content)

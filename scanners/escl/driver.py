@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -34,16 +34,20 @@ class EsclDriver:
         """Return the devices of the list that answer within so many seconds."""
         return self._answering(self.addresses, seconds)
 
-    def discovered(self, seconds: float) -> list[Device]:
+    def discovered(self, seconds: float, interfaces: Iterable[str] | None = None) -> list[Device]:
         """Return the devices that announce themselves and answer within so many seconds.
 
         Anybody in the network may announce one, and what is not in this network segment is not
         heard.
 
+        Args:
+            seconds: Half of them to hear, half to ask.
+            interfaces: Addresses of this computer to listen on; None: on all.
+
         Raises:
             ScanFault: Nobody can listen here; the text says why.
         """
-        return self._answering(tuple(announced(seconds / 2)), seconds / 2)
+        return self._answering(tuple(announced(seconds / 2, interfaces)), seconds / 2)
 
     def open(
         self, device_id: str, settings: ScanSettings, spool: Spool, *, first: int = 1

@@ -88,7 +88,7 @@ def _pdf(path: Path) -> tuple[int, int] | None:
             if len(document.pages) != 1:
                 message = f"{len(document.pages)} pages in one file"
                 raise ValueError(message)
-            for drawn in document.pages[0].images.values():
+            for drawn in document.pages[0].get_images().values():
                 image = pikepdf.PdfImage(cast(pikepdf.Stream, drawn))
                 _require_a_page(image.width, image.height)
                 if image.filters == ["/DCTDecode"]:

@@ -16,6 +16,7 @@ from scanners.device import (
     CoverOpen,
     DeviceBusy,
     DeviceGone,
+    DeviceStalled,
     DoubleFeed,
     FeederEmpty,
     FeederJam,
@@ -29,7 +30,8 @@ from scanners.device import (
     Spool,
 )
 from scanners.escl import EsclDriver
-from tests.plugins.escl_device import EsclDevice, picture, serving
+from tests.plugins.escl_device import EsclDevice, serving
+from tests.plugins.escl_pages import picture
 from tests.plugins.servers import missing
 
 SETTINGS = ScanSettings(mode=Mode.GREY, dpi=100, timeout=1.0)
@@ -84,7 +86,9 @@ def test_the_device_tells_its_serial_number(device: EsclDevice, tmp_path: Path) 
         ("cover", CoverOpen),
         ("double", DoubleFeed),
         ("short", PageTruncated),
-        ("hang", DeviceGone),
+        ("hang", DeviceStalled),
+        ("denied", AccessDenied),
+        ("endless", ScanFault),
     ],
 )
 def test_a_trouble_at_page_three_keeps_two_and_says_what_to_do(
@@ -110,7 +114,7 @@ def test_a_busy_device_is_asked_again_and_a_relative_location_followed(
     device: EsclDevice, tmp_path: Path
 ) -> None:
     device.relative = True
-    device.trouble[3] = "busy"
+    device.trouble = {3: "busy", 5: "late"}
     assert len(scan(device, tmp_path)) == 5
 
 

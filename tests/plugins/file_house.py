@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from scanners.device import Device, ScanSettings
+from scanners.device import Device, Feed, Mode, ScanSettings
 from scanners.stack import (
     AcceptanceFault,
     Closing,
@@ -26,7 +26,10 @@ from scanners.stack import (
 )
 
 PROFILE = OfferedProfile(
-    name="posteingang", title="Posteingang", treatment="copying", settings=ScanSettings(dpi=75)
+    name="posteingang",
+    title="Posteingang",
+    treatment="copying",
+    settings=ScanSettings(dpi=100, mode=Mode.GREY, feed=Feed.FEEDER),
 )
 
 

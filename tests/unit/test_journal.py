@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import shutil
-import signal
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from scanners.stack import Interruption
 from scanners.stack.journal import Journal, damaged, journals
 from scanners.stack.locking import Held, held
 from scanners.stack.shelf import JournalDamaged
+from tests.plugins.disks import no_file_above
 from tests.plugins.stack_pages import MORNING, closing, opening, page
 
 JAM = Interruption(after_sheet=2, code="feeder_jam", at=MORNING)
@@ -266,19 +265,6 @@ def test_a_lock_is_free_after_its_holder(tmp_path: Path) -> None:
         with held(tmp_path / "lock"), pytest.raises(Held), held(tmp_path / "lock"):
             pass
     assert list(tmp_path.iterdir()) == []
-
-
-@contextlib.contextmanager
-def no_file_above(size: int) -> Iterator[None]:
-    """Let the operating system refuse to write beyond so many bytes of any file."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_a_full_disk_loses_no_page_that_counted(tmp_path: Path) -> None:

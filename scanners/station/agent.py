@@ -1,0 +1,142 @@
+"""What runs all day at a station: stacks are carried, profiles kept, buttons start scans."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+from itertools import groupby
+from typing import Final
+
+from scanners.device import ScanFault
+from scanners.sane import SaneDriver
+from scanners.stack import Acceptance, AcceptanceFault
+from scanners.stack.desk import Outcome
+from scanners.stack.journal import Journal, journals
+from scanners.stack.run import Order
+from scanners.stack.transmission import Transmission
+from scanners.station.buttons import ButtonWatch
+from scanners.station.connecting import profile_of, refresh_profiles
+from scanners.station.faults import StationFault
+from scanners.station.home import Home
+from scanners.station.picture import Picture
+from scanners.station.scanning import Workplace, device_of, report
+from scanners.station.settings import Button
+
+_LOG = logging.getLogger(__name__)
+_PROFILE_SECONDS: Final = 600.0
+
+
+class Agent:
+    """The station's service."""
+
+    def __init__(self, home: Home, house: Acceptance, picture: Picture) -> None:
+        """Work for `home`; what happens is shown on `picture`."""
+        self._home, self._house, self._picture = home, house, picture
+        carried = Workplace(home, house, picture).carried
+        self._transmission = Transmission(home.path, house, tell=carried)
+        #: By device; each is at work in the thread of its buttons.
+        self._at_work: dict[str, Workplace] = {}
+        self._ending = threading.Event()
+        self._broken: list[BaseException] = []
+        #: Stacks that a button began and a fault interrupted, by device.
+        self._interrupted: dict[str, str] = {}
+
+    def stop(self) -> None:
+        """Let `run` return after the page that is under way; a scan is interrupted."""
+        self._ending.set()
+        self._transmission.stop()
+        for workplace in list(self._at_work.values()):
+            workplace.cancel()
+
+    def run(self) -> None:
+        """Work until `stop`.
+
+        Raises:
+            Exception: A part broke; the others were stopped, and nothing is lost.
+        """
+        tasks: list[Callable[[], None]] = [self._transmission.run]
+        environment = {}
+        if self._home.settings.sane_config is not None:
+            environment["SANE_CONFIG_DIR"] = str(self._home.settings.sane_config)
+        by_device = sorted(self._home.settings.buttons, key=lambda button: button.device)
+        for _, buttons in groupby(by_device, key=lambda button: button.device):
+            driver = SaneDriver(environment=environment)
+            watch = ButtonWatch(self._home.path, driver, list(buttons), self.pressed)
+            tasks.append(partial(watch.run, self._ending))
+        threads = [threading.Thread(target=self._guarded, args=(task,)) for task in tasks]
+        for thread in threads:
+            thread.start()
+        while not self._ending.is_set():
+            with contextlib.suppress(AcceptanceFault):  # `status` shows it
+                refresh_profiles(self._home, self._house)
+            self._ending.wait(_PROFILE_SECONDS)
+        self.stop()
+        for thread in threads:
+            thread.join()
+        if self._broken:
+            raise self._broken[0]
+
+    def pressed(self, button: Button) -> None:
+        """Scan what a button stands for; after a fault the same button continues its stack."""
+        before = self._stacks(button.device)
+        self._picture.say(
+            f"Taste „{button.button}“: Profil {button.profile}",
+            message_type="button",
+            device=button.device,
+            button=button.button,
+            profile=button.profile,
+        )
+        try:
+            outcome = self._scanned(button)
+            self._interrupted.pop(button.device, None)
+            report(self._home, outcome, self._picture)
+        except (ScanFault, AcceptanceFault, StationFault) as error:
+            for key in self._stacks(button.device) - before:
+                self._interrupted[button.device] = key
+            self._picture.say(
+                error.operator_text,
+                message_type="fault",
+                device=button.device,
+                operator_text=error.operator_text,
+            )
+
+    def _scanned(self, button: Button) -> Outcome:
+        operator, device = self._home.operator, button.device
+        workplace = self._at_work[device] = Workplace(self._home, self._house, self._picture)
+        try:
+            interrupted = self._to_continue(button)
+            if interrupted is not None:
+                return workplace.go_on(interrupted, operator, device)
+            profile = profile_of(self._home, self._house, button.profile)
+            station = self._home.settings.code
+            return workplace.scan(
+                device, Order(profile=profile, operator=operator, station=station)
+            )
+        finally:
+            del self._at_work[device]
+
+    def _to_continue(self, button: Button) -> Journal | None:
+        key = self._interrupted.get(button.device)
+        if key is None:
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            journal = Journal.open(self._home.path, key)
+            if journal.closing is None and journal.opening.profile == button.profile:
+                return journal
+        return None
+
+    def _stacks(self, device: str) -> set[str]:
+        known = journals(self._home.path)
+        return {journal.key for journal in known if device_of(journal) == device}
+
+    def _guarded(self, task: Callable[[], None]) -> None:
+        try:
+            task()
+        except BaseException as error:  # noqa: BLE001 - raised again by `run`, in the main thread
+            _LOG.exception("a part of the station broke")
+            self._broken.append(error)
+        finally:
+            self._ending.set()

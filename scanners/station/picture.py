@@ -1,0 +1,115 @@
+"""What people or programs see while a stack is scanned and carried."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TextIO
+
+from scanners.stack.run import Event
+from scanners.stack.transmission import Carriage
+
+_MEGABYTE: Final = 1_000_000
+_LASTING: Final = frozenset({"interrupted", "surplus", "short", "lease_lost"})
+#: To the beginning of the line, and clear it.
+_AGAIN: Final = "\r\x1b[K"
+
+
+class Picture:
+    """Lines on standard output; safe for several threads.
+
+    A terminal gets one line that changes, and below it what lasts. With JSON each thing that
+    happens is one object a line and nothing else is written.
+    """
+
+    def __init__(self, *, as_json: bool, out: TextIO | None = None) -> None:
+        """Write to `out`, or else to standard output."""
+        self._out = out or sys.stdout
+        self._as_json = as_json
+        self._live = not as_json and self._out.isatty()
+        self._lock = threading.Lock()
+        self._pages = self._sheets = self._carried = 0
+        self._last = ""
+
+    def tell(self, event: Event) -> None:
+        """Show what the device did."""
+        said = dict(event.said)
+        if event.kind == "opened":
+            device = said.pop("device")
+            said["device"] = f"{device.vendor} {device.model}".strip()
+        with self._lock:
+            if event.kind not in {"progress", "opened", "lease_lost"}:
+                self._pages, self._sheets = event.pages, event.sheets
+            counted = {"pages": self._pages, "sheets": self._sheets}
+            text = _TEXTS[event.kind](said) if event.kind in _TEXTS else ""
+            self._show(event.kind, text, {**counted, **said})
+
+    def carried(self, carriage: Carriage) -> None:
+        """Show what the house took."""
+        with self._lock:
+            if carriage.kind == "page":
+                self._carried = carriage.taken
+            said = {"key": carriage.key, "carried": carriage.taken}
+            kind = f"house_{carriage.kind}"
+            self._show(kind, carriage.operator_text, {**said, "text": carriage.operator_text})
+
+    def say(self, text: str, **said: Any) -> None:
+        """Show a line that lasts, or with JSON the object."""
+        with self._lock:
+            if self._as_json:
+                self._write(json.dumps(said, ensure_ascii=False, default=str) + "\n")
+            else:
+                self._write((_AGAIN if self._live else "") + text + "\n")
+
+    def _show(self, kind: str, text: str, said: Mapping[str, Any]) -> None:
+        if self._as_json:
+            if kind != "progress":
+                record = {"message_type": "scan", "event": kind, **said}
+                self._write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
+            return
+        lasts = kind in _LASTING or (kind.startswith("house_") and bool(text))
+        if self._live:
+            if lasts:
+                self._write(f"{_AGAIN}{text}\n")
+            else:
+                self._last = text or self._last
+            self._write(
+                f"{_AGAIN}Blätter {self._sheets} · Seiten {self._pages}, davon beim Haus "
+                f"{self._carried} · {self._last}"
+            )
+        elif text and (lasts or kind == "page"):
+            self._write(text + "\n")
+
+    def _write(self, text: str) -> None:
+        self._out.write(text)
+        self._out.flush()
+
+
+def _page(said: Mapping[str, Any]) -> str:
+    side = "Vorderseite" if said["side"] == "front" else "Rückseite"
+    again = " (neu gescannt)" if said["attempt"] > 1 else ""
+    return f"Blatt {said['sheet']}, {side}{again}"
+
+
+def _short(said: Mapping[str, Any]) -> str:
+    sheets = ", ".join(map(str, said["sheets"]))
+    return f"Im Einzug fehlten Blätter; nicht neu gescannt: {sheets}."
+
+
+_TEXTS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
+    "opened": lambda said: (
+        str(said["device"])
+        if said["by_house"]
+        else f"{said['device']} (das Haus antwortet nicht; belegt nur auf diesem Rechner)"
+    ),
+    "page": _page,
+    "progress": lambda said: f"Seite {said['page']}: {said['bytes'] / _MEGABYTE:.1f} MB",
+    "interrupted": lambda said: (
+        f"Unterbrochen nach Blatt {said['after_sheet']}. {said['operator_text']}"
+    ),
+    "surplus": lambda _said: "Im Einzug lagen mehr Blätter, als zu ersetzen waren.",
+    "short": _short,
+    "lease_lost": lambda said: str(said["operator_text"]),
+}

@@ -1,0 +1,102 @@
+"""A station needs only what its extra installs, and nothing that Windows does not have."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scanners.stack.journal import journals
+from tests.plugins.escl_device import EsclDevice, serving
+from tests.plugins.station_desk import desk_at
+
+ROOT = Path(__file__).parent.parent.parent
+#: Refuses every package but those of the station, whoever asks, and gives `msvcrt` a lock.
+ALONE = """
+import ctypes, importlib.abc, sys, types
+
+OURS = {
+    "ingest": {"clock", "document", "errors", "sandbox"},
+    "scanners": {"station", "stack", "device", "drivers", "sane", "escl", "twain"},
+}
+INSTALLED = {"PIL", "defusedxml", "urllib3", "zeroconf", "ifaddr"}
+POSIX = {"fcntl", "pwd", "grp", "resource", "termios", "tty"}
+
+
+class Refusing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        top, _, rest = name.partition(".")
+        if top in POSIX or top not in sys.stdlib_module_names | INSTALLED | set(OURS):
+            raise ModuleNotFoundError(f"No module named {name!r} at a station", name=name)
+        if top in OURS and rest and rest.split(".")[0] not in OURS[top]:
+            raise ModuleNotFoundError(f"{name} is no part of a station", name=name)
+        return None
+
+
+def locking(descriptor, mode, size):
+    if ctypes.CDLL(None).flock(descriptor, 6):
+        raise PermissionError(13, "Permission denied")
+
+
+for name in POSIX:
+    sys.modules.pop(name, None)
+sys.meta_path.insert(0, Refusing())
+from scanners.station.commands import main
+import scanners.twain.child, scanners.sane.child
+
+# Not before: the standard library would take this for Windows.
+sys.modules["msvcrt"] = types.SimpleNamespace(locking=locking, LK_NBLCK=2)
+
+home = sys.argv[1]
+try:
+    main(["--help"])
+except SystemExit as ended:
+    assert ended.code == 0
+codes = [
+    main(["--home", home, "--json", *command])
+    for command in (["scan", "--device", "escl:mfp"], ["status"])
+]
+assert codes == [0, 0], codes
+"""
+
+
+def test_a_station_scans_with_nothing_but_its_extra_and_without_posix(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(EsclDevice()) as device:
+        desk = desk_at(tmp_path, device, capsys)
+        desk.paired()
+        desk.feed(1, 2)
+        done = subprocess.run(
+            [sys.executable, "-c", ALONE, str(desk.home)],
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "Der Scanplatz" in done.stdout
+    said = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [each["state"] for each in said if "state" in each] == ["waiting", "away", "waiting"]
+    [journal] = journals(desk.home)
+    assert list(journal.pages) == [1, 2]
+
+
+def test_the_refusal_refuses(tmp_path: Path) -> None:
+    """What is refused above would otherwise be found."""
+    before, _, _ = ALONE.partition("from scanners.station.commands")
+    names = ("sqlalchemy", "scanners.direct", "ingest.ledger", "fcntl", "pwd")
+    asked = "\n".join(
+        f"try:\n    import {name}\n    print({name!r})\nexcept ModuleNotFoundError: pass"
+        for name in names
+    )
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+        ).stdout.split()
+        for code in (asked, before + asked)
+    ]
+    assert found == [list(names), []]
