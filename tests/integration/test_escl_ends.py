@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,8 +32,10 @@ from scanners.device import (
     SpoolFull,
 )
 from scanners.escl import EsclDriver
+from scanners.escl.looking import Looking
 from scanners.escl.session import EsclSession
 from tests.plugins.escl_device import EsclDevice, serving
+from tests.plugins.escl_looking import Directly
 from tests.plugins.escl_pages import picture
 
 SETTINGS = ScanSettings(mode=Mode.GREY, dpi=100, timeout=1.0)
@@ -48,7 +53,7 @@ def device() -> Iterator[EsclDevice]:
 
 
 def opened(device: EsclDevice, folder: Path, settings: ScanSettings = SETTINGS) -> EsclSession:
-    return EsclDriver().open(device.url, settings, Spool(folder))
+    return EsclDriver(looking=Directly).open(device.url, settings, Spool(folder))
 
 
 def ended(
@@ -89,7 +94,7 @@ def test_a_full_disk_keeps_the_pages_so_far_and_ends_the_job(
                 raise SpoolFull("no room", pages_done=2)
             return super().keep(*given, **named)
 
-    with EsclDriver().open(device.url, SETTINGS, Full(tmp_path)) as session:
+    with EsclDriver(looking=Directly).open(device.url, SETTINGS, Full(tmp_path)) as session:
         pages = session.pages()
         kept = [next(pages), next(pages)]
         with pytest.raises(SpoolFull) as caught:
@@ -210,11 +215,15 @@ def test_other_forms_of_a_page_are_kept_as_they_are_and_their_ends_looked_for(
     assert [path.name for path in tmp_path.iterdir()] == [f"000001{ending}"]
 
 
-def test_a_pdf_of_a_cut_jpeg_and_one_of_two_pages_are_no_page(
+def test_a_pdf_of_a_cut_jpeg_of_two_pages_or_of_no_image_is_no_page(
     device: EsclDevice, tmp_path: Path
 ) -> None:
     device.media_type = "application/pdf"
-    for content, said in ((pdf(picture(1)[:-900]), "no end marker"), (pdf(b"", b""), "2 pages")):
+    for content, said in (
+        (pdf(picture(1)[:-900]), "no end marker"),
+        (pdf(picture(1), picture(2)), "2 pages"),
+        (pdf(b""), "no image"),
+    ):
         device.pages, device.feeder = [content], "ScannerAdfLoaded"
         error, pages = ended(device, tmp_path)
         assert (type(error), pages) == (PageTruncated, [])
@@ -233,9 +242,35 @@ def pdf(*jpegs: bytes) -> bytes:
                 for key, value in named.items()
             }
             image = pikepdf.Stream(document, jpeg, keys)
-            page.add_resource(image, pikepdf.Name.XObject)
+            name = page.add_resource(image, pikepdf.Name.XObject)
+            page.contents_add(f"q 595 0 0 842 0 0 cm {name} Do Q".encode())
     document.save(written)
     return written.getvalue()
+
+
+def test_a_page_that_brings_its_decoder_down_is_no_page_and_the_scan_lives_on(
+    device: EsclDevice, tmp_path: Path
+) -> None:
+    driver = EsclDriver()
+    with driver.open(device.url, SETTINGS, Spool(tmp_path)) as session:
+        pages = session.pages()
+        kept = [next(pages)]
+        looking = session._looking
+        assert isinstance(looking, Looking)
+        assert looking._child is not None
+        os.kill(looking._child.pid, signal.SIGSEGV)
+        with pytest.raises(PageTruncated) as caught:
+            next(pages)
+    assert "brought the decoder down" in str(caught.value)
+    assert caught.value.pages_done == len(kept) == 1
+    assert device.deleted == [device.jobs[0].path]
+    assert (kept[0].facts.width, kept[0].facts.height) == (827, 1169)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(picture(1)[:-900])
+    with contextlib.closing(Looking()) as looking:
+        with pytest.raises(ValueError, match="no end marker"):
+            looking.size_of(broken, "image/jpeg")
+        assert looking.size_of(kept[0].path, "image/jpeg") == (827, 1169), "it goes on"
 
 
 def test_what_is_no_image_is_no_page(device: EsclDevice, tmp_path: Path) -> None:

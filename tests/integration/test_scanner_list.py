@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import profiles
 from scanners.device import (
     AccessDenied,
     Device,
@@ -28,10 +30,12 @@ from scanners.escl.announcements import Announcements, announced
 from scanners.twain.dsm import load
 from tests.plugins.escl_certificates import self_made
 from tests.plugins.escl_device import EsclDevice, announcing, serving
+from tests.plugins.escl_looking import Directly
 from tests.plugins.escl_pages import picture
 
 SETTINGS = ScanSettings(mode=Mode.GREY, dpi=100, timeout=1.0)
 LOOPBACK = ("127.0.0.1",)
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +117,26 @@ def test_twain_that_is_not_installed_is_left_out_with_the_reason() -> None:
     assert "twain" not in installed(sane=False).listed(20.0).silent
 
 
+def test_the_scanner_of_the_demonstration_serves_the_pages_of_a_folder(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"{number}.jpg").write_bytes(picture(number))
+    told, stack = tmp_path / "address", tmp_path / "stack"
+    command = [sys.executable, "-m", "tests.plugins.escl_device", "--pages", str(tmp_path)]
+    with subprocess.Popen(
+        [*command, "--address-file", str(told)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as running:
+        try:
+            assert running.stdout is not None
+            url = running.stdout.readline().strip()
+            settings = ScanSettings.from_json(profiles.load("posteingang").profile.scanning())
+            driver = EsclDriver(looking=Directly)
+            with driver.open(url, settings, Spool(stack)) as session:
+                assert len(list(session.pages())) == 2
+        finally:
+            running.terminate()
+    assert told.read_text() == url
+
+
 def test_questions_are_asked_at_once_and_answered_in_their_order() -> None:
     both = threading.Barrier(2)
 
@@ -132,7 +156,9 @@ def test_the_pinned_certificate_opens_the_device_and_its_pages(
     secure: tuple[EsclDevice, str, Path], tmp_path: Path
 ) -> None:
     device, fingerprint, _ = secure
-    driver = EsclDriver(addresses=(device.url,), fingerprints={device.url: fingerprint})
+    driver = EsclDriver(
+        looking=Directly, addresses=(device.url,), fingerprints={device.url: fingerprint}
+    )
     assert [each.id for each in driver.devices(5.0)] == [device.url]
     with driver.open(device.url, SETTINGS, Spool(tmp_path)) as session:
         assert len(list(session.pages())) == 2
@@ -142,7 +168,7 @@ def test_another_certificate_than_the_pinned_one_is_refused(
     secure: tuple[EsclDevice, str, Path], tmp_path: Path
 ) -> None:
     device, fingerprint, _ = secure
-    driver = EsclDriver(fingerprints={device.url: "0" * 64})
+    driver = EsclDriver(looking=Directly, fingerprints={device.url: "0" * 64})
     with pytest.raises(AccessDenied) as caught:
         driver.open(device.url, SETTINGS, Spool(tmp_path))
     assert "anderes Zertifikat" in caught.value.operator_text
@@ -155,7 +181,7 @@ def test_a_certificate_nobody_vouches_for_is_refused_with_its_fingerprint(
 ) -> None:
     device, fingerprint, _ = secure
     with pytest.raises(AccessDenied) as caught:
-        EsclDriver().open(device.url, SETTINGS, Spool(tmp_path))
+        EsclDriver(looking=Directly).open(device.url, SETTINGS, Spool(tmp_path))
     assert "keiner bekannten Stelle" in caught.value.operator_text
     assert fingerprint in caught.value.operator_text
 
@@ -165,7 +191,7 @@ def test_a_certificate_of_the_systems_authorities_needs_no_pin(
 ) -> None:
     device, _, chain = secure
     monkeypatch.setenv("SSL_CERT_FILE", str(chain))
-    with EsclDriver().open(device.url, SETTINGS, Spool(tmp_path)) as session:
+    with EsclDriver(looking=Directly).open(device.url, SETTINGS, Spool(tmp_path)) as session:
         assert session.device.serial == "WB-0001"
 
 
