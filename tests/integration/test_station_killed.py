@@ -21,7 +21,7 @@ KILLED = """
 import os, signal, sys
 from scanners.device import Spool, durable, spool
 from scanners.stack import journal, lines
-from scanners.station.commands import main
+from scanners.station.command import main
 
 what, number, moment, *arguments = sys.argv[1:]
 left = int(number)

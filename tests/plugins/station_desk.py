@@ -13,7 +13,7 @@ import pytest
 
 from ingest.upload_settings import UploadSettings
 from scanners.stack.journal import Journal, journals
-from scanners.station.commands import main
+from scanners.station.command import main
 from scanners.station.home import Home
 from scanners.station.settings import HouseAddress
 from scanners.upload import Landing, Station, UploadServer, application
