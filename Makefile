@@ -19,7 +19,7 @@ setup: ## Debian packages, .venv, locked dependencies; quick when nothing change
 	@.ci/setup
 
 run: setup ## sample letters through the whole system, then serve until Ctrl-C
-	@$(BIN)/scanstrasse --data "$(DATA)" run --samples || [ $$? -eq 130 ]
+	@.ci/demonstration "$(DATA)"
 
 lint: setup ## style, types and the direction of imports
 	$(BIN)/ruff check .
@@ -31,7 +31,7 @@ test: setup ## lint and, beside it, all tests but the long ones
 	@$(MAKE) --no-print-directory -j 2 lint tests
 
 tests: setup
-	$(PYTEST) -n $(WORKERS) --dist loadscope
+	$(PYTEST) -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 corpus: setup ## every real file of the corpus folder (SCANSTRASSE_CORPUS); SCANSTRASSE_TABLE=file writes what became of each
 	$(PYTEST) -m corpus

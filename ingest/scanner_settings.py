@@ -58,6 +58,9 @@ class SaneSettings(_Section):
 
     enabled: bool = True
     config_dir: Path | None = None  #: in place of /etc/sane.d (`SANE_CONFIG_DIR`)
+    program: bool = False  #: `scanimage` scans although the library can be loaded
+    #: By device, options that only its backend has; set before each scan.
+    options: dict[str, dict[str, bool | int | float | str]] = Field(default_factory=dict)
 
     @field_validator("config_dir")
     @classmethod

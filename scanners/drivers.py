@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from scanners.device import Device, DeviceGone, Driver, ScanFault, ScanSettings, Session, Spool
 from scanners.device.asking import answers
 from scanners.escl import EsclDriver
-from scanners.sane import SaneDriver
+from scanners.sane import sane_driver
 from scanners.twain import TwainDriver
 
 #: So much longer than its devices may take, a driver has until it is passed over.
@@ -37,6 +37,19 @@ class NetworkScanner:
 
     url: str
     fingerprint: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaneUse:
+    """How SANE is used.
+
+    Attributes:
+        program: `scanimage` scans although the library of SANE can be loaded.
+        options: By device of SANE, options that only its backend has; see `SaneDriver`.
+    """
+
+    program: bool = False
+    options: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +147,7 @@ def installed(
     discovery: bool = False,
     sane: bool = True,
     sane_config: Path | None = None,
+    sane_use: SaneUse = SaneUse(),
     twain: bool = True,
 ) -> Drivers:
     """Return the drivers that this computer shall use.
@@ -145,6 +159,7 @@ def installed(
         discovery: Whether those that announce themselves are listed too.
         sane: Whether SANE is used.
         sane_config: In place of `/etc/sane.d`.
+        sane_use: How.
         twain: Whether TWAIN is used.
     """
     network = EsclDriver(
@@ -154,7 +169,9 @@ def installed(
     drivers: list[Driver] = [network]
     if sane:
         found = {} if sane_config is None else {"SANE_CONFIG_DIR": str(sane_config)}
-        drivers.append(SaneDriver(environment=found))
+        drivers.append(
+            sane_driver(environment=found, options=sane_use.options, by_program=sane_use.program)
+        )
     if twain:
         drivers.append(TwainDriver())
     names = {name: each.url for name, each in escl.items()}

@@ -174,6 +174,6 @@ def list_stations(app: App, tenant: str | None, *, as_json: bool) -> int:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run(arguments: tuple[str, ...]) -> int:
     """Ist selbst Scanarbeitsplatz, wie »python -m scanners.station« (dort --help)."""
-    from scanners.station.command import main
+    from scanners.station.commands import main
 
     return main(list(arguments))

@@ -210,7 +210,7 @@ def _sheets(text: str) -> list[int]:
 
 
 def _drivers(app: App) -> Drivers:
-    from scanners.drivers import NetworkScanner, installed
+    from scanners.drivers import NetworkScanner, SaneUse, installed
 
     wanted = app.settings.scanners
     return installed(
@@ -221,6 +221,7 @@ def _drivers(app: App) -> Drivers:
         discovery=wanted.discovery,
         sane=wanted.sane.enabled,
         sane_config=wanted.sane.config_dir,
+        sane_use=SaneUse(program=wanted.sane.program, options=wanted.sane.options),
         twain=wanted.twain.enabled,
     )
 

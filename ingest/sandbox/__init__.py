@@ -9,7 +9,18 @@ of one unit: the child is killed with everything it started, and the next call g
 from __future__ import annotations
 
 from ingest.sandbox.child import Child, Limits
-from ingest.sandbox.stream import Ended, Stalled, Stream
+from ingest.sandbox.lines import Ended, Silent
+from ingest.sandbox.program import Program
+from ingest.sandbox.stream import Stalled, Stream
 from ingest.sandbox.tools import tool_version
 
-__all__ = ["Child", "Ended", "Limits", "Stalled", "Stream", "tool_version"]
+__all__ = [
+    "Child",
+    "Ended",
+    "Limits",
+    "Program",
+    "Silent",
+    "Stalled",
+    "Stream",
+    "tool_version",
+]

@@ -70,6 +70,11 @@ class RemoteSession:
         self._effective = {name: Effective(**made) for name, made in opened["effective"].items()}
 
     @property
+    def pid(self) -> int:
+        """Of the child."""
+        return self._stream.pid
+
+    @property
     def device(self) -> Device:
         """The device, with all it told after opening."""
         return self._device

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 import sys
-from typing import Final
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
 
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
 _HEADER: Final = 8
@@ -65,3 +66,71 @@ def header(
     written += struct.pack(f"{order}4H", *(depth,) * 3, 0)
     written += struct.pack(f"{order}II", dpi, 1)
     return written
+
+
+class Shape(NamedTuple):
+    """What a TIFF of one uncompressed strip says of itself, and how much of it there is.
+
+    Attributes:
+        samples: bytes that size and depth need.
+        there: bytes from the strip's begin to the end of the file.
+    """
+
+    width: int
+    height: int
+    depth: int
+    channels: int
+    samples: int
+    there: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has samples, and all of them."""
+        return 0 < self.samples <= self.there
+
+
+def shape_of(path: Path) -> Shape:
+    """Read the directory of a TIFF of one uncompressed strip.
+
+    Raises:
+        ValueError: It is none, or cut off within the directory.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(_HEADER)
+        order = {b"II": "<", b"MM": ">"}.get(start[:2])
+        if order is None or len(start) < _HEADER:
+            message = "no TIFF"
+            raise ValueError(message)
+        try:
+            values = _directory(file, order, *struct.unpack(f"{order}I", start[4:]))
+            if values[259] != 1:
+                message = "compressed"
+                raise ValueError(message)
+            depth, channels = values[258], values.get(277, 1)
+            row = (values[256] * depth * channels + 7) // 8
+            width, height, begin = values[256], values[257], values[273]
+        except (KeyError, struct.error) as error:
+            message = f"directory cut off: {error}"
+            raise ValueError(message) from error
+        there = file.seek(0, 2) - begin
+    return Shape(width, height, depth, channels, row * height, there)
+
+
+def _directory(file: BinaryIO, order: str, begin: int) -> dict[int, int]:
+    """Return the first value of each tag that is a whole number."""
+    file.seek(begin)
+    (count,) = struct.unpack(f"{order}H", file.read(2))
+    entries = [struct.unpack(f"{order}HHI4s", file.read(_ENTRY)) for _ in range(count)]
+    values = {}
+    for tag, kind, many, raw in entries:
+        form = {_SHORT: "H", _LONG: "I"}.get(kind)
+        if form is None:
+            continue
+        size = struct.calcsize(form)
+        value = raw[:size]
+        if size * many > len(raw):
+            file.seek(struct.unpack(f"{order}I", raw)[0])
+            value = file.read(size)
+        values[tag] = struct.unpack(f"{order}{form}", value)[0]
+    return values

@@ -16,7 +16,7 @@ from scanners.device import DeviceGone, Feed
 
 _LONGEST_TEXT: Final = 300
 _DIGITS: Final = 9
-_MOST: Final = 200  #: of anything a device lists
+_MOST: Final = 50  #: of anything a device lists
 _UNIT: Final = 300  #: escl:ThreeHundredthsOfInches
 _MM: Final = 25.4
 #: Where each way of feeding is described.

@@ -57,6 +57,9 @@ class Connection:
             raise DeviceGone(message, operator_text=text)
         self._secure = parts.scheme == "https"
         self._seconds, self._fingerprint = seconds, fingerprint
+        self._context: ssl.SSLContext | None = None
+        if self._secure:  # the pinned digest takes the place of the authorities, see below
+            self._context = _trusting() if fingerprint else ssl.create_default_context()
         self._base = parts.path.rstrip("/") or "/eSCL"
         self._page: http.client.HTTPConnection | None = None
 
@@ -83,8 +86,8 @@ class Connection:
         limit = self._seconds if seconds is None else seconds
         with self._link(limit) as link, _ending(link, limit) as is_late:
             try:
-                response = _sent(link, method, path, body)
-                read = response.read(_LARGEST_STATE)
+                with _sent(link, method, path, body) as response:
+                    read = response.read(_LARGEST_STATE)
             except (OSError, http.client.HTTPException, ValueError) as error:
                 raise _failed(error, late=is_late.is_set()) from error
             if is_late.is_set():  # what was cut off looks like an end
@@ -113,8 +116,9 @@ class Connection:
                         response = _sent(link, "GET", path, None)
                     except (OSError, http.client.HTTPException, ValueError) as error:
                         raise _failed(error, late=is_late.is_set()) from error
-                answer = Answer(status=response.status, headers=_headers(response), body=b"")
-                yield answer, _pieces(response) if response.status == _OK else iter(())
+                with response:
+                    answer = Answer(status=response.status, headers=_headers(response), body=b"")
+                    yield answer, _pieces(response) if response.status == _OK else iter(())
             finally:
                 self._page = None
 
@@ -129,12 +133,8 @@ class Connection:
         """Lend a connection that stands, to a device that is who it shall be."""
         link: http.client.HTTPConnection
         if self._secure:
-            context = ssl.create_default_context()
-            if self._fingerprint is not None:
-                context.check_hostname = False
-                context.verify_mode = ssl.CERT_NONE  # the pinned digest takes its place, see below
             link = http.client.HTTPSConnection(
-                self._host, self._port, timeout=seconds, context=context
+                self._host, self._port, timeout=seconds, context=self._context
             )
         else:
             link = http.client.HTTPConnection(self._host, self._port, timeout=seconds)
@@ -170,14 +170,19 @@ class Connection:
             "Das Zertifikat des Geräts ist von keiner bekannten Stelle. Bitte am Gerät nachsehen "
             "und als fingerprint in die Liste der Geräte eintragen"
         )
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # nothing is sent; the certificate is only looked at
+        context = _trusting()  # nothing is sent; the certificate is only looked at
         with contextlib.suppress(OSError):
             plain = socket.create_connection((self._host, self._port or 443), seconds)
             with plain, context.wrap_socket(plain, server_hostname=self._host) as secure:
                 text += f"; gezeigt wird {_shown(secure)}"
         return AccessDenied(str(error), operator_text=f"{text}.")
+
+
+def _trusting() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _sent(
@@ -187,6 +192,7 @@ def _sent(
     link.request(method, path, body=body, headers=headers)
     response = link.getresponse()
     if response.status in _DENIED:
+        response.close()
         message = f"{method} {path}: {response.status}"
         raise AccessDenied(message)
     return response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -12,7 +12,8 @@ from scanners.escl.announcements import announced
 from scanners.escl.capabilities import Capabilities, capabilities
 from scanners.escl.connection import Connection
 from scanners.escl.job import request
-from scanners.escl.session import EsclSession
+from scanners.escl.looking import Looking
+from scanners.escl.session import EsclSession, Look, Prepared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,26 +25,32 @@ class EsclDriver:
     Attributes:
         addresses: Base URLs, such as `http://192.0.2.7/eSCL`.
         fingerprints: SHA-256 of a device's certificate by address, for HTTPS.
+        looking: Makes who looks at the pages of one session; by itself in a child process.
     """
 
     name: ClassVar[str] = "escl"
     addresses: tuple[str, ...] = ()
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    looking: Callable[[], Look] = Looking
 
     def devices(self, seconds: float) -> list[Device]:
         """Return the devices of the list that answer within so many seconds."""
         return self._answering(self.addresses, seconds)
 
-    def discovered(self, seconds: float) -> list[Device]:
+    def discovered(self, seconds: float, interfaces: Iterable[str] | None = None) -> list[Device]:
         """Return the devices that announce themselves and answer within so many seconds.
 
         Anybody in the network may announce one, and what is not in this network segment is not
         heard.
 
+        Args:
+            seconds: Half of them to hear, half to ask.
+            interfaces: Addresses of this computer to listen on; None: on all.
+
         Raises:
             ScanFault: Nobody can listen here; the text says why.
         """
-        return self._answering(tuple(announced(seconds / 2)), seconds / 2)
+        return self._answering(tuple(announced(seconds / 2, interfaces)), seconds / 2)
 
     def open(
         self, device_id: str, settings: ScanSettings, spool: Spool, *, first: int = 1
@@ -56,9 +63,15 @@ class EsclDriver:
         """
         connection = self._connection(device_id, settings.timeout)
         able = _able(connection)
-        asked = request(able, settings)
-        device = _device(device_id, able)
-        return EsclSession(connection, device, settings, spool, asked, first=first)
+        body, effective, media_type = request(able, settings)
+        prepared = Prepared(
+            device=_device(device_id, able),
+            settings=settings,
+            request=body,
+            effective=effective,
+            media_type=media_type,
+        )
+        return EsclSession(connection, prepared, spool, self.looking(), first=first)
 
     def _answering(self, addresses: tuple[str, ...], seconds: float) -> list[Device]:
         questions = {

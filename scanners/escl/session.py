@@ -11,10 +11,10 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from ingest import clock
 from scanners.device import (
@@ -42,7 +42,7 @@ from scanners.device import (
 from scanners.device.port import Progress
 from scanners.escl.capabilities import State, path_of, state
 from scanners.escl.connection import Answer, Connection
-from scanners.escl.wholeness import MEDIA_TYPES, size_of
+from scanners.escl.wholeness import MEDIA_TYPES
 
 #: An empty feeder is none: it is empty while the last sheet is still on its way.
 _FEEDER_FAULTS: Final[Mapping[str, type[ScanFault]]] = {
@@ -72,23 +72,58 @@ _CREATED, _OK, _GONE, _MISSING, _CONFLICT, _BUSY = 201, 200, 410, 404, 409, 503
 _NOT_SO: Final = frozenset({400, 409})
 
 
+class Look(Protocol):
+    """Looks whether a page is whole."""
+
+    def size_of(self, path: Path, media_type: str) -> tuple[int, int]:
+        """Return width and height.
+
+        Raises:
+            ValueError: The page is not whole.
+        """
+        ...
+
+    def close(self) -> None:
+        """End what was begun for it."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What is asked of a device.
+
+    Attributes:
+        request: The document that begins the job.
+        effective: The same by our names.
+        media_type: Of the pages, where the device does not say it.
+    """
+
+    device: Device
+    settings: ScanSettings
+    request: bytes
+    effective: Mapping[str, Effective]
+    media_type: str
+
+
 class EsclSession:
     """A device with a request that it will accept; no sheet has moved yet."""
 
     def __init__(
         self,
         connection: Connection,
-        device: Device,
-        settings: ScanSettings,
+        prepared: Prepared,
         spool: Spool,
-        asked: tuple[bytes, Mapping[str, Effective], str],
+        looking: Look,
         *,
         first: int = 1,
     ) -> None:
-        """Take what `EsclDriver.open` has found out."""
-        self._connection, self._device, self._settings = connection, device, settings
+        """Take what `EsclDriver.open` has found out, and who looks whether pages are whole."""
+        self._connection = connection
+        self._device, self._settings = prepared.device, prepared.settings
         self._spool, self._first, self._done = spool, first, first - 1
-        self._request, self._effective, self._media_type = asked
+        self._request, self._effective = prepared.request, prepared.effective
+        self._media_type = prepared.media_type
+        self._looking = looking
         self._job: str | None = None
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
@@ -134,6 +169,7 @@ class EsclSession:
     def close(self) -> None:
         """Give the device back."""
         self._end()
+        self._looking.close()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -220,7 +256,7 @@ class EsclSession:
             if announced is not None and announced != str(got):
                 message = f"{got} of {announced} bytes"
                 raise ValueError(message)
-            return size_of(path, media_type)
+            return self._looking.size_of(path, media_type)
 
         try:
             page = self._spool.keep(self._counted(number, chunks), media_type, facts, whole)

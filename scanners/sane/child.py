@@ -23,7 +23,7 @@ from scanners.sane.abi import SaneFault, Status
 from scanners.sane.buttons import Keys
 from scanners.sane.library import Handle, Library
 from scanners.sane.options import Chosen
-from scanners.sane.reading import Stack, fault_of
+from scanners.sane.reading import Stack, fault_of, not_there
 
 _SERIALS: Final = ("serial-number", "serial", "machine-serial-number")
 _FIRMWARES: Final = ("firmware-version", "firmware", "version")
@@ -136,8 +136,7 @@ def _open(library: Library, name: str) -> Handle:
     except SaneFault as error:
         if error.status is not Status.INVALID:
             raise
-        text = f"Das Gerät „{name}“ ist nicht angeschlossen oder hier nicht bekannt."
-        raise DeviceGone(str(error), operator_text=text) from error
+        raise not_there(error, name) from error
 
 
 def _told(handle: Handle, name: str, version: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """libsane, the C library of SANE 1.0, by ctypes.
 
 Only what a scan needs, with strict types, integer statuses and no text comparisons. It runs in a
-child process of its own: some backends end the process they are in (docs/decisions).
+child process of its own: some backends end the process they are in
+(docs/decisions/0017-scanners-live-in-child-processes.md).
 """
 
 from __future__ import annotations

@@ -15,83 +15,14 @@ from typing import Any, Final, Protocol
 from scanners.device import Effective, Feed, Mode, ScanSettings, SettingRefused
 from scanners.sane.abi import GREY, RGB, Frame, Kind, Option, SaneFault, Unit
 from scanners.sane.library import Made
+from scanners.sane.names import DOUBLE_FEED, DUPLEX_SWITCHES, MODES, SOURCES, UNTOUCHED
 
-#: In order of preference; compared without case.
-_SOURCES: Final = MappingProxyType(
-    {
-        Feed.FLATBED: ("Flatbed", "FB", "Platen", "Document Table", "Normal"),
-        Feed.FEEDER: (
-            "ADF",
-            "ADF Front",
-            "Automatic Document Feeder",
-            "ADF Simplex",
-            "ADF-simplex",
-            "Feeder",
-            "Automatic Document Feeder(left aligned)",
-            "Automatic Document Feeder(centrally aligned)",
-        ),
-        Feed.DUPLEX: (
-            "ADF Duplex",
-            "Duplex",
-            "ADF-duplex",
-            "Automatic Document Feeder(left aligned,Duplex)",
-            "Automatic Document Feeder(centrally aligned,Duplex)",
-        ),
-    }
-)
-#: Mode of the backend and the depth to go with it, None to leave the depth alone.
-_MODES: Final = MappingProxyType(
-    {
-        Mode.BITONAL: (
-            ("Lineart", None),
-            ("Black & White", None),
-            ("Binary", None),
-            ("Monochrome", None),
-            ("Gray", 1),
-        ),
-        Mode.GREY: (("Gray", 8), ("Grayscale", 8), ("True Gray", 8), ("8 bit Gray", 8)),
-        Mode.COLOUR: (("Color", 8), ("24bit Color", 8), ("24 bit Color", 8), ("Full Color", 8)),
-    }
-)
-#: What would change, drop or cut images, and the value with which it does nothing.
-_UNTOUCHED: Final = MappingProxyType(
-    {
-        "swskip": 0,
-        "swdeskew": False,
-        "swcrop": False,
-        "swdespeck": 0,
-        "swderotate": False,
-        "hwdeskewcrop": False,
-        "hwcrop": False,
-        "deskew": False,
-        "crop": False,
-        "adf-skew": False,
-        "adf-crp": False,
-        "ald": False,
-        "blank-skip": False,
-        "autocrop": False,
-        "autodeskew": False,
-        "three-pass": False,
-        "compression": "None",
-    }
-)
-#: What lets the device notice two sheets at once, in this order: the first wakes the others.
-_DOUBLE_FEED: Final = MappingProxyType(
-    {
-        "df-action": "Stop",
-        "df-thickness": True,
-        "df-length": True,
-        "dfeed": True,
-        "dfstop": True,
-    }
-)
 _EDGES: Final = (("tl-x", 0), ("tl-y", 0), ("br-x", 1), ("br-y", 2))
 _MM: Final = 25.4
 #: A device may lack so much of a paper size, which is less than any margin.
 _TOLERANCE_MM: Final = 1.0
 #: Where a device has no say in the area, its page may differ so much from the paper demanded.
 _PAPER_MM: Final = 5.0
-_DUPLEX_SWITCHES: Final = ("duplex", "adf-mode")
 _DEPTHS: Final = MappingProxyType({Mode.BITONAL: (1,), Mode.GREY: (8, 16), Mode.COLOUR: (8, 16)})
 
 
@@ -150,10 +81,9 @@ class Chosen:
         self._mode()
         self._resolution()
         self._area()
-        if self._settings.threshold is not None and self._settings.mode is Mode.BITONAL:
-            self._require("threshold", ("threshold",), self._settings.threshold)
-        self._wishes(_UNTOUCHED)
-        self._wishes(_DOUBLE_FEED)
+        self._threshold()
+        self._wishes(UNTOUCHED)
+        self._wishes(DOUBLE_FEED)
         self._announced()
         return self.effective
 
@@ -164,9 +94,9 @@ class Chosen:
             if feed is not Feed.FLATBED and not self._switch_duplex():
                 raise self._refused("source", feed, None)
             return
-        named = _same(option.choices, _SOURCES[feed])
+        named = _same(option.choices, SOURCES[feed])
         if named is None and feed is Feed.DUPLEX:
-            named = _same(option.choices, _SOURCES[Feed.FEEDER])
+            named = _same(option.choices, SOURCES[Feed.FEEDER])
             if named is None or not self._switch_duplex():
                 raise self._refused("source", feed, option.choices)
         if named is None:
@@ -174,7 +104,7 @@ class Chosen:
         self._put("source", option.name, named, asked=str(feed))
 
     def _switch_duplex(self) -> bool:
-        for name in _DUPLEX_SWITCHES:
+        for name in DUPLEX_SWITCHES:
             option = self._option((name,))
             if option is not None:
                 wanted: Any = (
@@ -190,7 +120,7 @@ class Chosen:
         if option is None:  # a device with one mode only: `_announced` looks whether it is ours
             self._depth(self._settings.depth if self._settings.mode is not Mode.BITONAL else None)
             return
-        for named, depth in _MODES[self._settings.mode]:
+        for named, depth in MODES[self._settings.mode]:
             found = _same(option.choices, (named,))
             if found is not None and self._has_depth(depth):
                 self._put("mode", option.name, found, asked=str(self._settings.mode))
@@ -227,17 +157,32 @@ class Chosen:
             if option is not None:
                 self._edge(option, (0.0, width, height)[which])
 
+    def _threshold(self) -> None:
+        wanted = self._settings.threshold
+        if wanted is None or self._settings.mode is not Mode.BITONAL:
+            return
+        try:
+            self._require("threshold", ("threshold",), wanted)
+        except SettingRefused:
+            if "threshold" not in self._settings.wished:
+                raise
+            option = self._handle.options().get("threshold")
+            stays = None if option is None else self._now(option)
+            self.effective["threshold"] = Effective(
+                option="threshold", requested=wanted, effective=stays
+            )
+
     def _edge(self, option: Option, millimetres: float) -> None:
         scale = self._settings.dpi / _MM if option.unit is Unit.PIXEL else 1.0
         wanted = millimetres * scale
         if option.limits is not None:
             low, high, _ = option.limits
-            if wanted > high + _TOLERANCE_MM * scale:
+            if wanted > high + _TOLERANCE_MM * scale and self._wants_paper:
                 offered = f"höchstens {high / scale:.0f} mm"
                 raise self._refused(f"paper ({option.name})", f"{millimetres:g} mm", offered)
             wanted = min(max(wanted, low), high)
         made = self._put(option.name, option.name, wanted, asked=round(millimetres, 2))
-        if abs(made - wanted) > _TOLERANCE_MM * scale:
+        if abs(made - wanted) > _TOLERANCE_MM * scale and self._wants_paper:
             offered = f"{made / scale:.0f} mm"
             raise self._refused(f"paper ({option.name})", f"{millimetres:g} mm", offered)
 
@@ -265,21 +210,25 @@ class Chosen:
         ):
             millimetres = found * _MM / self._settings.dpi
             endless = found < 0
-            fits = endless or abs(millimetres - wanted) <= _PAPER_MM
+            fits = endless or abs(millimetres - wanted) <= _PAPER_MM or not self._wants_paper
             if self._option((name,)) is None and not fits:
                 raise self._refused(f"paper ({name})", f"{wanted:g} mm", f"{millimetres:.0f} mm")
 
     def _settable(self) -> None:
-        for name in ("mode", "br-x", "br-y"):
+        for name in ("mode", "br-x", "br-y") if self._wants_paper else ("mode",):
             if self._option((name,)) is None:
                 raise self._refused(name, "", None)
+
+    @property
+    def _wants_paper(self) -> bool:
+        return "paper" not in self._settings.wished
 
     def _require(self, ours: str, candidates: Iterable[str], wanted: Any) -> None:
         option = self._option(candidates)
         if option is None:
             raise self._refused(ours, wanted, None)
         if not _allowed(option, wanted):
-            raise self._refused(ours, wanted, option.choices or option.limits)
+            raise self._refused(ours, wanted, option.choices or _span(option))
         made = self._put(ours, option.name, wanted, asked=wanted)
         if made != wanted:
             raise self._refused(ours, wanted, (made,))
@@ -365,6 +314,13 @@ def unlike(frame: Frame, settings: ScanSettings) -> str | None:
     if frame.depth not in _DEPTHS[settings.mode]:
         return f"{frame.depth} Bit je Farbwert"
     return None
+
+
+def _span(option: Option) -> str | None:
+    if option.limits is None:
+        return None
+    low, high, step = option.limits
+    return f"{low:g} bis {high:g}" + (f" in Schritten von {step:g}" if step else "")
 
 
 def _shown(value: object) -> str:

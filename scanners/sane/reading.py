@@ -6,7 +6,6 @@ SANE calls a page that broke off a good one if the backend says so: the count of
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -62,6 +61,12 @@ def fault_of(error: SaneFault, pages_done: int) -> ScanFault:
         text = "Das Gerät meldet einen Fehler. Bitte aus- und einschalten und fortsetzen."
         return DeviceGone(str(error), pages_done=pages_done, operator_text=text)
     return kind(str(error), pages_done=pages_done)
+
+
+def not_there(error: SaneFault, device: str) -> DeviceGone:
+    """Return that nobody here knows such a device."""
+    text = f"Das Gerät „{device}“ ist nicht angeschlossen oder hier nicht bekannt."
+    return DeviceGone(str(error), operator_text=text)
 
 
 @dataclass
@@ -132,10 +137,7 @@ class Stack:
         whole = frame.lines * frame.bytes_per_line if frame.lines >= 0 else None
         file = arriving.file(self._counted(number, whole), self.spool)
         kept = self.spool.keep(file, "image/tiff", facts)
-        hints = {
-            "samples_sha256": arriving.samples.hexdigest(),
-            **dict(sensed(self.handle, _SENSORS)),
-        }
+        hints = dict(sensed(self.handle, _SENSORS))
         if hints.get("double-feed") is True:
             kept.path.unlink(missing_ok=True)
             message = f"double feed at page {number}"
@@ -181,14 +183,15 @@ class Stack:
 class _Arriving:
     """A page between the device and the spool.
 
+    The samples are not digested by themselves: they are the end of the file, whose digest is
+    kept, and a second digest would cost as much as all else together.
+
     Attributes:
-        samples: Digest of what the device gave, without what it pads rows with.
         height: pixels; known at the end at the latest.
     """
 
     def __init__(self, frame: Frame, dpi: int) -> None:
         """Take what the device announced."""
-        self.samples = hashlib.sha256()
         self.height = frame.lines
         self._frame = frame
         self._dpi = dpi
@@ -200,7 +203,7 @@ class _Arriving:
         rows = _rows(chunks, self._frame.bytes_per_line, self._row)
         if self.height >= 0:
             yield self._header()
-            yield from self._digested(rows)
+            yield from rows
             return
         # how high it is stands in front, and a hand scanner knows it last
         with tempfile.TemporaryFile(dir=spool.folder) as waiting:
@@ -210,7 +213,7 @@ class _Arriving:
             waiting.truncate(self.height * self._row)
             waiting.seek(0)
             yield self._header()
-            yield from self._digested(iter(lambda: waiting.read(_PIECE), b""))
+            yield from iter(lambda: waiting.read(_PIECE), b"")
 
     def _header(self) -> bytes:
         return header(
@@ -220,11 +223,6 @@ class _Arriving:
             channels=self._channels,
             dpi=self._dpi,
         )
-
-    def _digested(self, samples: Iterator[bytes]) -> Iterator[bytes]:
-        for chunk in samples:
-            self.samples.update(chunk)
-            yield chunk
 
 
 def _rows(chunks: Iterator[bytes], stride: int, row: int) -> Iterator[bytes]:

@@ -18,6 +18,7 @@ from scanners.twain import abi
 from scanners.twain.dsm import Manager, TwainFault, load
 from scanners.twain.reading import Stack, fault_of
 from scanners.twain.source import Source
+from scanners.twain.windows import window
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def opening(request: dict[str, Any], telling: Telling, entry: Any) -> Iterator[_
     manager: Manager | None = None
     source: Source | None = None
     try:
-        manager = Manager(entry)
+        manager = Manager(entry, window())
         identity = _named(manager, request["device"])
         source = Source(manager, identity)
         settings = ScanSettings.from_json(request["settings"])
@@ -91,7 +92,7 @@ def device(identity: abi.Identity) -> Device:
 
 
 def _sources(entry: Any) -> list[abi.Identity]:
-    manager = Manager(entry)
+    manager = Manager(entry, window())
     try:
         return list(manager.sources())
     finally:

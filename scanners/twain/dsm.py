@@ -10,7 +10,7 @@ import contextlib
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ctypes import POINTER, byref, c_void_p, cast, sizeof
 from pathlib import Path
 from typing import Any, Final
@@ -28,12 +28,13 @@ class TwainFault(Exception):
     """A triplet failed.
 
     Attributes:
+        code: The return code.
         condition: The condition code that the manager or source gave.
     """
 
     def __init__(self, what: str, code: int, condition: int) -> None:
         """Take the triplet's name, its return code and the condition."""
-        self.condition = condition
+        self.code, self.condition = code, condition
         super().__init__(f"{what}: return code {code}, condition {condition}")
 
 
@@ -56,13 +57,8 @@ def load(path: Path | None = None) -> Any:
             continue
         entry = library.DSM_Entry
         entry.restype = ctypes.c_uint16
-        entry.argtypes = (
-            c_void_p,
-            c_void_p,
-            *(ctypes.c_uint32,),
-            *(ctypes.c_uint16,) * 2,
-            c_void_p,
-        )
+        group, what = ctypes.c_uint32, ctypes.c_uint16
+        entry.argtypes = (c_void_p, c_void_p, group, what, what, c_void_p)
         return entry
     message = f"no TWAIN data source manager: {error}"
     raise OSError(message)
@@ -71,22 +67,27 @@ def load(path: Path | None = None) -> Any:
 class Manager:
     """The opened manager (state 3)."""
 
-    def __init__(self, entry: Any) -> None:
-        """Open it.
+    def __init__(self, entry: Any, window: int | None = None) -> None:
+        """Open it, on Windows for a window that takes its messages.
 
         Raises:
             TwainFault: It does not open, or is older than 2.0.
         """
         self._entry = entry
         self._identity = _application()
-        self.call(abi.DG_CONTROL, abi.DAT_PARENT, abi.MSG_OPENDSM, byref(c_void_p(None)))
+        self.window = c_void_p(window)
+        self.call(abi.DG_CONTROL, abi.DAT_PARENT, abi.MSG_OPENDSM, byref(self.window))
         if not self._identity.supported_groups & abi.DF_DSM2:
             self.close()
             what = "manager is older than TWAIN 2.0"
             raise TwainFault(what, abi.RC_FAILURE, abi.CC_OPERATIONERROR)
         self._point = abi.EntryPoint()
         self._point.size = sizeof(abi.EntryPoint)
-        self.call(abi.DG_CONTROL, abi.DAT_ENTRYPOINT, abi.MSG_GET, byref(self._point))
+        try:
+            self.call(abi.DG_CONTROL, abi.DAT_ENTRYPOINT, abi.MSG_GET, byref(self._point))
+        except TwainFault:
+            self.close()
+            raise
 
     def call(
         self,
@@ -146,7 +147,7 @@ class Manager:
     def close(self) -> None:
         """Close the manager (back to state 2)."""
         with contextlib.suppress(TwainFault):
-            self.call(abi.DG_CONTROL, abi.DAT_PARENT, abi.MSG_CLOSEDSM, byref(c_void_p(None)))
+            self.call(abi.DG_CONTROL, abi.DAT_PARENT, abi.MSG_CLOSEDSM, byref(self.window))
 
     def _condition(self, source: abi.Identity | None) -> int:
         status = abi.Status()
@@ -175,7 +176,7 @@ class Capabilities:
         Raises:
             TwainFault: The source does not have it.
         """
-        asked = abi.Capability(cap, abi.ON_ONEVALUE, None)
+        asked = abi.Capability(cap, abi.ON_DONTCARE, None)
         self._call(abi.MSG_GETCURRENT, asked)
         try:
             return self._value(asked)
@@ -188,28 +189,38 @@ class Capabilities:
         Raises:
             TwainFault: The source does not take it.
         """
-        handle = self._manager.allocate(sizeof(abi.OneValue))
+        item = abi.bits(abi.fixed(value)) if item_type == abi.TY_FIX32 else int(value)
+        held = abi.OneValue(item_type, item & 0xFFFFFFFF)
+        self._put(cap, abi.ON_ONEVALUE, bytes(held).ljust(abi.OneValue.ROOM, b"\0"))
+        return self.get(cap)
+
+    def set_each(self, cap: int, item_type: int, values: Sequence[int]) -> Any:
+        """Set an array of values and return the first that the source took.
+
+        Raises:
+            TwainFault: The source does not take it.
+        """
+        size = abi.ITEM_SIZES[item_type]
+        items = b"".join(value.to_bytes(size, sys.byteorder) for value in values)
+        self._put(cap, abi.ON_ARRAY, bytes(abi.Array(item_type, len(values))) + items)
+        return self.get(cap)
+
+    def _put(self, cap: int, container: int, content: bytes) -> None:
+        handle = self._manager.allocate(len(content))
         try:
             with self._manager.locked(handle) as address:
-                item = (
-                    abi.bits(abi.fixed(value))
-                    if item_type == abi.TY_FIX32
-                    else int(value) & 0xFFFFFFFF
-                )
-                holder = cast(address, POINTER(abi.OneValue)).contents
-                holder.item_type, holder.item = item_type, item
+                ctypes.memmove(address, content, len(content))
             self._call(
                 abi.MSG_SET,
-                abi.Capability(cap, abi.ON_ONEVALUE, handle),
+                abi.Capability(cap, container, handle),
                 good=(abi.RC_SUCCESS, abi.RC_CHECKSTATUS),
             )
         finally:
             self._manager.free(handle)
-        return self.get(cap)
 
     def choices(self, cap: int) -> list[Any] | None:
         """Return what the source takes, None where it takes a range or does not tell."""
-        asked = abi.Capability(cap, abi.ON_ENUMERATION, None)
+        asked = abi.Capability(cap, abi.ON_DONTCARE, None)
         try:
             self._call(abi.MSG_GET, asked)
         except TwainFault:
@@ -227,7 +238,7 @@ class Capabilities:
         if shape is None:
             return None
         head = cast(address, POINTER(shape)).contents
-        size = abi.ITEM_SIZES[head.item_type]
+        size = _size(head.item_type)
         begin = address + sizeof(shape)
         return [
             _item(head.item_type, ctypes.string_at(begin + size * place, size))
@@ -244,12 +255,12 @@ class Capabilities:
             head = cast(address, POINTER(abi.Enumeration)).contents
             items = self._items(asked.con_type, address) or [None]
             current = head.current_index if asked.con_type == abi.ON_ENUMERATION else 0
-            return items[current]
+            return items[current] if current < len(items) else None
 
     def _read_one(self, address: int) -> Any:
         item_type = cast(address, POINTER(abi.OneValue)).contents.item_type
         begin = address + abi.OneValue.item.offset
-        return _item(item_type, ctypes.string_at(begin, abi.ITEM_SIZES[item_type]))
+        return _item(item_type, ctypes.string_at(begin, _size(item_type)))
 
     def _call(
         self, message: int, asked: abi.Capability, good: tuple[int, ...] = (abi.RC_SUCCESS,)
@@ -259,8 +270,15 @@ class Capabilities:
         )
 
 
+def _size(item_type: int) -> int:
+    if item_type not in abi.ITEM_SIZES:
+        message = f"item of type {item_type}"
+        raise TwainFault(message, abi.RC_FAILURE, abi.CC_BADVALUE)
+    return abi.ITEM_SIZES[item_type]
+
+
 def _item(item_type: int, raw: bytes) -> Any:
-    if item_type in (abi.TY_STR32, abi.TY_STR255):
+    if item_type in abi.TEXTS:
         return raw.split(b"\0", 1)[0].decode("utf-8", "replace")
     if item_type == abi.TY_FIX32:
         return abi.number(abi.Fix32.from_buffer_copy(raw))

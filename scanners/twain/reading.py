@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ from scanners.device.tiff import header
 from scanners.twain import abi
 from scanners.twain.dsm import TwainFault
 from scanners.twain.source import Source
+from scanners.twain.windows import pump
 
 _FAULTS: Final[dict[int, type[ScanFault]]] = {
     abi.CC_PAPERJAM: FeederJam,
@@ -46,10 +48,18 @@ _FAULTS: Final[dict[int, type[ScanFault]]] = {
 }
 _SAYING_SECONDS: Final = 0.2
 _BYTE: Final = 8
+_PIECE_SECONDS: Final = 0.02
+_CHANNELS: Final = (1, 3)
+_DEPTHS: Final = (1, 8, 16)
 
 
 def fault_of(error: TwainFault, pages_done: int) -> ScanFault:
     """Return what a condition of TWAIN means to the person at the scanner."""
+    if error.code == abi.RC_CANCEL:
+        text = (
+            "Der Scan wurde am Gerät abgebrochen. Die bis dahin gescannten Blätter sind gesichert."
+        )
+        return ScanCancelled(str(error), pages_done=pages_done, operator_text=text)
     return _FAULTS.get(error.condition, DeviceGone)(str(error), pages_done=pages_done)
 
 
@@ -75,10 +85,9 @@ class Stack:
             self._begin()
             more = True
             while more:
-                page = self._page(number)
+                yield self._page(number)
+                number += 1  # a jam that the device notices now is of the next sheet
                 more = self.source.finish_image()
-                yield page
-                number += 1
         except TwainFault as error:
             raise fault_of(error, number - 1) from error
         finally:
@@ -88,9 +97,19 @@ class Stack:
         if self.settings.feed is not Feed.FLATBED and self._is_empty():
             message = "no sheet is loaded"
             raise FeederEmpty(message, pages_done=self.first - 1)
-        if not self.source.enable(self.settings.timeout):
+        if not self.source.enable(self._wait):
             message = f"no image within {self.settings.timeout:g} s"
             raise DeviceStalled(message, pages_done=self.first - 1)
+
+    def _wait(self, ready: threading.Event, passed_on: Callable[[int], bool]) -> bool:
+        """Wait in small pieces: whoever cancels shall not have to wait too."""
+        limit = time.monotonic() + self.settings.timeout
+        while not ready.is_set() and time.monotonic() < limit:
+            if self.cancelled():
+                raise ScanCancelled("cancelled before the first page", pages_done=self.first - 1)
+            pump(passed_on)
+            ready.wait(_PIECE_SECONDS)
+        return ready.is_set()
 
     def _is_empty(self) -> bool:
         try:
@@ -101,7 +120,7 @@ class Stack:
     def _page(self, number: int) -> ScannedPage:
         began_at = clock.now()
         shape = self.source.image()
-        samples, depth = int(shape.samples_per_pixel), int(shape.bits_per_sample[0])
+        samples, depth = self._samples(number, shape)
         row = (int(shape.image_width) * samples * depth + _BYTE - 1) // _BYTE
         height = int(shape.image_length)
         raw = hashlib.sha256()
@@ -111,7 +130,7 @@ class Stack:
             height=height,
             depth=depth,
             channels=samples,
-            dpi=round(abi.number(shape.x_resolution)),
+            dpi=round(abi.number(shape.x_resolution)) or self.settings.dpi,
             black_is_one=False,
         )
 
@@ -126,6 +145,23 @@ class Stack:
         hints = {"samples_sha256": raw.hexdigest(), **self.source.sensed()}
         return replace(kept, facts=replace(facts, finished_at=clock.now(), hints=hints))
 
+    def _samples(self, number: int, shape: Any) -> tuple[int, int]:
+        """Return samples of a pixel and bits of a sample.
+
+        Raises:
+            PageTruncated: The image has no such shape as can be kept.
+        """
+        samples = int(shape.samples_per_pixel) or 1
+        depth = int(shape.bits_per_sample[0]) or int(shape.bits_per_pixel) // samples
+        fits = samples in _CHANNELS and depth in _DEPTHS and not (shape.planar and samples > 1)
+        if not fits or shape.compression or min(shape.image_width, shape.image_length) <= 0:
+            message = (
+                f"page {number}: {shape.image_width} × {shape.image_length}, {samples} × {depth} "
+                f"bits, planar {shape.planar}, compression {shape.compression}"
+            )
+            raise PageTruncated(message, pages_done=number - 1)
+        return samples, depth
+
     def _facts(self, number: int, shape: Any, began_at: dt.datetime) -> PageFacts:
         sheet, side = place_of(number, self.settings.feed)
         return PageFacts(
@@ -136,7 +172,7 @@ class Stack:
             height=int(shape.image_length),
             dpi=self.settings.dpi,
             mode=str(self.settings.mode),
-            depth=int(shape.bits_per_sample[0]),
+            depth=self._samples(number, shape)[1],
             began_at=began_at,
             finished_at=began_at,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from ctypes import byref, c_void_p, cast
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,6 +14,9 @@ from typing import Any, Final
 from scanners.device import Effective, Feed, Mode, ScanSettings, SettingRefused
 from scanners.twain import abi
 from scanners.twain.dsm import Capabilities, Manager, TwainFault
+
+#: Waits for an event, giving messages of the window system away meanwhile; whether it came.
+Wait = Callable[[threading.Event, Callable[[int], bool]], bool]
 
 _PIXELS: Final = MappingProxyType(
     {Mode.BITONAL: abi.PT_BW, Mode.GREY: abi.PT_GRAY, Mode.COLOUR: abi.PT_RGB}
@@ -24,10 +27,22 @@ _SIZES: Final = MappingProxyType(
 )
 #: What would change, drop or cut images: off, and recorded.
 _UNTOUCHED: Final = (
-    ("blank pages", abi.ICAP_AUTODISCARDBLANKPAGES, abi.TY_INT32, -2),
+    ("blank pages", abi.ICAP_AUTODISCARDBLANKPAGES, abi.TY_INT32, abi.BP_DISABLE),
     ("deskew", abi.ICAP_AUTOMATICDESKEW, abi.TY_BOOL, 0),
     ("crop", abi.ICAP_AUTOMATICBORDERDETECTION, abi.TY_BOOL, 0),
     ("rotation", abi.ICAP_AUTOMATICROTATE, abi.TY_BOOL, 0),
+)
+#: How samples lie: as a TIFF has them. A source that has no choice has to be so by itself.
+_LAYOUT: Final = (
+    ("flavour", abi.ICAP_PIXELFLAVOR, abi.PF_CHOCOLATE),
+    ("bit order", abi.ICAP_BITORDER, abi.BO_MSBFIRST),
+    ("planes", abi.ICAP_PLANARCHUNKY, abi.PC_CHUNKY),
+    ("compression", abi.ICAP_COMPRESSION, abi.CP_NONE),
+)
+#: What the source shall notice and tell.
+_NOTICED: Final = (
+    ("image facts", abi.ICAP_EXTIMAGEINFO, abi.TY_BOOL, 1),
+    ("patch codes", abi.ICAP_PATCHCODEDETECTIONENABLED, abi.TY_BOOL, 1),
 )
 
 
@@ -76,6 +91,7 @@ class Source:
             SettingRefused: One that is demanded cannot be made.
         """
         flatbed = settings.feed is Feed.FLATBED
+        self._require_no_window()
         self._require("transfer", abi.ICAP_XFERMECH, abi.TY_UINT16, abi.XFERMECH_MEMORY)
         self._require("units", abi.ICAP_UNITS, abi.TY_UINT16, abi.UN_INCHES)
         self._wish("source", abi.CAP_FEEDERENABLED, abi.TY_BOOL, int(not flatbed))
@@ -93,36 +109,48 @@ class Source:
             self._require(name, cap, abi.TY_FIX32, float(settings.dpi))
         paper = (abi.ICAP_SUPPORTEDSIZES, abi.TY_UINT16, _SIZES[settings.paper])
         (self._wish if "paper" in settings.wished else self._require)("paper", *paper)
-        self._wish("compression", abi.ICAP_COMPRESSION, abi.TY_UINT16, abi.CP_NONE)
+        for name, cap, wanted in _LAYOUT:
+            self._wish(name, cap, abi.TY_UINT16, wanted)
+            if self.effective[name].effective not in (None, wanted):
+                raise self._refused(name, wanted, None)
         self._wish("pages", abi.CAP_XFERCOUNT, abi.TY_INT16, -1)
         self._wish("window", abi.CAP_INDICATORS, abi.TY_BOOL, 0)
         if settings.threshold is not None and settings.mode is Mode.BITONAL:
             cut = (abi.ICAP_THRESHOLD, abi.TY_FIX32, float(settings.threshold))
             (self._wish if "threshold" in settings.wished else self._require)("threshold", *cut)
-        for name, cap, kind, value in _UNTOUCHED:
+        for name, cap, kind, value in (*_UNTOUCHED, *_NOTICED):
             self._wish(name, cap, kind, value)
+        self._notice_double_feeds()
         return self.effective
 
-    def enable(self, seconds: float) -> bool:
-        """Start feeding; return whether the first image is ready within so many seconds.
+    def enable(self, wait: Wait) -> bool:
+        """Start feeding; return whether the first image is ready when `wait` ends.
+
+        Args:
+            wait: Waits for what the callback tells, and returns whether that came in time.
 
         Raises:
-            TwainFault: The source refuses: no paper, cover open.
+            TwainFault: The source refuses: no paper, cover open, or somebody stopped it.
+            SettingRefused: It opened a window of its own, for which nobody sits here.
         """
-        told = abi.Callback(cast(self._callback, c_void_p), None, 0)
-        self._manager.call(
+        self._register()
+        shown = abi.UserInterface(0, 0, self._manager.window)
+        code = self._manager.call(
             abi.DG_CONTROL,
-            abi.DAT_CALLBACK2,
-            abi.MSG_REGISTER_CALLBACK,
-            byref(told),
+            abi.DAT_USERINTERFACE,
+            abi.MSG_ENABLEDS,
+            byref(shown),
             self._identity,
-        )
-        shown = abi.UserInterface(0, 0, None)
-        self._manager.call(
-            abi.DG_CONTROL, abi.DAT_USERINTERFACE, abi.MSG_ENABLEDS, byref(shown), self._identity
+            good=(abi.RC_SUCCESS, abi.RC_CHECKSTATUS),
         )
         self._enabled = True
-        return self._ready.wait(seconds) and not self._ending
+        if code == abi.RC_CHECKSTATUS:
+            raise self._window_refused()
+        came = wait(self._ready, self._passed_on)
+        if self._ending:
+            what = "the source asks to be closed"
+            raise TwainFault(what, abi.RC_CANCEL, abi.CC_SUCCESS)
+        return came
 
     def image(self) -> abi.ImageInfo:
         """Return the shape of the image that is ready (state 6)."""
@@ -166,7 +194,9 @@ class Source:
             self._image_call(abi.DAT_EXTIMAGEINFO, asked)
             patch, imprint = asked.info
             if patch.return_code == abi.RC_SUCCESS and patch.num_items:
-                found["patch"] = int(patch.item or 0)
+                place = int(patch.item or 0)
+                known = place < len(abi.PATCHES)
+                found["patch"] = abi.PATCHES[place] if known else f"TWAIN {place}"
             if imprint.return_code == abi.RC_SUCCESS and imprint.num_items and imprint.item:
                 with self._manager.locked(imprint.item) as address:
                     text = ctypes.string_at(address, abi.ITEM_SIZES[abi.TY_STR255])
@@ -196,7 +226,7 @@ class Source:
                     abi.DG_CONTROL,
                     abi.DAT_USERINTERFACE,
                     abi.MSG_DISABLEDS,
-                    byref(abi.UserInterface(0, 0, None)),
+                    byref(abi.UserInterface(0, 0, self._manager.window)),
                     self._identity,
                 )
         with contextlib.suppress(TwainFault):
@@ -214,6 +244,63 @@ class Source:
         if message in (abi.MSG_XFERREADY, abi.MSG_CLOSEDSREQ):
             self._ready.set()
         return abi.RC_SUCCESS
+
+    def _register(self) -> None:
+        """Ask to be told by callback; before 2.2 managers knew another form of it."""
+        address = cast(self._callback, c_void_p)
+        forms = (
+            (abi.DAT_CALLBACK2, abi.Callback(address, None, 0)),
+            (abi.DAT_CALLBACK, abi.EarlyCallback(address, 0, 0)),
+        )
+        for what, told in forms:
+            with contextlib.suppress(TwainFault):
+                self._manager.call(
+                    abi.DG_CONTROL, what, abi.MSG_REGISTER_CALLBACK, byref(told), self._identity
+                )
+                return
+        message = "neither form of callback is known"
+        raise TwainFault(message, abi.RC_FAILURE, abi.CC_OPERATIONERROR)
+
+    def _passed_on(self, message: int) -> bool:
+        """Give the source a message of the window system; return whether it was the source's."""
+        event = abi.Event(message, 0)
+        good = (abi.RC_DSEVENT, abi.RC_NOTDSEVENT)
+        code = self._manager.call(
+            abi.DG_CONTROL,
+            abi.DAT_EVENT,
+            abi.MSG_PROCESSEVENT,
+            byref(event),
+            self._identity,
+            good=good,
+        )
+        if event.message:
+            self._told(0, 0, abi.DG_CONTROL, 0, event.message, 0)
+        return code == abi.RC_DSEVENT
+
+    def _require_no_window(self) -> None:
+        with contextlib.suppress(TwainFault):
+            if self.capabilities.get(abi.CAP_UICONTROLLABLE) is False:
+                raise self._window_refused()
+
+    def _window_refused(self) -> SettingRefused:
+        text = (
+            "Der TWAIN-Treiber dieses Geräts scannt nur mit seinem eigenen Fenster. Bitte einen "
+            "Treiber nach TWAIN 2 des Herstellers installieren oder das Gerät über eSCL nutzen."
+        )
+        return SettingRefused("the source cannot work without its window", operator_text=text)
+
+    def _notice_double_feeds(self) -> None:
+        made: Any = None
+        with contextlib.suppress(TwainFault):
+            values = (abi.DF_ULTRASONIC,)
+            made = self.capabilities.set_each(abi.CAP_DOUBLEFEEDDETECTION, abi.TY_UINT16, values)
+        option = f"{abi.CAP_DOUBLEFEEDDETECTION:#06x}"
+        self.effective["double feed"] = Effective(
+            option=option, requested=abi.DF_ULTRASONIC, effective=made
+        )
+        if made is not None:
+            stop = (abi.CAP_DOUBLEFEEDDETECTIONRESPONSE, abi.TY_UINT16, abi.DP_STOP)
+            self._wish("at double feed", *stop)
 
     def _pending(self, message: int, pending: abi.PendingXfers) -> None:
         self._manager.call(

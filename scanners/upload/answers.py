@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from starlette.responses import JSONResponse, Response
 
 from ingest.errors import Outage
-from scanners.stack import AcceptanceFault, Refused, Unavailable, wire
+from scanners.stack import AcceptanceFault, HouseFull, Refused, Unavailable, wire
 from scanners.upload.landing import house_full, is_full
 
-_RETRY = 10.0
+#: Seconds until a station comes again, where nobody says otherwise.
+_RETRY: Final = 10.0
+_RETRY_FULL: Final = 60.0
 
 
 def answer(said: dict[str, Any], status: int = 200) -> Response:
@@ -27,7 +29,8 @@ def refusal(fault: AcceptanceFault, *, ends: bool) -> Response:
     """Return a fault; `ends` the connection where the rest of its request was not read."""
     response = answer(wire.fault_to_json(fault), wire.status_of(fault))
     if isinstance(fault, Unavailable):
-        response.headers["Retry-After"] = str(max(1, round(fault.retry_after or _RETRY)))
+        usual = _RETRY_FULL if isinstance(fault, HouseFull) else _RETRY
+        response.headers["Retry-After"] = str(max(1, round(fault.retry_after or usual)))
     if fault.code == "token_refused":
         response.headers["WWW-Authenticate"] = "Bearer"
     if ends:

@@ -71,10 +71,12 @@ def application(
         settings: The limits.
     """
     door = _Door(authenticate, acceptance_of, landing, settings or UploadSettings())
-    return Starlette(
+    served = Starlette(
         routes=list(door.places()),
         exception_handlers={HTTPException: _no_such_place},
     )
+    served.router.redirect_slashes = False  # stations follow none
+    return served
 
 
 async def _no_such_place(request: Request, error: Exception) -> Response:

@@ -22,7 +22,6 @@ from scanners.stack import HouseFull, Unavailable
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 #: Smaller pages fail at the write just as early.
 _RESERVE_FROM: Final = 8 * 1024**2
-_FULL_RETRY: Final = 60.0
 
 
 class Landed:
@@ -138,9 +137,7 @@ def house_full(message: str) -> HouseFull:
         "Auf dem Server ist kein Speicherplatz mehr. Die Seiten bleiben auf diesem Rechner "
         "gesichert und gehen von selbst weiter; bitte die Betreuung des Servers verständigen."
     )
-    full = HouseFull(message, operator_text=text)
-    full.retry_after = _FULL_RETRY
-    return full
+    return HouseFull(message, operator_text=text)
 
 
 def _outage(error: OSError) -> Unavailable:

@@ -16,7 +16,8 @@ import pytest
 from ingest.ledger import Ledger, schema
 from scanners.direct import DirectHouse, Workplace
 from scanners.stack.reserving import LEASE_SECONDS
-from tests.plugins.escl_device import EsclDevice, picture, serving
+from tests.plugins.escl_device import EsclDevice, serving
+from tests.plugins.escl_pages import picture
 from tests.plugins.house import House
 from tests.plugins.installation import wait_until
 from tests.plugins.ledgers import broken, rows

@@ -22,24 +22,38 @@ from scanners.station.house import HttpHouse
 from scanners.upload import Station
 from tests.plugins.stations import House, closing, device, known, opening, page, serving
 
-HERE = Station(code="platz-3", tenant="default")
+Houses = tuple[Acceptance, Acceptance]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql", "http"])
-def house(
+def houses(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Acceptance]:
-    """The house, as somebody at a scanner sees it: beside its ledger, or over the network."""
+) -> Iterator[Houses]:
+    """One house as two stations see it: beside its ledger, or over the network."""
     url = None
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_server").create_database()
-    whole = House(tmp_path_factory.mktemp("house"), url)
+    whole, names = House(tmp_path_factory.mktemp("house"), url), ("platz-3", "platz-4")
     if request.param == "http":
         with serving(whole.known, whole.seen_by, whole.folder / "upload") as address:
-            yield HttpHouse(address, whole.token())
+            here, there = (HttpHouse(address, whole.token(name)) for name in names)
+            yield here, there
     else:
-        yield whole.seen_by(HERE)
+        first, second = (whole.seen_by(Station(code=name, tenant="default")) for name in names)
+        yield first, second
     whole.ledger.close()
+
+
+@pytest.fixture
+def house(houses: Houses) -> Acceptance:
+    """The house, as somebody at a scanner sees it."""
+    return houses[0]
+
+
+@pytest.fixture
+def there(houses: Houses) -> Acceptance:
+    """The same house, as somebody at another station sees it."""
+    return houses[1]
 
 
 @contextmanager
@@ -228,36 +242,48 @@ def test_whoever_scans_under_a_replacing_profile_is_known(house: Acceptance) -> 
         house.open(opening(profile=House.replacing, operator=None))
 
 
-def test_a_device_is_used_by_one_at_a_time(house: Acceptance) -> None:
+def test_a_device_is_used_by_one_station_at_a_time(house: Acceptance, there: Acceptance) -> None:
     wanted, other = device("shared"), device("other")
     lease = house.lease(wanted, "KL", 30.0)
     with pytest.raises(DeviceLeased) as caught:
-        house.lease(wanted, "LTG", 30.0)
+        there.lease(wanted, "LTG", 30.0)
     assert "KL" in caught.value.operator_text
     house.renew(lease)
-    house.give_back(house.lease(other, "LTG", 30.0))
+    there.give_back(there.lease(other, "LTG", 30.0))
     house.give_back(lease)
     house.give_back(lease)
-    house.give_back(house.lease(wanted, "LTG", 30.0))
+    there.give_back(there.lease(wanted, "LTG", 30.0))
 
 
-def test_a_lease_that_was_given_back_or_is_anothers_is_not_renewed(house: Acceptance) -> None:
+def test_a_station_that_asks_again_has_its_device_by_the_new_lease(house: Acceptance) -> None:
+    wanted = device("again")
+    lost = house.lease(wanted, "KL", 30.0)
+    lease = house.lease(wanted, "KL", 30.0)
+    house.renew(lease)
+    with pytest.raises(LeaseLost):
+        house.renew(lost)
+    house.give_back(lease)
+
+
+def test_a_lease_that_was_given_back_or_is_anothers_is_not_renewed(
+    house: Acceptance, there: Acceptance
+) -> None:
     wanted = device("lost")
     lease = house.lease(wanted, None, 30.0)
     house.give_back(lease)
     with pytest.raises(LeaseLost):
         house.renew(lease)
-    theirs = house.lease(wanted, "LTG", 30.0)
+    theirs = there.lease(wanted, "LTG", 30.0)
     house.give_back(lease)
-    house.renew(theirs)
+    there.renew(theirs)
     with pytest.raises(LeaseLost):
         house.renew(Lease(device=theirs.device, token="0" * 32, seconds=30.0))
 
 
-def test_a_lease_that_ran_out_is_free_for_the_next(house: Acceptance) -> None:
+def test_a_lease_that_ran_out_is_free_for_the_next(house: Acceptance, there: Acceptance) -> None:
     wanted = device("ended")
     lease = house.lease(wanted, "KL", 1e-6)
-    theirs = house.lease(wanted, "LTG", 30.0)
+    theirs = there.lease(wanted, "LTG", 30.0)
     with pytest.raises(LeaseLost):
         house.renew(lease)
-    house.renew(theirs)
+    there.renew(theirs)

@@ -19,7 +19,7 @@ from ingest.cli.app import App
 from ingest.context import StepContext
 from ingest.document import Assignment, Outcome, Step
 from ingest.errors import AuthorityUnavailable, DigestMismatch
-from ingest.ledger import Ledger, anchors, integrity, open_ledger, schema, witness, witnessed
+from ingest.ledger import Ledger, anchors, integrity, schema, witness, witnessed
 from ingest.ledger.witness_faults import faults
 from ingest.settings import Settings
 from ingest.store import FolderStore
@@ -27,6 +27,7 @@ from tests.integration.test_pipeline import drain, make
 from tests.integration.test_preservation import configured, delivered
 from tests.plugins import ledgers
 from tests.plugins.authority import Authority
+from tests.plugins.emptied import empty_ledger
 from workers.evidence.assembly import proving
 from workers.evidence.deadlines import overdue
 from workers.evidence.preservation import Preservation
@@ -37,7 +38,7 @@ MINUTES = dt.timedelta(minutes=10)
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = empty_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 
 from ingest.document import Standing, Step
 from ingest.errors import CountMismatch, Unclear, UsageError
-from ingest.ledger import Ledger, open_ledger, schema
+from ingest.ledger import Ledger, schema
 from tests.plugins import papers
+from tests.plugins.emptied import empty_ledger
 from tests.plugins.ledgers import change, claim_at, payload
 from tests.plugins.sampling import accepted, replacing, staffed
 from tests.plugins.stacks import Stack, Stacked, documents
@@ -67,7 +68,7 @@ def test_need_normal_goes_on_uncounted(stacked: Stacked) -> None:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = empty_ledger(tmp_path / "ledger.sqlite")
     staffed(opened)
     yield opened
     opened.close()

@@ -20,10 +20,11 @@ from console.boxes import page
 from ingest.cli import cli
 from ingest.document import PAPER_NAMES, PaperStage, RenditionKind, Step
 from ingest.errors import UsageError
-from ingest.ledger import Ledger, open_ledger, schema
+from ingest.ledger import Ledger, schema
 from ingest.ledger.circumstances import Sealed
 from ingest.settings import Settings
 from ingest.store import open_store
+from tests.plugins.emptied import empty_ledger
 from tests.plugins.ledgers import rows
 from tests.plugins.letters import Desk, after, image_pdf
 from tests.plugins.paperwork import BOX, LATER, act, moved, ready, released
@@ -40,7 +41,7 @@ class House:
         self.data.mkdir(parents=True)
         self.settings = Settings(data=self.data, profiles=root / "profiles", **settings)
         (root / "profiles").mkdir()
-        self.ledger: Ledger = open_ledger(self.settings.ledger_address())
+        self.ledger: Ledger = empty_ledger(self.data / "ledger.sqlite")
         self.store = open_store(self.settings)
         self.disposal = Disposal(self.settings, self.ledger, self.store)
 

@@ -16,6 +16,7 @@ from scanners.device import (
     CoverOpen,
     DeviceBusy,
     DeviceGone,
+    DeviceStalled,
     DoubleFeed,
     FeederEmpty,
     FeederJam,
@@ -29,7 +30,9 @@ from scanners.device import (
     Spool,
 )
 from scanners.escl import EsclDriver
-from tests.plugins.escl_device import EsclDevice, picture, serving
+from tests.plugins.escl_device import EsclDevice, serving
+from tests.plugins.escl_looking import Directly
+from tests.plugins.escl_pages import picture
 from tests.plugins.servers import missing
 
 SETTINGS = ScanSettings(mode=Mode.GREY, dpi=100, timeout=1.0)
@@ -42,7 +45,7 @@ def device() -> Iterator[EsclDevice]:
 
 
 def scan(device: EsclDevice, folder: Path, settings: ScanSettings = SETTINGS) -> list[ScannedPage]:
-    with EsclDriver().open(device.url, settings, Spool(folder)) as session:
+    with EsclDriver(looking=Directly).open(device.url, settings, Spool(folder)) as session:
         return list(session.pages())
 
 
@@ -50,7 +53,7 @@ def interrupted(
     device: EsclDevice, folder: Path, settings: ScanSettings = SETTINGS
 ) -> tuple[ScanFault, list[ScannedPage]]:
     pages: list[ScannedPage] = []
-    with EsclDriver().open(device.url, settings, Spool(folder)) as session:
+    with EsclDriver(looking=Directly).open(device.url, settings, Spool(folder)) as session:
         with pytest.raises(ScanFault) as caught:
             pages.extend(session.pages())  # what came before the fault counts
         return caught.value, pages
@@ -84,7 +87,9 @@ def test_the_device_tells_its_serial_number(device: EsclDevice, tmp_path: Path) 
         ("cover", CoverOpen),
         ("double", DoubleFeed),
         ("short", PageTruncated),
-        ("hang", DeviceGone),
+        ("hang", DeviceStalled),
+        ("denied", AccessDenied),
+        ("endless", ScanFault),
     ],
 )
 def test_a_trouble_at_page_three_keeps_two_and_says_what_to_do(
@@ -110,7 +115,7 @@ def test_a_busy_device_is_asked_again_and_a_relative_location_followed(
     device: EsclDevice, tmp_path: Path
 ) -> None:
     device.relative = True
-    device.trouble[3] = "busy"
+    device.trouble = {3: "busy", 5: "late"}
     assert len(scan(device, tmp_path)) == 5
 
 
@@ -159,7 +164,7 @@ def test_what_the_device_cannot_do_is_refused_before_a_sheet_moves(
     device: EsclDevice, tmp_path: Path, settings: ScanSettings
 ) -> None:
     with pytest.raises(SettingRefused) as caught:
-        EsclDriver().open(device.url, settings, Spool(tmp_path))
+        EsclDriver(looking=Directly).open(device.url, settings, Spool(tmp_path))
     assert "kein Blatt eingezogen" in caught.value.operator_text
     assert device.requests == []
 
@@ -167,16 +172,16 @@ def test_what_the_device_cannot_do_is_refused_before_a_sheet_moves(
 def test_a_device_that_refuses_us_and_one_that_is_none(device: EsclDevice, tmp_path: Path) -> None:
     device.denied = True
     with pytest.raises(AccessDenied):
-        EsclDriver().open(device.url, SETTINGS, Spool(tmp_path))
+        EsclDriver(looking=Directly).open(device.url, SETTINGS, Spool(tmp_path))
     for address in ("http://127.0.0.1:1/eSCL", "ftp://127.0.0.1/eSCL"):
         with pytest.raises(DeviceGone):
-            EsclDriver().open(address, SETTINGS, Spool(tmp_path))
+            EsclDriver(looking=Directly).open(address, SETTINGS, Spool(tmp_path))
 
 
 def test_cancelling_ends_the_job_and_keeps_what_was_scanned(
     device: EsclDevice, tmp_path: Path
 ) -> None:
-    with EsclDriver().open(device.url, SETTINGS, Spool(tmp_path)) as session:
+    with EsclDriver(looking=Directly).open(device.url, SETTINGS, Spool(tmp_path)) as session:
         stream = session.pages()
         pages = [next(stream), next(stream)]
         thread = threading.Thread(target=session.cancel)
@@ -195,7 +200,7 @@ def test_an_interrupted_stack_goes_on_with_the_next_number(
     device.trouble[3] = "jam"
     error, before = interrupted(device, tmp_path)
     device.trouble, device.feeder = {}, "ScannerAdfLoaded"
-    with EsclDriver().open(
+    with EsclDriver(looking=Directly).open(
         device.url, SETTINGS, Spool(tmp_path), first=error.pages_done + 1
     ) as session:
         after = list(session.pages())

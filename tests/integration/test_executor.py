@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from ingest.document import Queue
-from ingest.ledger import open_ledger
 from ingest.pipeline import Pipeline
 from ingest.settings import Settings, WorkerSettings
 from ingest.store import open_store
+from tests.plugins.emptied import empty_ledger
 from workers.executor import Executor, Slot, standard_lanes
 
 
@@ -22,7 +22,7 @@ def test_stopping_waits_for_threads_that_others_drive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(data=tmp_path, workers=WorkerSettings(processes=1))
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = empty_ledger(tmp_path / "ledger.sqlite")
     executor = Executor(settings, ledger, standard_lanes(settings))
     order: list[str] = []
     at_work = threading.Event()
@@ -48,7 +48,7 @@ def test_stopping_waits_for_threads_that_others_drive(
 
 def test_slots_ask_the_store_before_they_believe_a_child(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path, workers=WorkerSettings(processes=1))
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = empty_ledger(tmp_path / "ledger.sqlite")
     blob = open_store(settings).put("default", io.BytesIO(b"words"))
     executor = Executor(settings, ledger, standard_lanes(settings))
     slot = executor._idle["read"].get()

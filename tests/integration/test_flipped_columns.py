@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from ingest.ledger import Ledger, integrity, open_ledger, schema
+from ingest.ledger import Ledger, integrity, schema
 from ingest.ledger.agreement import Examination
 from ingest.ledger.witness_faults import faults
 from tests.contracts.test_evidence import renew, secure
 from tests.contracts.test_witness import attest
 from tests.plugins.authority import Authority
+from tests.plugins.emptied import empty_ledger
 from tests.plugins.ledgers import arrival, deliver, source
 from workers.evidence import assembly
 
@@ -50,7 +51,7 @@ COLUMNS = [*_CHAINS.split(), *_EVIDENCE.split(), *_ROWS.split()]
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Ledger]:
     """A ledger with all that can be there: two batches, proofs, a day, renewals."""
-    ledger = open_ledger(f"sqlite:///{tmp_path_factory.mktemp('flipped') / 'ledger.sqlite'}")
+    ledger = empty_ledger(tmp_path_factory.mktemp("flipped") / "ledger.sqlite")
     ledger.accept(arrival(source("a"), held=("incomplete", "?")))
     received_at = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
     ledger.accept(arrival(source("b"), received_at=received_at, received_at_source="stamp"))

@@ -18,11 +18,12 @@ from ingest.errors import (
     ToolFailed,
     ToolTimedOut,
 )
-from ingest.ledger import Ledger, open_ledger, schema
+from ingest.ledger import Ledger, schema
 from ingest.ledger.showing import show
 from ingest.pipeline import Outages, Pipeline
 from ingest.settings import Settings, WorkerSettings
 from tests.plugins import ledgers
+from tests.plugins.emptied import empty_ledger
 from workers.exhaustion import EXHAUSTED
 
 Act = Callable[[Assignment], Outcome]
@@ -30,7 +31,7 @@ Act = Callable[[Assignment], Outcome]
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = empty_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 

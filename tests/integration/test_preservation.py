@@ -15,11 +15,12 @@ from typing_extensions import override
 
 from ingest import clock
 from ingest.errors import AuthorityUnavailable, Misconfigured
-from ingest.ledger import Ledger, evidenced, open_ledger, schema
+from ingest.ledger import Ledger, evidenced, schema
 from ingest.sealing_settings import EvidenceSettings
 from ingest.settings import Settings
 from tests.plugins import ledgers
 from tests.plugins.authority import FAULTS, Authority, root_file
+from tests.plugins.emptied import empty_ledger
 from workers.evidence.assembly import faults, records
 from workers.evidence.deadlines import algorithms_end, renewal
 from workers.evidence.preservation import Done, Preservation
@@ -31,7 +32,7 @@ MOMENT = dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC)
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = empty_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 

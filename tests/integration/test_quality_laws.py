@@ -19,8 +19,9 @@ from typing_extensions import override  # in `typing` from Python 3.12
 
 from ingest.document import Stage, Standing
 from ingest.errors import UsageError
-from ingest.ledger import Ledger, open_ledger, schema
+from ingest.ledger import Ledger, schema
 from ingest.ledger.erasure import erase
+from tests.plugins.emptied import empty_ledger
 from tests.plugins.ledgers import ALL, LEASE
 from tests.plugins.revisions import disagreements
 from tests.plugins.sampling import (
@@ -45,7 +46,7 @@ class Assurance(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.ledger: Ledger = open_ledger(f"sqlite:///{Path(self.folder.name) / 'l.sqlite'}")
+        self.ledger: Ledger = empty_ledger(Path(self.folder.name) / "l.sqlite")
         self.bad: set[str] = set()
 
     @override

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from ingest.document import Step
 from ingest.errors import UsageError
-from ingest.ledger import Ledger, open_ledger, people, schema
+from ingest.ledger import Ledger, people, schema
+from tests.plugins.emptied import empty_ledger
 from tests.plugins.ledgers import (
     ALL,
     LEASE,
@@ -41,7 +42,7 @@ from tests.plugins.sampling import (
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """A ledger with people; the contracts show that both databases do the same."""
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = empty_ledger(tmp_path / "ledger.sqlite")
     staffed(opened)
     yield opened
     opened.close()

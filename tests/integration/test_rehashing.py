@@ -16,13 +16,14 @@ from structlog.testing import capture_logs
 from ingest import clock
 from ingest.cli import attesting, evidencing
 from ingest.cli.app import App
-from ingest.ledger import Ledger, evidenced, open_ledger, schema
+from ingest.ledger import Ledger, evidenced, schema
 from ingest.ledger.erasure import erase
 from ingest.sealing_settings import EvidenceSettings
 from ingest.settings import Settings
 from ingest.store import open_store
 from tests.plugins import ledgers
 from tests.plugins.authority import Authority, root_file
+from tests.plugins.emptied import empty_ledger
 from tests.plugins.evidence import Judge
 from workers.evidence import rehashing
 from workers.evidence.assembly import faults, records
@@ -40,7 +41,7 @@ Files = list[bytes]
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = empty_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 

@@ -14,11 +14,12 @@ from structlog.testing import capture_logs
 from ingest import clock
 from ingest.cli.app import App
 from ingest.cli.evidencing import statements
-from ingest.ledger import Ledger, open_ledger, schema
+from ingest.ledger import Ledger, schema
 from ingest.ledger.showing import show
 from ingest.settings import Settings
 from tests.plugins import ledgers
 from tests.plugins.authority import Authority, root_file
+from tests.plugins.emptied import empty_ledger
 from tests.plugins.trust import Trust, trusting
 from workers.evidence.preservation import Done, Preservation
 
@@ -33,7 +34,7 @@ def trust(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trust]:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'data' / 'ledger.sqlite'}")
+    opened = empty_ledger(tmp_path / "data" / "ledger.sqlite")
     opened.accept(ledgers.arrival())
     ledgers.deliver(opened)
     yield opened

@@ -54,8 +54,6 @@ def test_a_feeder_is_scanned_to_its_end(tmp_path: Path) -> None:
     for page in pages:
         content = page.path.read_bytes()
         assert (page.sha256, page.size) == (hashlib.sha256(content).hexdigest(), len(content))
-        samples = content[-(page.facts.width or 0) * (page.facts.height or 0) :]
-        assert page.facts.hints["samples_sha256"] == hashlib.sha256(samples).hexdigest()
         assert page.facts.began_at <= page.facts.finished_at
     assert {page for page, _ in told} == set(range(1, 11))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import io
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +285,16 @@ def test_a_watch_ends_with_a_fault_and_frees_a_real_device(tmp_path: Path) -> No
         pid = watched._stream.pid
         watched._heard()
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_paper_and_a_threshold_that_are_only_wished_do_not_stop_a_scan(tmp_path: Path) -> None:
+    wide = ScanSettings(mode=Mode.BITONAL, dpi=50, feed=Feed.FEEDER, paper="A3", threshold=99)
+    error, _ = interrupted(SaneDevice(), tmp_path, wide)
+    assert isinstance(error, SettingRefused)
+    error, _ = interrupted(SaneDevice(), tmp_path, replace(wide, wished=("paper",)))
+    assert "threshold = 99" in error.operator_text
+    pages, opened = scan(SaneDevice(), tmp_path, replace(wide, wished=("paper", "threshold")))
+    assert len(pages) == 4
+    made = opened.effective
+    assert (made["br-x"].requested, made["br-x"].effective) == (297.0, 216.0)
+    assert (made["threshold"].requested, made["threshold"].effective) == (99, None)

@@ -210,7 +210,7 @@ def test_a_large_page_passes_through_little_memory(tmp_path: Path) -> None:
     settings = ScanSettings(mode=Mode.COLOUR, dpi=600, feed=Feed.FEEDER, paper="A3")
     with sane.open("test:0", settings, Spool(tmp_path / "spool")) as session:
         page = next(session.pages())
-        status = Path(f"/proc/{session._stream.pid}/status").read_text()
+        status = Path(f"/proc/{session.pid}/status").read_text()
         peak = re.search(r"VmHWM:\s+(\d+) kB", status)
     assert page.size > 200_000_000
     assert peak is not None

@@ -13,7 +13,8 @@ import pytest
 
 from scanners.station.command import main
 from tests.plugins.disks import no_file_above
-from tests.plugins.escl_device import EsclDevice, picture, serving
+from tests.plugins.escl_device import EsclDevice, serving
+from tests.plugins.escl_pages import picture
 from tests.plugins.file_house import refused
 from tests.plugins.station_desk import TOKEN, StationDesk, desk_at, pictures
 

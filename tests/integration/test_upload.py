@@ -194,9 +194,16 @@ class FullDisk(Disk):
         self._fail("sync")
         super().sync(descriptor)
 
+    @override
+    def link(self, existing: Path, name: Path) -> None:
+        self._fail("link")
+        super().link(existing, name)
 
-@pytest.mark.parametrize("where", ["landing", "store"])
-@pytest.mark.parametrize("call", ["create", "write"])
+
+@pytest.mark.parametrize(
+    ("where", "call"),
+    [("landing", "create"), ("landing", "write"), ("store", "sync"), ("store", "link")],
+)
 def test_a_full_server_says_so_keeps_nothing_and_takes_the_page_later(
     house: House, tmp_path: Path, where: str, call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

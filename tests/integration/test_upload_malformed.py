@@ -54,6 +54,7 @@ def key(url: str, token: str) -> str:
         "/v1/stacks/{key}/pages/../../../x",
         "/v1/stacks/{key}%2fpages%2f1",
         "/v1//stacks/{key}",
+        "/v1/stacks/{key}/",
         "/v2/stacks/{key}",
     ],
 )

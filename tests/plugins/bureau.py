@@ -17,12 +17,13 @@ from typing import Any
 
 import profiles
 from ingest.document import Assignment, Envelope, Outcome, Priority, Queue, Source
-from ingest.ledger import Arrival, open_ledger
+from ingest.ledger import Arrival
 from ingest.ledger.integrity import anchor
 from ingest.pipeline import Pipeline
 from ingest.settings import Settings
 from ingest.store import open_store
 from tests.plugins.authority import Authority, root_file
+from tests.plugins.emptied import empty_ledger
 from workers.evidence.preservation import Preservation
 from workers.execution import ASSIGNMENT, OUTCOME, prepare
 from workers.exhaustion import EXHAUSTED
@@ -42,7 +43,7 @@ class Bureau:
             data=folder / "data", house={"organisation": ORGANISATION}, sealing=sealing
         )
         ensure_installation_key(self.settings.keys)
-        self.ledger = open_ledger(self.settings.ledger_address())
+        self.ledger = empty_ledger(self.settings.data / "ledger.sqlite")
         self.store = open_store(self.settings)
         self._serve = prepare({"settings": self.settings.for_children(sealing=True)})
         self._spool = folder / "spool"

@@ -2,51 +2,57 @@
 
 It follows the Mopria eSCL specification as far as clients ask; sane-airscan, a client nobody here
 wrote, scans from it in the tests and so vouches for it. Run by itself it is the scanner of a
-demonstration: `python -m tests.plugins.escl_device PORT PAGES…`.
+demonstration: `python -m tests.plugins.escl_device --port 0 --pages FOLDER`.
 """
 
 from __future__ import annotations
 
-import io
+import argparse
+import contextlib
+import os
 import re
+import socket
+import ssl
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
-from PIL import Image
 from typing_extensions import override
+from zeroconf import ServiceInfo, Zeroconf
+
+from tests.plugins.escl_pages import stack_of_letters
 
 _CAPABILITIES = """<?xml version="1.0" encoding="UTF-8"?>
 <scan:ScannerCapabilities xmlns:scan="http://schemas.hp.com/imaging/escl/2011/05/03"
  xmlns:pwg="http://www.pwg.org/schemas/2010/12/sm">
 <pwg:Version>2.63</pwg:Version><pwg:MakeAndModel>Papierlos 3000</pwg:MakeAndModel>
-<scan:Manufacturer>Werkbank</scan:Manufacturer><pwg:SerialNumber>WB-0001</pwg:SerialNumber>
+<scan:Manufacturer>Werkbank</scan:Manufacturer><pwg:SerialNumber>{serial}</pwg:SerialNumber>
 <scan:UUID>{uuid}</scan:UUID>
 <scan:Platen><scan:PlatenInputCaps>{caps}</scan:PlatenInputCaps></scan:Platen>
 <scan:Adf><scan:AdfSimplexInputCaps>{caps}</scan:AdfSimplexInputCaps>
 <scan:AdfDuplexInputCaps>{caps}</scan:AdfDuplexInputCaps>
-<scan:AdfOptions><scan:AdfOption>Duplex</scan:AdfOption></scan:AdfOptions></scan:Adf>
+<scan:AdfOptions><scan:AdfOption>Duplex</scan:AdfOption></scan:AdfOptions></scan:Adf>{more}
 </scan:ScannerCapabilities>"""
-_CAPS = """<scan:MinWidth>16</scan:MinWidth><scan:MaxWidth>2550</scan:MaxWidth>
-<scan:MinHeight>16</scan:MinHeight><scan:MaxHeight>4200</scan:MaxHeight>
-<scan:SettingProfiles><scan:SettingProfile><scan:ColorModes>
-<scan:ColorMode>Grayscale8</scan:ColorMode><scan:ColorMode>RGB24</scan:ColorMode>
-</scan:ColorModes><scan:DocumentFormats>
-<pwg:DocumentFormat>image/jpeg</pwg:DocumentFormat>
-<scan:DocumentFormatExt>image/jpeg</scan:DocumentFormatExt></scan:DocumentFormats>
+_CAPS = """<scan:MinWidth>16</scan:MinWidth><scan:MaxWidth>{width}</scan:MaxWidth>
+<scan:MinHeight>16</scan:MinHeight><scan:MaxHeight>{height}</scan:MaxHeight>
+<scan:SettingProfiles><scan:SettingProfile><scan:ColorModes>{modes}</scan:ColorModes>
+<scan:DocumentFormats><pwg:DocumentFormat>{format}</pwg:DocumentFormat>
+<scan:DocumentFormatExt>{format}</scan:DocumentFormatExt></scan:DocumentFormats>
 <scan:SupportedResolutions><scan:DiscreteResolutions>{dpis}</scan:DiscreteResolutions>
 </scan:SupportedResolutions></scan:SettingProfile></scan:SettingProfiles>"""
 _DPI = (
     "<scan:DiscreteResolution><scan:XResolution>{0}</scan:XResolution>"
     "<scan:YResolution>{0}</scan:YResolution></scan:DiscreteResolution>"
 )
+_THRESHOLD = """<scan:ThresholdSupport><scan:Min>0</scan:Min><scan:Max>200</scan:Max>
+<scan:Normal>128</scan:Normal><scan:Step>1</scan:Step></scan:ThresholdSupport>"""
 _STATUS = """<?xml version="1.0" encoding="UTF-8"?>
 <scan:ScannerStatus xmlns:scan="http://schemas.hp.com/imaging/escl/2011/05/03"
  xmlns:pwg="http://www.pwg.org/schemas/2010/12/sm"><pwg:Version>2.63</pwg:Version>
@@ -55,16 +61,6 @@ _STATUS = """<?xml version="1.0" encoding="UTF-8"?>
 _JOB = """<scan:JobInfo><pwg:JobUri>{path}</pwg:JobUri><pwg:JobUuid>{uuid}</pwg:JobUuid>
 <scan:Age>1</scan:Age><pwg:ImagesCompleted>{done}</pwg:ImagesCompleted>
 <pwg:JobState>{state}</pwg:JobState></scan:JobInfo>"""
-
-
-def picture(number: int, size: tuple[int, int] = (827, 1169)) -> bytes:
-    """Return a page as JPEG, no two alike."""
-    image = Image.new("L", size, 235)
-    for place in range(number % 40 + 1):
-        image.paste(20, (60, 60 + 24 * place, 400 + 7 * number % 300, 70 + 24 * place))
-    written = io.BytesIO()
-    image.save(written, "JPEG", quality=85, dpi=(100, 100))
-    return written.getvalue()
 
 
 @dataclass
@@ -84,9 +80,15 @@ class EsclDevice:
 
     Attributes:
         pages: Bytes of the sheets' sides in the feeder, taken one after the other.
-        trouble: By page number, from 1: jam, conflict, busy, cut, short, cover, double, hang, lost.
+        trouble: By page number, from 1: jam, conflict, busy, late, cut, short, cover, double, hang,
+            lost, endless, denied.
         relative: The job's location is told as a path.
-        held: While set, the next page is not handed over.
+        modes, media_type, size, dpis, threshold: What it offers; size in 1/300 inch.
+        elsewhere: The host that the job's location names in place of its own.
+        ended: What it says of a job that has no more pages.
+        instead: By the end of a path: status, headers and body that are sent in place of the
+            device's own answer; a body of None never ends.
+        deleted: Paths of jobs that clients ended.
     """
 
     pages: list[bytes] = field(default_factory=list)
@@ -98,11 +100,44 @@ class EsclDevice:
     requests: list[bytes] = field(default_factory=list)
     denied: bool = False
     port: int = 0
+    modes: tuple[str, ...] = ("Grayscale8", "RGB24")
+    media_type: str = "image/jpeg"
+    size: tuple[int, int] = (2550, 4200)
+    dpis: tuple[int, ...] = (100, 200, 300, 600)
+    threshold: bool = False
+    ended: str = "Completed"
+    instead: dict[str, tuple[int, dict[str, str], bytes | None]] = field(default_factory=dict)
+    deleted: list[str] = field(default_factory=list)
+    scheme: str = "http"
+    elsewhere: str = ""
+    serial: str = "WB-0001"
+    released: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
         """Base address."""
-        return f"http://127.0.0.1:{self.port}/eSCL"
+        return f"{self.scheme}://127.0.0.1:{self.port}/eSCL"
+
+    def capabilities(self) -> str:
+        """What it tells under `ScannerCapabilities`."""
+        caps = _CAPS.format(
+            dpis="".join(_DPI.format(dpi) for dpi in self.dpis),
+            modes="".join(f"<scan:ColorMode>{mode}</scan:ColorMode>" for mode in self.modes),
+            format=self.media_type,
+            width=self.size[0],
+            height=self.size[1],
+        )
+        return _CAPABILITIES.format(
+            caps=caps,
+            serial=self.serial,
+            uuid=self.uuid,
+            more=_THRESHOLD if self.threshold else "",
+        )
+
+    @property
+    def uuid(self) -> str:
+        """By which it is known under each of its addresses."""
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, self.serial))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -115,11 +150,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         device = self.device
+        if self._instead():
+            return
         if device.denied:
             self._answer(403)
         elif self.path.endswith("/ScannerCapabilities"):
-            caps = _CAPS.format(dpis="".join(_DPI.format(dpi) for dpi in (100, 200, 300, 600)))
-            self._xml(_CAPABILITIES.format(caps=caps, uuid=uuid.uuid5(uuid.NAMESPACE_URL, "x")))
+            self._xml(device.capabilities())
         elif self.path.endswith("/ScannerStatus"):
             jobs = "".join(self._job(job) for job in reversed(device.jobs))
             self._xml(_STATUS.format(state=device.state, feeder=device.feeder, jobs=jobs))
@@ -131,22 +167,28 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         device = self.device
         device.requests.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        if self._instead():
+            return
         if device.denied:
             self._answer(403)
         elif device.state == "Processing":
             self._answer(503, {"Retry-After": "1"})
-        elif not device.pages and b"Feeder" in device.requests[-1]:
+        elif not device.pages and b">Feeder<" in device.requests[-1]:
             device.feeder = "ScannerAdfEmpty"
             self._answer(409)
-        elif device.feeder not in ("ScannerAdfLoaded", "ScannerAdfProcessing"):
+        elif device.feeder not in ("ScannerAdfLoaded", "ScannerAdfProcessing") and (
+            b">Feeder<" in device.requests[-1]
+        ):
             self._answer(409)
         else:
             job = Job(path=f"/eSCL/ScanJobs/{uuid.uuid4()}")
             device.jobs.append(job)
-            where = job.path if device.relative else f"http://127.0.0.1:{device.port}{job.path}"
+            host = device.elsewhere or f"{device.scheme}://127.0.0.1:{device.port}"
+            where = job.path if device.relative else f"{host}{job.path}"
             self._answer(201, {"Location": where})
 
     def do_DELETE(self) -> None:
+        self.device.deleted.append(self.path)
         for job in self.device.jobs:
             if job.path == self.path:
                 job.deleted = True
@@ -168,9 +210,13 @@ class _Handler(BaseHTTPRequestHandler):
         if feeder is not None:
             device.feeder = feeder
             self._answer(409 if trouble == "conflict" else 503)
-        elif trouble == "busy" and job.busy_told < 2:
+        elif trouble in ("busy", "late") and job.busy_told < 2:
             job.busy_told += 1
+            if trouble == "late":  # the sheet has left the feeder and is not ready yet
+                device.feeder = "ScannerAdfEmpty"
             self._answer(503, {"Retry-After": "0"})
+        elif trouble == "denied":
+            self._answer(401)
         elif trouble == "lost":
             job.done += 1
             device.pages.pop(0)
@@ -185,14 +231,19 @@ class _Handler(BaseHTTPRequestHandler):
             sent = page[: len(page) // 2]
             length = len(sent)
         self.send_response(200)
-        self.send_header("Content-Type", "image/jpeg")
-        self.send_header("Content-Length", str(length))
+        self.send_header("Content-Type", self.device.media_type)
+        if trouble != "endless":
+            self.send_header("Content-Length", str(length))
         self.end_headers()
+        if trouble == "endless":
+            self.wfile.write(sent)
+            self._without_end()
+            return
         if trouble in ("cut", "hang"):
             self.wfile.write(sent[: len(sent) // 2])
             self.wfile.flush()
             if trouble == "hang":
-                time.sleep(3)
+                self.device.released.wait(30)
             self.close_connection = True
             return
         self.wfile.write(sent)
@@ -203,8 +254,32 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _job(self, job: Job) -> str:
         ended = job.deleted or not self.device.pages
-        state = "Completed" if ended else "Processing"
+        state = self.device.ended if ended else "Processing"
         return _JOB.format(path=job.path, uuid=job.uuid, done=job.done, state=state)
+
+    def _instead(self) -> bool:
+        """Send what the test wants sent in place of the device's own answer, if anything."""
+        found = next((each for each in self.device.instead if self.path.endswith(each)), None)
+        if found is None:
+            return False
+        status, headers, body = self.device.instead[found]
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if body is not None:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if body is None:
+            self._without_end()
+        else:
+            self.wfile.write(body)
+        return True
+
+    def _without_end(self) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            while not self.device.released.is_set():
+                self.wfile.write(bytes(1 << 16))
 
     def _xml(self, text: str) -> None:
         body = text.encode()
@@ -225,34 +300,75 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away is what many tests are about."""
+
 
 @contextmanager
-def serving(device: EsclDevice, port: int = 0) -> Iterator[EsclDevice]:
+def serving(
+    device: EsclDevice, port: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[EsclDevice]:
     """Let the device answer on a port of 127.0.0.1 for as long as the block lasts."""
     handler = type("Handler", (_Handler,), {"device": device})
     server = _Server(("127.0.0.1", port), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        device.scheme = "https"
     device.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
         yield device
     finally:
+        device.released.set()
         server.shutdown()
         server.server_close()
         thread.join(timeout=5)
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Serve the pages of these files for ever; the feeder fills itself again when it is empty."""
-    pages = [Path(name).read_bytes() for name in arguments[1:]] or [picture(n) for n in range(1, 7)]
-    with serving(EsclDevice(pages=list(pages)), int(arguments[0])) as device:
+@contextmanager
+def announcing(device: EsclDevice) -> Iterator[Callable[[], None]]:
+    """Let the device announce itself on loopback; lend what takes the announcement back."""
+    kind = "_uscans._tcp.local." if device.scheme == "https" else "_uscan._tcp.local."
+    told = ServiceInfo(
+        kind,
+        f"Papierlos {device.serial}.{kind}",
+        addresses=[socket.inet_aton("127.0.0.1")],
+        port=device.port,
+        properties={"rs": "eSCL", "UUID": device.uuid, "is": "platen,adf", "duplex": "T"},
+        server="papierlos.local.",
+    )
+    with Zeroconf(interfaces=["127.0.0.1"]) as voice:
+        voice.register_service(told)
+        yield lambda: voice.unregister_service(told)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve a stack for as long as the parent process lives; an empty feeder fills itself again."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0: any that is free")
+    parser.add_argument("--pages", type=Path, help="folder of JPEG files of 300 dpi, by name")
+    parser.add_argument("--address-file", type=Path, help="where the address is written")
+    given = parser.parse_args(arguments)
+    parent = os.getppid()
+    warming_up = EsclDevice(state="Processing", modes=("RGB24",), dpis=(300,))
+    with serving(warming_up, given.port) as device:
         sys.stdout.write(f"{device.url}\n")
         sys.stdout.flush()
-        while True:
-            time.sleep(0.5)
+        if given.address_file is not None:
+            written = given.address_file.with_suffix(".part")
+            written.write_text(device.url, encoding="utf-8")
+            written.replace(given.address_file)
+        found = sorted(given.pages.glob("*.jpg")) if given.pages else []
+        stack = [file.read_bytes() for file in found] or stack_of_letters()
+        device.state = "Idle"
+        while os.getppid() == parent:
             if not device.pages:
-                device.pages, device.feeder = list(pages), "ScannerAdfLoaded"
+                device.pages, device.feeder = list(stack), "ScannerAdfLoaded"
+            time.sleep(0.5)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    with contextlib.suppress(KeyboardInterrupt):
+        main()

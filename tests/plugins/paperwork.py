@@ -20,7 +20,6 @@ from ingest.ledger import (
     Ledger,
     accepting,
     backup,
-    open_ledger,
     paper,
     people,
     schema,
@@ -30,6 +29,7 @@ from ingest.ledger.circumstances import Checked
 from ingest.ledger.conditions import Proof
 from ingest.ledger.destruction import Means, destroy, release
 from ingest.ledger.integrity import Root
+from tests.plugins.emptied import lay_empty_ledger, open_practised
 from tests.plugins.ledgers import ALL, LEASE, arrival, digest, outcome, rows
 from tests.plugins.releases import taken
 
@@ -63,7 +63,10 @@ GOOD_NOTE: Facts = {"complete": True, "counts_as": "replacing"}
 
 def hasty(folder: Path) -> Ledger:
     """Open a ledger that waits for no disk: no test here cuts the power."""
-    ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
+    path = folder / "ledger.sqlite"
+    if not path.exists():
+        lay_empty_ledger(path)
+    ledger = open_practised(f"sqlite:///{path}")
     engine = ledger._engine
     sa.event.listen(engine, "checkout", _without_sync)
     return ledger

@@ -123,11 +123,18 @@ class PostgresServer:
         self.stop(immediately=immediately)
         self.start()
 
-    def create_database(self) -> str:
-        """Create an empty database and return its URL."""
+    def create_database(self, like: str | None = None) -> str:
+        """Create a database and return its URL.
+
+        Args:
+            like: URL of one to copy, to which nobody is connected; without it it is empty.
+        """
         name = f"test_{uuid.uuid4().hex}"
+        command = f"CREATE DATABASE {name}"
+        if like is not None:
+            command += f" TEMPLATE {like.rsplit('/', 1)[1]}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(command.encode())
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
@@ -184,11 +191,12 @@ class RedisServer:
             client.flushall()
 
 
-def _roomy_memory() -> str | None:
-    """Return a folder in memory: the gigabytes that databases write would slow every sync."""
+def roomy_memory() -> str | None:
+    """Return a folder in memory: the gigabytes that tests write would slow every sync."""
     memory = Path("/dev/shm")
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM
-    return str(memory) if roomy else None
+    if not memory.is_dir() or os.statvfs(memory).f_flag & os.ST_NOEXEC:
+        return None
+    return str(memory) if shutil.disk_usage(memory).free > _ROOM else None
 
 
 @pytest.fixture(scope="session")
@@ -200,7 +208,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         return
     # not below pytest's folder: the server's own user has to reach it
     with tempfile.TemporaryDirectory(
-        prefix="pg-", dir=_roomy_memory(), ignore_cleanup_errors=True
+        prefix="pg-", dir=roomy_memory(), ignore_cleanup_errors=True
     ) as folder:
         server = PostgresServer(binaries, Path(folder))
         server.start()

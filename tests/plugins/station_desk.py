@@ -17,7 +17,8 @@ from scanners.station.command import main
 from scanners.station.home import Home
 from scanners.station.settings import HouseAddress
 from scanners.upload import Landing, Station, UploadServer, application
-from tests.plugins.escl_device import EsclDevice, picture
+from tests.plugins.escl_device import EsclDevice
+from tests.plugins.escl_pages import picture
 from tests.plugins.file_house import PROFILE, FileHouse
 from tests.plugins.servers import free_port
 

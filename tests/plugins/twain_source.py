@@ -31,6 +31,11 @@ _KINDS = {
     abi.CAP_XFERCOUNT: (abi.TY_INT16, -1),
     abi.CAP_INDICATORS: (abi.TY_BOOL, 1),
     abi.ICAP_COMPRESSION: (abi.TY_UINT16, 0),
+    abi.CAP_UICONTROLLABLE: (abi.TY_BOOL, 1),
+    abi.ICAP_PIXELFLAVOR: (abi.TY_UINT16, 1),
+    abi.ICAP_EXTIMAGEINFO: (abi.TY_BOOL, 0),
+    abi.ICAP_PATCHCODEDETECTIONENABLED: (abi.TY_BOOL, 0),
+    abi.CAP_DOUBLEFEEDDETECTION: (abi.TY_UINT16, 7),
     abi.CAP_SERIALNUMBER: (abi.TY_STR255, "TW-4711"),
 }
 _PAPER = {abi.SS_A4: (8.27, 11.69), abi.SS_A5: (5.83, 8.27)}
@@ -43,14 +48,21 @@ class TwainSource:
 
     Attributes:
         sheets: Sides that are in the feeder.
-        trouble: By side, from 1: a condition code that ends it in its second strip, `short` or
-            `hang` (no image ever becomes ready).
+        trouble: By side, from 1: a condition code that ends it in its second strip, `short`,
+            `hang` (no image ever becomes ready), `stopped` (at the device, in its second strip),
+            `window` (it opens one), `closing` (it asks to be closed).
+        after: By side, from 1: a condition code with which the end of its transfer fails.
+        callback2: Whether the manager knows the newer form of callbacks.
+        shape: Fields of the image's description that are told in place of the true ones.
     """
 
     sheets: int = 4
     trouble: dict[int, int | str] = field(default_factory=dict)
     resolutions: tuple[float, ...] = (100.0, 200.0, 300.0)
     dsm2: bool = True
+    callback2: bool = True
+    after: dict[int, int] = field(default_factory=dict)
+    shape: dict[str, int] = field(default_factory=dict)
     state: int = 2
     taken: int = 0
     calls: list[tuple[int, int]] = field(default_factory=list)
@@ -122,7 +134,11 @@ class TwainSource:
             (cap, abi.MSG_GET): ((4, 5, 6), lambda _o, a: self._get(a, whole=True)),
             (cap, abi.MSG_GETCURRENT): ((4, 5, 6), lambda _o, a: self._get(a, whole=False)),
             (cap, abi.MSG_SET): ((4,), lambda _o, a: self._set(a)),
-            (abi.DAT_CALLBACK2, abi.MSG_REGISTER_CALLBACK): ((4,), self._register),
+            (abi.DAT_CALLBACK2, abi.MSG_REGISTER_CALLBACK): (
+                (4,) if self.callback2 else (),
+                self._register,
+            ),
+            (abi.DAT_CALLBACK, abi.MSG_REGISTER_CALLBACK): ((4,), self._register_early),
             (abi.DAT_USERINTERFACE, abi.MSG_ENABLEDS): ((4,), self._enable),
             (abi.DAT_USERINTERFACE, abi.MSG_DISABLEDS): ((5,), lambda _o, _a: self._go(4)),
             (abi.DAT_IMAGEINFO, abi.MSG_GET): ((6, 7), self._image),
@@ -187,7 +203,14 @@ class TwainSource:
         if asked.cap not in self.values:
             return self._refuse(abi.CC_CAPUNSUPPORTED)
         kind = _KINDS[asked.cap][0]
-        item = self._at(abi.OneValue, ctypes.addressof(self.memory[asked.container])).item
+        address = ctypes.addressof(self.memory[asked.container])
+        if asked.cap == abi.CAP_DOUBLEFEEDDETECTION:
+            assert (asked.con_type, self._at(abi.Array, address).num_items) == (abi.ON_ARRAY, 1)
+            begin = address + ctypes.sizeof(abi.Array)
+            self.values[asked.cap] = ctypes.c_uint16.from_address(begin).value
+            return abi.RC_SUCCESS
+        assert len(self.memory[asked.container]) >= abi.OneValue.ROOM
+        item = self._at(abi.OneValue, address).item
         value: Any = item
         if kind == abi.TY_FIX32:
             value = abi.number(abi.Fix32.from_buffer_copy(ctypes.c_uint32(item)))
@@ -204,6 +227,10 @@ class TwainSource:
         self._told = abi.DSM_ENTRY(self._at(abi.Callback, argument).callback)
         return abi.RC_SUCCESS
 
+    def _register_early(self, origin: int, argument: int) -> int:
+        self._told = abi.DSM_ENTRY(self._at(abi.EarlyCallback, argument).callback)
+        return abi.RC_SUCCESS
+
     def _enable(self, origin: int, argument: int) -> int:
         if not self.sheets:
             return self._refuse(abi.CC_NOMEDIA)
@@ -211,7 +238,12 @@ class TwainSource:
         if self.trouble.get(1) == abi.CC_INTERLOCK:
             return self._refuse(abi.CC_INTERLOCK)
         self.state = 5
-        if self.trouble.get(self.taken + 1) != "hang":
+        trouble = self.trouble.get(self.taken + 1)
+        if trouble == "window":
+            return abi.RC_CHECKSTATUS
+        if trouble == "closing":
+            self._told(None, None, abi.DG_CONTROL, 0, abi.MSG_CLOSEDSREQ, None)
+        elif trouble != "hang":
             self.state = 6
             self._told(None, None, abi.DG_CONTROL, 0, abi.MSG_XFERREADY, None)
         return abi.RC_SUCCESS
@@ -230,6 +262,8 @@ class TwainSource:
         shape.samples_per_pixel, shape.bits_per_pixel = samples, depth * samples
         for place in range(samples):
             shape.bits_per_sample[place] = depth
+        for name, value in self.shape.items():
+            setattr(shape, name, value)
         shape.x_resolution = shape.y_resolution = abi.fixed(self.values[abi.ICAP_XRESOLUTION])
         return abi.RC_SUCCESS
 
@@ -243,10 +277,13 @@ class TwainSource:
     def _strip(self, origin: int, argument: int) -> int:
         piece = self._at(abi.ImageMemXfer, argument)
         width, height, samples, depth = self._shape()
+        assert piece.memory.flags == 0x9, "the application owns it, and gives its address"
         side = self.taken + 1
         trouble = self.trouble.get(side)
         if isinstance(trouble, int) and self.row:
             return self._refuse(trouble)
+        if trouble == "stopped" and self.row:
+            return abi.RC_CANCEL
         stride = (width * samples * depth + 7) // 8 + _PADDING
         rows = min(piece.memory.length // stride, height - self.row)
         if trouble == "short" and self.row:
@@ -266,13 +303,16 @@ class TwainSource:
             info.return_code = abi.RC_SUCCESS
             info.num_items = 1
             if info.info_id == abi.EI_PATCHCODE:
-                info.item_type, info.item = abi.TY_UINT32, 2
+                info.item_type, info.item = abi.TY_UINT32, 5
             else:
                 info.item_type, info.item = abi.TY_STR255, self._allocate(256)
                 self.memory[info.item].value = f"Eingang {self.taken + 1:04d}".encode()
         return abi.RC_SUCCESS
 
     def _end(self, origin: int, argument: int) -> int:
+        if self.row and self.taken + 1 in self.after:
+            self.row = 0
+            return self._refuse(self.after[self.taken + 1])
         self.row = 0
         self.taken += 1
         left = max(0, self.sheets - self.taken)

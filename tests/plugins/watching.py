@@ -13,12 +13,13 @@ from PIL import Image
 
 import profiles
 from ingest.document import DEFAULT_TENANT, Queue
-from ingest.ledger import Ledger, Unaccepted, open_ledger
+from ingest.ledger import Ledger, Unaccepted
 from ingest.ledger import reading as ledger_reading
 from ingest.ledger import schema as ledger_schema
 from ingest.settings import FolderSettings, Settings
 from ingest.store import FolderStore
 from scanners.folder import FolderChannel, PassResult
+from tests.plugins.emptied import lay_empty_ledger, open_practised
 
 
 def image(kind: str = "JPEG", shade: int = 128) -> bytes:
@@ -152,6 +153,9 @@ def build(folder: Path, **settings: Any) -> House:
     times = {"settle_seconds": 2.0, "give_up_seconds": 900.0, "abandoned_seconds": 60.0}
     configured = Settings(data=folder, folder=FolderSettings(**{**times, **settings}))
     (folder / "inbox").mkdir(parents=True, exist_ok=True)
+    ledger = folder / "ledger.sqlite"
+    if not ledger.exists():
+        lay_empty_ledger(ledger)
     return House(
-        configured, open_ledger(configured.ledger_address()), FolderStore(folder / "store")
+        configured, open_practised(configured.ledger_address()), FolderStore(folder / "store")
     )

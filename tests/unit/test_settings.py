@@ -115,3 +115,26 @@ def test_authorities_are_asked_in_the_order_of_the_file(tmp_path: Path) -> None:
     one = _load(tmp_path, '[sealing]\ntsa_url = "https://eins/tsa"\n')
     assert one.sealing.authorities == ("https://eins/tsa",)
     assert _load(tmp_path, "").sealing.authorities == ()
+
+
+def test_stations_are_listened_to_only_where_somebody_said_so(tmp_path: Path) -> None:
+    assert _load(tmp_path, "").upload is None
+    upload = _load(tmp_path, "[upload]\n").upload
+    assert upload is not None
+    assert (upload.host, upload.port) == ("127.0.0.1", 8617)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[upload]\nhost = "192.0.2.20"\n', "unverschlüsselt"),
+        ('[upload]\ncertificate = "/etc/house.pem"\n', "gehören zusammen"),
+        ("[upload]\nprot = 1\n", "upload.prot: unbekannter Schlüssel"),
+    ],
+)
+def test_a_door_for_stations_that_would_be_unsafe_is_refused(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        _load(tmp_path, text)
+    assert said in caught.value.operator_text
