@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from scanners.station.command import main
+from scanners.station.commands import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scanners.station.command import main
+from scanners.station.commands import main
 from tests.plugins.disks import no_file_above
 from tests.plugins.escl_device import EsclDevice, serving
 from tests.plugins.escl_pages import picture

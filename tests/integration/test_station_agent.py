@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
 import subprocess
 import sys
@@ -30,8 +29,7 @@ from tests.plugins.file_house import FileHouse
 from tests.plugins.station_desk import StationDesk, desk_at, pictures
 
 ROOT = Path(__file__).parent.parent.parent
-SCAN = Button(device="sane:falle", button="scan", profile="posteingang")
-KEY = Button(device="escl:mfp", button="scan", profile="posteingang")
+SCAN = Button(device="sane:fujitsu:Werkbank", button="scan", profile="posteingang")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +90,7 @@ def test_a_watched_device_is_let_go_for_whoever_wants_it(tmp_path: Path) -> None
     other = Button(device=SCAN.device, button="email", profile="posteingang")
     ending, driver = threading.Event(), Pressed()
     watch = ButtonWatch(tmp_path, driver, [other], lambda _: pytest.fail("nobody pressed it"))
-    thread = threading.Thread(target=watch.run, args=(ending,))
+    thread = threading.Thread(target=watch.run, args=(ending,), daemon=True)
     thread.start()
     assert driver.begun.wait(20)
     with wanted(tmp_path, SCAN.device):
@@ -116,17 +114,18 @@ def test_a_device_that_is_gone_is_watched_again(
 
 def test_a_button_pressed_again_after_a_jam_continues_the_stack(desk: StationDesk) -> None:
     agent = Agent(Home(desk.home), desk.house, Picture(as_json=True, out=io.StringIO()))
+    key = Button(device=f"escl:{desk.device.url}", button="scan", profile="posteingang")
     desk.feed(1, 2, 3)
     desk.device.trouble[3] = "jam"
-    agent.pressed(KEY)
+    agent.pressed(key)
     [stack] = desk.stacks
     assert [each.after_sheet for each in stack.interruptions] == [2]
     desk.feed(3)
-    agent.pressed(KEY)
+    agent.pressed(key)
     assert pictures(desk.house, stack.key) == [1, 2, 3]
     assert desk.house.state(stack.key).is_closed
     desk.feed(4)
-    agent.pressed(KEY)
+    agent.pressed(key)
     assert desk.house.log()[-2:] == ["1 1 new", "closed"]
     assert stack.key not in {line.split(" ")[0] for line in desk.house.log()[-2:]}
 
@@ -160,7 +159,7 @@ def test_the_service_carries_what_waits_and_ends_when_asked(desk: StationDesk) -
         assert service.wait(30) == 0
     assert pictures(desk.house, key) == [1, 2]
     assert desk.stacks == []
-    assert not (desk.home / "locks").exists() or not os.listdir(desk.home / "locks")
+    assert list((desk.home / "locks").iterdir()) == []
 
 
 def test_a_part_that_breaks_ends_the_service_loudly(

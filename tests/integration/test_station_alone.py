@@ -44,7 +44,7 @@ def locking(descriptor, mode, size):
 for name in POSIX:
     sys.modules.pop(name, None)
 sys.meta_path.insert(0, Refusing())
-from scanners.station.command import main
+from scanners.station.commands import main
 import scanners.twain.child, scanners.sane.child
 
 # Not before: the standard library would take this for Windows.
@@ -87,7 +87,7 @@ def test_a_station_scans_with_nothing_but_its_extra_and_without_posix(
 
 def test_the_refusal_refuses(tmp_path: Path) -> None:
     """What is refused above would otherwise be found."""
-    before, _, _ = ALONE.partition("from scanners.station.command")
+    before, _, _ = ALONE.partition("from scanners.station.commands")
     names = ("sqlalchemy", "scanners.direct", "ingest.ledger", "fcntl", "pwd")
     asked = "\n".join(
         f"try:\n    import {name}\n    print({name!r})\nexcept ModuleNotFoundError: pass"

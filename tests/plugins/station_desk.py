@@ -13,7 +13,7 @@ import pytest
 
 from ingest.upload_settings import UploadSettings
 from scanners.stack.journal import Journal, journals
-from scanners.station.command import main
+from scanners.station.commands import main
 from scanners.station.home import Home
 from scanners.station.settings import HouseAddress
 from scanners.upload import Landing, Station, UploadServer, application
@@ -54,10 +54,10 @@ class StationDesk:
         )
         (self.home / "station.toml").write_text(said + text)
 
-    def paired(self) -> None:
+    def paired(self, token: str = TOKEN) -> None:
         """Be paired, and know the profiles of the house from then."""
         home = Home(self.home)
-        home.pair(HouseAddress(url=self.url), TOKEN)
+        home.pair(HouseAddress(url=self.url), token)
         home.keep_profiles([PROFILE])
 
     def said(self, *arguments: str, code: int | None = 0) -> list[dict[str, Any]]:
