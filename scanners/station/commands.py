@@ -69,7 +69,7 @@ def _fault(
     if as_json:
         name = getattr(error, "code", type(error).__name__.lower())
         picture.say("", message_type="fault", code=name, operator_text=error.operator_text)
-    else:
+    elif sys.stderr is not None:
         sys.stderr.write(f"Fehler: {error.operator_text}\n")
     return code
 
