@@ -8,7 +8,7 @@ by the name they have there: `escl:kopierer-eg`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -49,7 +49,7 @@ class SaneUse:
     """
 
     program: bool = False
-    options: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
