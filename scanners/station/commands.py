@@ -69,7 +69,7 @@ def _fault(
     if as_json:
         name = getattr(error, "code", type(error).__name__.lower())
         picture.say("", message_type="fault", code=name, operator_text=error.operator_text)
-    else:
+    elif sys.stderr is not None:
         sys.stderr.write(f"Fehler: {error.operator_text}\n")
     return code
 
@@ -214,12 +214,12 @@ def _token() -> str:
     """Ask for the token; never an argument, which every process of a computer can read."""
     token = os.environ.get(TOKEN_VARIABLE, "")
     if not token and sys.stdin.isatty():
-        token = getpass.getpass("Kennwort des Scanplatzes: ")
+        token = getpass.getpass("Zugangsschlüssel des Scanplatzes: ")
     elif not token:
         token = sys.stdin.readline()
     if not token.strip():
         raise Unusable(
-            f"Es fehlt das Kennwort des Scanplatzes: auf der Standardeingabe oder in "
+            f"Es fehlt der Zugangsschlüssel des Scanplatzes: auf der Standardeingabe oder in "
             f"{TOKEN_VARIABLE}."
         )
     return token.strip()

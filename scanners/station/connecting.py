@@ -17,8 +17,8 @@ def house_of(home: Home, patience: Patience | None = None) -> HttpHouse:
     address, token = home.address, home.token
     if address.url is None or token is None:
         message = (
-            "Dieser Scanplatz gehört noch zu keinem Haus. Bitte mit »pair ADRESSE« verbinden; das "
-            "Kennwort des Scanplatzes vergibt der Betrieb des Hauses."
+            "Dieser Scanplatz gehört noch zu keinem Haus. Bitte mit »pair ADRESSE« verbinden; den "
+            "Zugangsschlüssel vergibt der Betrieb des Hauses (»scanstrasse station add«)."
         )
         raise Misconfigured(message)
     try:

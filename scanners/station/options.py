@@ -99,8 +99,8 @@ def _keeping_open(command: argparse.ArgumentParser) -> None:
 
 def _pair(pair: argparse.ArgumentParser) -> None:
     pair.description = (
-        "Verbindet den Scanplatz mit dem Haus. Das Kennwort des Scanplatzes wird abgefragt, von "
-        f"der Standardeingabe gelesen oder aus {TOKEN_VARIABLE} genommen; es steht nie in der "
+        "Verbindet den Scanplatz mit dem Haus. Sein Zugangsschlüssel wird abgefragt, von der "
+        f"Standardeingabe gelesen oder aus {TOKEN_VARIABLE} genommen; er steht nie in der "
         "Befehlszeile."
     )
     pair.add_argument("url", metavar="ADRESSE", help="https://rechner:port")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 from scanners.stack.run import Event
@@ -26,7 +28,8 @@ class Picture:
 
     def __init__(self, *, as_json: bool, out: TextIO | None = None) -> None:
         """Write to `out`, or else to standard output."""
-        self._out = out or sys.stdout
+        # Windows gives a program without a console no standard output.
+        self._out = out or sys.stdout or _nowhere()
         self._as_json = as_json
         self._live = not as_json and self._out.isatty()
         self._lock = threading.Lock()
@@ -85,6 +88,10 @@ class Picture:
     def _write(self, text: str) -> None:
         self._out.write(text)
         self._out.flush()
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _page(said: Mapping[str, Any]) -> str:

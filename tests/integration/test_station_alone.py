@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,15 +15,15 @@ from tests.plugins.escl_device import EsclDevice, serving
 from tests.plugins.station_desk import desk_at
 
 ROOT = Path(__file__).parent.parent.parent
-#: Refuses every package but those of the station, whoever asks, and gives `msvcrt` a lock.
-ALONE = """
-import ctypes, importlib.abc, sys, types
+#: Refuses every package but those of the station, whoever asks, in the station and its children.
+REFUSING = """
+import importlib.abc, sys
 
 OURS = {
     "ingest": {"clock", "document", "errors", "sandbox"},
     "scanners": {"station", "stack", "device", "drivers", "sane", "escl", "twain"},
 }
-INSTALLED = {"PIL", "defusedxml", "urllib3", "zeroconf", "ifaddr"}
+INSTALLED = {"PIL", "defusedxml", "pypdfium2", "pypdfium2_raw", "urllib3", "zeroconf", "ifaddr"}
 POSIX = {"fcntl", "pwd", "grp", "resource", "termios", "tty"}
 
 
@@ -36,20 +37,23 @@ class Refusing(importlib.abc.MetaPathFinder):
         return None
 
 
+for name in POSIX:
+    sys.modules.pop(name, None)
+sys.meta_path.insert(0, Refusing())
+"""
+STATION = """
+import ctypes, sys, types
+from scanners.station.commands import main
+import scanners.sane.child, scanners.twain.child, zeroconf
+
+
 def locking(descriptor, mode, size):
     if ctypes.CDLL(None).flock(descriptor, 6):
         raise PermissionError(13, "Permission denied")
 
 
-for name in POSIX:
-    sys.modules.pop(name, None)
-sys.meta_path.insert(0, Refusing())
-from scanners.station.commands import main
-import scanners.twain.child, scanners.sane.child
-
 # Not before: the standard library would take this for Windows.
 sys.modules["msvcrt"] = types.SimpleNamespace(locking=locking, LK_NBLCK=2)
-
 home = sys.argv[1]
 try:
     main(["--help"])
@@ -63,16 +67,26 @@ assert codes == [0, 0], codes
 """
 
 
+@pytest.fixture
+def alone(tmp_path: Path) -> dict[str, str]:
+    """The environment of processes that find nothing but what a station installs."""
+    folder = tmp_path / "alone"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(REFUSING)
+    return {**os.environ, "PYTHONPATH": str(folder)}
+
+
 def test_a_station_scans_with_nothing_but_its_extra_and_without_posix(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], alone: dict[str, str]
 ) -> None:
     with serving(EsclDevice()) as device:
         desk = desk_at(tmp_path, device, capsys)
         desk.paired()
         desk.feed(1, 2)
         done = subprocess.run(
-            [sys.executable, "-c", ALONE, str(desk.home)],
+            [sys.executable, "-c", STATION, str(desk.home)],
             cwd=ROOT,
+            env=alone,
             check=False,
             capture_output=True,
             text=True,
@@ -85,9 +99,7 @@ def test_a_station_scans_with_nothing_but_its_extra_and_without_posix(
     assert list(journal.pages) == [1, 2]
 
 
-def test_the_refusal_refuses(tmp_path: Path) -> None:
-    """What is refused above would otherwise be found."""
-    before, _, _ = ALONE.partition("from scanners.station.commands")
+def test_what_is_refused_is_there_otherwise(alone: dict[str, str]) -> None:
     names = ("sqlalchemy", "scanners.direct", "ingest.ledger", "fcntl", "pwd")
     asked = "\n".join(
         f"try:\n    import {name}\n    print({name!r})\nexcept ModuleNotFoundError: pass"
@@ -95,8 +107,13 @@ def test_the_refusal_refuses(tmp_path: Path) -> None:
     )
     found = [
         subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+            [sys.executable, "-c", asked],
+            cwd=ROOT,
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout.split()
-        for code in (asked, before + asked)
+        for environment in (dict(os.environ), alone)
     ]
     assert found == [list(names), []]

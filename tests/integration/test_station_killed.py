@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,51 +9,7 @@ import pytest
 
 from tests.plugins.escl_device import EsclDevice, serving
 from tests.plugins.station_desk import StationDesk, desk_at, pictures
-
-ROOT = Path(__file__).parent.parent.parent
-#: Runs a command and kills itself at a moment that the arguments name: at the n-th synced line
-#: of a journal (before it, in its midst, after it), page file, or folder synced.
-KILLED = """
-import os, signal, sys
-from scanners.device import Spool, durable, spool
-from scanners.stack import journal, lines
-from scanners.station.commands import main
-
-what, number, moment, *arguments = sys.argv[1:]
-left = int(number)
-
-
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def counted(true):
-    def called(self, *given, **named):
-        global left
-        left -= 1
-        if left == 0 and moment == "before":
-            die()
-        if left == 0 and moment == "midst":
-            write = os.write
-            os.write = lambda descriptor, line: (write(descriptor, line[:40]), die())
-        found = true(self, *given, **named)
-        if left == 0:
-            die()
-        return found
-
-    return called
-
-
-if what == "line":
-    lines.Lines.append = counted(lines.Lines.append)
-elif what == "page":
-    Spool.keep = counted(Spool.keep)
-elif what == "begin":
-    journal.write_whole = counted(journal.write_whole)
-elif what == "remove":
-    journal.clear = counted(journal.clear)
-sys.exit(main(arguments))
-"""
+from tests.plugins.station_killing import killed
 
 
 @pytest.fixture(scope="module")
@@ -71,18 +23,6 @@ def desk(tmp_path: Path, device: EsclDevice, capsys: pytest.CaptureFixture[str])
     found = desk_at(tmp_path, device, capsys)
     found.paired()
     return found
-
-
-def killed(desk: StationDesk, what: str, number: int, moment: str, *arguments: str) -> None:
-    command = [sys.executable, "-c", KILLED, what, str(number), moment]
-    done = subprocess.run(
-        [*command, "--home", str(desk.home), *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        check=False,
-        capture_output=True,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 
 #: Lines: device_held, page 1, page 2, page 3, closing.

@@ -54,10 +54,10 @@ class StationDesk:
         )
         (self.home / "station.toml").write_text(said + text)
 
-    def paired(self) -> None:
+    def paired(self, token: str = TOKEN) -> None:
         """Be paired, and know the profiles of the house from then."""
         home = Home(self.home)
-        home.pair(HouseAddress(url=self.url), TOKEN)
+        home.pair(HouseAddress(url=self.url), token)
         home.keep_profiles([PROFILE])
 
     def said(self, *arguments: str, code: int | None = 0) -> list[dict[str, Any]]:
