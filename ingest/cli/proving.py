@@ -114,6 +114,7 @@ def _results(app: App, *, sealing: bool) -> list[tuple[str, ScanstrasseError | N
         ("Ordner", lambda: _check_folders(app)),
         ("Ledger", lambda: app.ledger.backlog()),  # noqa: PLW0108 - opening it is the check
         ("Ablage", lambda: list(app.store.tenants())),
+        ("Zugang der Arbeitsplätze", lambda: _check_upload(app)),
     ]
     if sealing:
         checks.append(("Installationsschlüssel", lambda: _check_key(app)))
@@ -202,6 +203,13 @@ def _check_folders(app: App) -> None:
                     message, operator_text=f"Ordner {folder} lässt sich nicht anlegen: {error}"
                 ) from error
     check_folders(app.settings)
+
+
+def _check_upload(app: App) -> None:
+    if app.settings.upload is not None:
+        from scanners.upload import require_usable
+
+        require_usable(app.settings.upload)
 
 
 def _check_key(app: App) -> None:

@@ -42,7 +42,8 @@ class Refused(AcceptanceFault):
 
     Codes beside the classes below: `token_refused`, `stack_unknown`, `stack_closed`,
     `page_disagrees`, `profile_unknown`, `profile_not_released`, `operator_unknown`,
-    `device_not_released`, `too_large`, `malformed`.
+    `device_not_released`, `too_large`, `malformed`; and of the way to it `address_refused` and
+    `certificate_refused`.
     """
 
     code = "refused"

@@ -32,7 +32,7 @@ _LONGEST_ASKED_SECONDS: Final = 900.0
 #: Other processes of this computer scan too, and nobody tells of their pages.
 _LOOK_SECONDS: Final = 2.0
 #: Said of this computer, not of a stack.
-_OF_THE_STATION: Final = frozenset({"token_refused"})
+_OF_THE_STATION: Final = frozenset({"token_refused", "certificate_refused"})
 
 
 @dataclass(frozen=True, kw_only=True)

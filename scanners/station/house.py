@@ -129,7 +129,8 @@ class HttpHouse:
         """Send a page, straight from its file; see the port.
 
         Raises:
-            Refused: Beside those of the port, `page_disagrees` where the file is not here.
+            Refused: As the port says; also where the file has another length than the page.
+            OSError: The file is gone or out of reach; nothing was sent.
         """
         number = page.page.facts.number
         path = f"/stacks/{quote(key, safe='')}/pages/{number}?attempt={page.attempt}"
@@ -140,11 +141,7 @@ class HttpHouse:
             wire.SIZE: str(page.page.size),
             wire.PAGE: wire.page_to_header(page),
         }
-        try:
-            source = page.page.path.open("rb")
-        except OSError as error:
-            raise _disagrees(number, f"page {number}: {error}") from error
-        with source:
+        with page.page.path.open("rb") as source:
             size = source.seek(0, 2)
             if size != page.page.size:
                 raise _disagrees(number, f"page {number} has {size} bytes")
@@ -298,7 +295,7 @@ def _foreign(status: int) -> Unavailable:
 
 def _disagrees(number: int, message: str) -> Refused:
     text = (
-        f"Die Datei von Seite {number} fehlt auf diesem Rechner oder ist verändert; gesendet wurde "
+        f"Die Datei von Seite {number} ist auf diesem Rechner verändert worden; gesendet wurde "
         "nichts davon. Bitte das Blatt neu scannen."
     )
     return Refused(message, operator_text=text, code="page_disagrees")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from scanners.upload.app import application
 from scanners.upload.landing import Landing
-from scanners.upload.server import UploadServer
+from scanners.upload.server import UploadServer, require_usable
 from scanners.upload.terms import Station
 
-__all__ = ["Landing", "Station", "UploadServer", "application"]
+__all__ = ["Landing", "Station", "UploadServer", "application", "require_usable"]

@@ -50,7 +50,7 @@ class Body:
         """Take the ASGI channel on which it comes."""
         self._receive, self._pace = receive, pace
         self._waited, self.size = 0.0, 0
-        self._is_read = False
+        self._is_read = self._is_given_up = False
 
     async def pieces(self, most: int, beyond: Refused) -> AsyncIterator[bytes]:
         """Yield the body in pieces of about `PIECE` bytes.
@@ -78,7 +78,7 @@ class Body:
         return b"".join([piece async for piece in self.pieces(most, too_large(most))])
 
     async def drop(self, most: int) -> bool:
-        """Read the rest for nothing; False if that is more than `most` bytes.
+        """Read the rest for nothing; False if it is more than `most` bytes or came too slowly.
 
         Who still sends when the connection is closed does not see the answer, but a reset.
 
@@ -86,7 +86,7 @@ class Body:
             Unavailable, CutOff: As `pieces`.
         """
         most += self.size
-        while not self._is_read and self.size <= most:
+        while not (self._is_read or self._is_given_up) and self.size <= most:
             await self._next()
         return self._is_read
 
@@ -96,6 +96,7 @@ class Body:
             with anyio.fail_after(self._pace.read_seconds):
                 message = await self._receive()
         except TimeoutError as error:
+            self._is_given_up = True
             raise _too_slow() from error
         if message["type"] == "http.disconnect":
             raise CutOff
@@ -104,6 +105,7 @@ class Body:
         self._waited += time.monotonic() - began
         self.size += len(piece)
         if self._waited > self._pace.read_seconds + self.size / self._pace.least:
+            self._is_given_up = True
             raise _too_slow()
         return piece
 

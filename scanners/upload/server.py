@@ -46,15 +46,8 @@ class UploadServer:
             Misconfigured: The port is taken, or certificate or key cannot be used.
         """
         place = f"{self._settings.host}:{self._settings.port}"
-        try:
-            self._server.config.load()
-        except (OSError, ssl.SSLError) as error:
-            text = (
-                f"upload.certificate ({self._settings.certificate}) oder upload.key "
-                f"({self._settings.key}) ist nicht brauchbar: {error}. Bitte beide Dateien prüfen."
-            )
-            message = f"certificate or key: {error}"
-            raise Misconfigured(message, operator_text=text) from error
+        require_usable(self._settings)
+        self._server.config.load()
         try:
             listening = _bound(self._settings.host, self._settings.port)
         except OSError as error:
@@ -81,6 +74,26 @@ class UploadServer:
             self._server.run(sockets=[listening])
         finally:
             self._server.ready.set()
+
+
+def require_usable(settings: UploadSettings) -> None:
+    """Refuse a certificate or key with which nothing can be served.
+
+    Raises:
+        Misconfigured: One of them is missing, no PEM, or does not belong to the other.
+    """
+    if settings.certificate is None:
+        return
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.certificate, settings.key)
+    except OSError as error:
+        text = (
+            f"upload.certificate ({settings.certificate}) oder upload.key ({settings.key}) ist "
+            f"nicht brauchbar: {error}. Bitte beide Dateien prüfen."
+        )
+        message = f"certificate or key: {error}"
+        raise Misconfigured(message, operator_text=text) from error
 
 
 class _Server(uvicorn.Server):

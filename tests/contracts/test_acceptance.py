@@ -138,6 +138,15 @@ def test_bytes_that_do_not_match_their_digest_are_refused(
     assert house.state(said.key).pages == ()
 
 
+def test_a_page_whose_file_is_gone_is_not_taken(house: Acceptance, tmp_path: Path) -> None:
+    said, first = opening(), page(tmp_path, 1)
+    house.open(said)
+    first.page.path.unlink()
+    with pytest.raises(FileNotFoundError):
+        house.append(said.key, first)
+    assert house.state(said.key).pages == ()
+
+
 def test_a_sheet_scanned_again_replaces_the_attempt_before(
     house: Acceptance, tmp_path: Path
 ) -> None:

@@ -115,9 +115,16 @@ def test_another_certificate_gets_neither_token_nor_page(
         assert "Zertifikat" in caught.value.operator_text
 
 
-def test_a_certificate_that_cannot_be_used_stops_the_start(ours: Identity, tmp_path: Path) -> None:
-    others = identity(tmp_path, "another")
-    settings = UploadSettings(port=free_port(), certificate=ours.certificate, key=others.key)
+@pytest.mark.parametrize("wrong", ["another's", "missing", "no key at all"])
+def test_a_certificate_that_cannot_be_used_stops_the_start(
+    ours: Identity, tmp_path: Path, wrong: str
+) -> None:
+    key = tmp_path / "wrong.key"
+    if wrong == "another's":
+        key = identity(tmp_path, "another").key
+    elif wrong == "no key at all":
+        key.write_text("-----BEGIN NOTHING-----")
+    settings = UploadSettings(port=free_port(), certificate=ours.certificate, key=key)
     with pytest.raises(Misconfigured) as caught:
         UploadServer(_nobody, settings).start()
     assert "upload.key" in caught.value.operator_text
@@ -222,12 +229,13 @@ def test_a_page_whose_file_is_gone_or_shorter_is_not_sent(tmp_path: Path) -> Non
     house = HttpHouse(f"http://127.0.0.1:{free_port()}", TOKEN)
     gone, shorter = page(tmp_path, 1), page(tmp_path, 2)
     gone.page.path.unlink()
+    with pytest.raises(FileNotFoundError):
+        house.append(opening().key, gone)
     shorter.page.path.write_bytes(b"II")
-    for sent in (gone, shorter):
-        with pytest.raises(Refused) as caught:
-            house.append(opening().key, sent)
-        assert caught.value.code == "page_disagrees"
-        assert f"Seite {sent.page.facts.number}" in caught.value.operator_text
+    with pytest.raises(Refused) as caught:
+        house.append(opening().key, shorter)
+    assert caught.value.code == "page_disagrees"
+    assert "Seite 2" in caught.value.operator_text
 
 
 def test_a_fault_of_a_later_version_keeps_its_text(tmp_path: Path) -> None:

@@ -147,11 +147,12 @@ def test_options_of_the_device_alone_are_made_first_or_refused(tmp_path: Path) -
     ("option", "changed"),
     [
         ("resolution", {"rounds": 55}),
+        ("resolution", {"limits": (20, 600, 20)}),
         ("page_width", {"limits": (0.0, 180.0, 0.0)}),
         ("br_y", {"rounds": 200.0}),
     ],
 )
-def test_a_device_that_answers_good_and_does_otherwise_is_refused(
+def test_a_device_that_answers_good_and_would_do_otherwise_is_refused(
     tmp_path: Path, option: str, changed: dict[str, Any]
 ) -> None:
     device = SaneDevice()

@@ -245,6 +245,8 @@ def test_a_client_that_sends_a_byte_now_and_then_is_too_slow(
     with pytest.raises(Unavailable, match="slow"):
         asyncio.run(body.whole(MIB))
     assert body.size == 4
+    assert asyncio.run(body.drop(MIB)) is False  # nor is the rest waited for
+    assert body.size == 4
 
 
 def test_no_more_is_read_than_is_taken() -> None:

@@ -108,7 +108,8 @@ class SaneDevice:
     def __post_init__(self) -> None:
         """Make the functions, and the list of options as C sees it."""
         self._alive: list[Any] = []
-        self.lib = SimpleNamespace(**{name: self._function(name) for name in SIGNATURES})
+        functions = {name: self._function(name) for name in SIGNATURES}
+        self.lib = SimpleNamespace(**functions, device=self)  # the callbacks live as long as it
 
     def __getitem__(self, name: str) -> Told:
         """Return an option."""
