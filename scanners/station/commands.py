@@ -19,6 +19,7 @@ from ingest.document import OPERATOR_CODE_RULE, is_operator_code
 from scanners.device import ScanFault
 from scanners.stack import AcceptanceFault, Refused, Unavailable
 from scanners.stack.journal import journals
+from scanners.stack.locking import Held
 from scanners.stack.run import Order
 from scanners.stack.transmission import Transmission
 from scanners.station import status
@@ -40,6 +41,10 @@ from scanners.station.scanning import (
 from scanners.station.settings import HouseAddress, fingerprint
 
 _INTERRUPTED: Final = 130
+_HELD: Final = (
+    "An diesem Stapel arbeitet gerade ein anderer Vorgang dieses Scanplatzes. Bitte in einem "
+    "Augenblick wiederholen."
+)
 #: Somebody stands at the scanner and waits, and a house that is away costs no sheet.
 _AT_THE_DEVICE: Final = Patience(connect=5.0)
 
@@ -57,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = _COMMANDS[options.command](Home(options.home), picture, options)
     except (ScanFault, AcceptanceFault, StationFault) as error:
         return _fault(error, picture, as_json=options.as_json)
+    except Held:
+        return _fault(StationFault(_HELD), picture, as_json=options.as_json)
     except KeyboardInterrupt:
         return _INTERRUPTED
     return code

@@ -11,12 +11,12 @@ from typing import Final, TypeVar
 
 from scanners.device import DeviceBusy
 from scanners.drivers import Drivers, installed
-from scanners.stack import Acceptance
+from scanners.stack import Acceptance, Unavailable
 from scanners.stack.desk import Desk, Outcome
 from scanners.stack.journal import Journal, journals
 from scanners.stack.replaying import SetAside
 from scanners.stack.run import Order
-from scanners.stack.transmission import Carriage
+from scanners.stack.transmission import Carriage, Transmission
 from scanners.station.buttons import wanted
 from scanners.station.faults import StationFault, Unusable
 from scanners.station.home import Home
@@ -45,7 +45,7 @@ class Workplace:
 
     def __init__(self, home: Home, house: Acceptance, picture: Picture) -> None:
         """Show what happens on `picture`."""
-        self._home, self._picture = home, picture
+        self._home, self._house, self._picture = home, house, picture
         self._desk = Desk(
             home.path, drivers_of(home), house, tell=picture.tell, carried=self.carried
         )
@@ -97,6 +97,7 @@ class Workplace:
         except ValueError as error:
             text = f"Diese Blätter hat der Stapel nicht: {', '.join(map(str, sheets))}."
             raise Unusable(text) from error
+        self._carry_again(journal)
         return self._desk.close(journal, operator) if was_ended else outcome
 
     def close(self, journal: Journal, operator: str | None) -> Outcome:
@@ -109,6 +110,13 @@ class Workplace:
             return self._desk.close(journal, operator)
         except ValueError as error:
             raise Unusable("Der Stapel hat keine Seite.") from error
+
+    def _carry_again(self, journal: Journal) -> None:
+        """Carry a stack that was set aside: what was wrong with it may be gone."""
+        if journal.set_aside is not None:
+            journal.note_retried()
+            with contextlib.suppress(Unavailable):  # the service carries it later
+                Transmission(self._home.path, self._house, tell=self.carried).carry_all()
 
     def _patiently(self, device: str, act: Callable[[], T]) -> T:
         """Act, waiting until whoever watches the device's buttons has let go of it."""

@@ -136,6 +136,25 @@ def test_what_the_house_refuses_is_said_and_carried_on_demand(desk: StationDesk)
     assert pictures(desk.house, stack["key"]) == [1, 2]
 
 
+def test_a_page_whose_file_is_gone_is_scanned_again_and_carried(desk: StationDesk) -> None:
+    desk.feed(1, 2, 3)
+    key = ended(desk.scan())["key"]
+    desk.stacks[0].pages[2].page.path.unlink()
+    with desk.open_house():
+        assert "Seite 2" in desk.said("retry", code=3)[-1]["operator_text"]
+        desk.feed(9)
+        assert ended(desk.said("rescan", "2", "--stack", key))["state"] == "received"
+    assert pictures(desk.house, key) == [1, 9, 3]
+
+
+def test_a_stack_at_which_another_command_works_is_left_alone(desk: StationDesk) -> None:
+    desk.feed(1)
+    desk.scan("--keep-open")
+    with desk.stacks[0].scanning():
+        assert "wiederholen" in desk.said("close", code=3)[-1]["operator_text"]
+    assert ended(desk.said("close"))["state"] == "waiting"
+
+
 def test_a_wrong_token_is_shown_and_loses_nothing(desk: StationDesk) -> None:
     desk.feed(1, 2)
     key = ended(desk.scan())["key"]

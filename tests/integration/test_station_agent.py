@@ -50,6 +50,7 @@ class Pressed:
 
     def __init__(self) -> None:
         self.begun = threading.Event()
+        self.asked = threading.Event()
         self.let_go = threading.Event()
         self.faults: list[ScanFault] = []
 
@@ -60,8 +61,13 @@ class Pressed:
 
         class Noted(RemoteWatch):
             @override
+            def stop(self) -> None:
+                outer.asked.set()
+                super().stop()
+
+            @override
             def __exit__(self, *error: object) -> None:
-                self.stop()
+                super().stop()
                 self._stream.close()
                 outer.let_go.set()
 
@@ -95,6 +101,7 @@ def test_a_watched_device_is_let_go_for_whoever_wants_it(tmp_path: Path) -> None
     assert driver.begun.wait(20)
     with wanted(tmp_path, SCAN.device):
         assert driver.let_go.wait(20)
+        assert driver.asked.is_set()
         driver.begun.clear()
     assert driver.begun.wait(20)
     ending.set()

@@ -272,4 +272,5 @@ class Pressed(SaneDevice):
 
 
 if __name__ == "__main__":
-    converse(lambda request, telling: watching(request, telling, Pressed().lib))
+    device = Pressed()  # its callbacks live as long as it does
+    converse(lambda request, telling: watching(request, telling, device.lib))

@@ -64,6 +64,24 @@ def test_a_new_process_finds_all_that_was_noted(tmp_path: Path) -> None:
     assert found.pages[2].page.path.read_bytes() == b"page 2 attempt 2"
 
 
+def test_a_page_counts_only_when_its_line_is_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = begun(tmp_path)
+    scanned = page(journal.new_spool(), 1)
+    lines, synced = journal.folder / "pages.jsonl", []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        if os.path.samestat(os.fstat(descriptor), lines.stat()):
+            synced.append(lines.read_bytes().count(b"\n"))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    journal.note_page(scanned)
+    assert synced == [1]
+
+
 def test_a_second_attempt_overwrites_nothing(tmp_path: Path) -> None:
     journal = begun(tmp_path)
     first = page(journal.new_spool(), 5)
