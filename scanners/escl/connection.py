@@ -61,7 +61,7 @@ class Connection:
         if self._secure:  # the pinned digest takes the place of the authorities, see below
             self._context = _trusting() if fingerprint else ssl.create_default_context()
         self._base = parts.path.rstrip("/") or "/eSCL"
-        self._page: http.client.HTTPConnection | None = None
+        self._page: socket.socket | None = None
 
     def path(self, name: str) -> str:
         """Return the path of a resource below the base."""
@@ -84,7 +84,7 @@ class Connection:
             AccessDenied: It refuses this computer, or its certificate is not trusted.
         """
         limit = self._seconds if seconds is None else seconds
-        with self._link(limit) as link, _ending(link, limit) as is_late:
+        with self._link(limit) as link, _ending(link.sock, limit) as is_late:
             try:
                 with _sent(link, method, path, body) as response:
                     read = response.read(_LARGEST_STATE)
@@ -109,9 +109,9 @@ class Connection:
             AccessDenied: As `ask`.
         """
         with self._link(self._seconds) as link:
-            self._page = link
+            self._page = link.sock
             try:
-                with _ending(link, self._seconds) as is_late:
+                with _ending(link.sock, self._seconds) as is_late:
                     try:
                         response = _sent(link, "GET", path, None)
                     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -124,9 +124,9 @@ class Connection:
 
     def abort(self) -> None:
         """End the transfer of a page that is under way; from any thread."""
-        link = self._page
-        if link is not None:
-            _cut(link)
+        found = self._page
+        if found is not None:
+            _cut(found)
 
     @contextmanager
     def _link(self, seconds: float) -> Iterator[http.client.HTTPConnection]:
@@ -199,13 +199,16 @@ def _sent(
 
 
 @contextmanager
-def _ending(link: http.client.HTTPConnection, seconds: float) -> Iterator[threading.Event]:
-    """Cut the connection off when the block takes longer; lend whether that happened."""
+def _ending(connected: socket.socket, seconds: float) -> Iterator[threading.Event]:
+    """Cut the connection off when the block takes longer; lend whether that happened.
+
+    The socket is taken before the request: a connection that ends with its answer forgets it.
+    """
     is_late = threading.Event()
 
     def cut() -> None:
         is_late.set()
-        _cut(link)
+        _cut(connected)
 
     timer = threading.Timer(seconds, cut)
     timer.daemon = True
@@ -216,12 +219,10 @@ def _ending(link: http.client.HTTPConnection, seconds: float) -> Iterator[thread
         timer.cancel()
 
 
-def _cut(link: http.client.HTTPConnection) -> None:
+def _cut(connected: socket.socket) -> None:
     """Wake whoever reads from or writes to the connection."""
-    found = link.sock
-    if found is not None:
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(found, socket.SHUT_RDWR)  # TLS would forget its state
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)  # TLS would forget its state
 
 
 def _pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:

@@ -91,6 +91,16 @@ def test_the_device_tells_its_serial_number(device: EsclDevice, tmp_path: Path) 
         ("denied", AccessDenied),
         ("endless", ScanFault),
     ],
+    ids=[
+        "jam",
+        "jam, said by a conflict",
+        "cover open",
+        "double feed",
+        "truncated JPEG with consistent length",
+        "half-open socket",
+        "access denied",
+        "page without end",
+    ],
 )
 def test_a_trouble_at_page_three_keeps_two_and_says_what_to_do(
     device: EsclDevice, tmp_path: Path, trouble: str, kind: type[ScanFault]
@@ -102,6 +112,17 @@ def test_a_trouble_at_page_three_keeps_two_and_says_what_to_do(
     assert error.operator_text.endswith((".", "fortsetzen."))
     assert device.jobs[0].deleted
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000001.jpg", "000002.jpg"]
+
+
+def test_a_device_that_is_gone_in_mid_stack_keeps_what_was_scanned(tmp_path: Path) -> None:
+    with serving(EsclDevice(pages=[picture(number) for number in range(1, 6)])) as device:
+        session = EsclDriver(looking=Directly).open(device.url, SETTINGS, Spool(tmp_path))
+        pages = session.pages()
+        kept = [next(pages), next(pages)]
+    with session, pytest.raises(DeviceGone) as caught:
+        next(pages)
+    assert caught.value.pages_done == 2
+    assert all(page.path.exists() for page in kept)
 
 
 def test_a_page_that_broke_off_is_no_page(device: EsclDevice, tmp_path: Path) -> None:

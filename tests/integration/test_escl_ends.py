@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from scanners.device import (
     DeviceGone,
+    DeviceStalled,
     Feed,
     FeederJam,
     Mode,
@@ -306,17 +307,28 @@ def plain(size: tuple[int, int]) -> bytes:
         ((200, {}, b"<JobInfo>" * 50_000), DeviceGone),
         ((200, {}, b"x" * (3 << 20)), DeviceGone),
         ((200, {}, None), DeviceGone),
+        ((200, {"X-Slowly": "yes"}, None), DeviceStalled),
         ((302, {"Location": "http://192.0.2.1/eSCL/ScannerCapabilities"}, b""), DeviceGone),
         ((500, {}, b""), DeviceGone),
     ],
-    ids=["entities", "file", "deep", "jobs", "huge", "endless", "redirect", "error"],
+    ids=[
+        "entities",
+        "file",
+        "deep",
+        "jobs",
+        "huge",
+        "endless",
+        "byte by byte",
+        "redirect",
+        "error",
+    ],
 )
 def test_a_hostile_answer_is_no_device(
     device: EsclDevice, tmp_path: Path, answer: Any, kind: type[ScanFault]
 ) -> None:
     device.instead["ScannerCapabilities"] = answer
     with pytest.raises(kind):
-        opened(device, tmp_path)
+        opened(device, tmp_path, replace(SETTINGS, timeout=0.4))
 
 
 def test_a_hostile_state_in_mid_stack_keeps_the_pages_so_far(

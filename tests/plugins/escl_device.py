@@ -87,7 +87,7 @@ class EsclDevice:
         elsewhere: The host that the job's location names in place of its own.
         ended: What it says of a job that has no more pages.
         instead: By the end of a path: status, headers and body that are sent in place of the
-            device's own answer; a body of None never ends.
+            device's own answer; a body of None never ends, with `X-Slowly` byte by byte.
         deleted: Paths of jobs that clients ended.
     """
 
@@ -270,16 +270,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if body is None:
-            self._without_end()
+            self._without_end(slowly="X-Slowly" in headers)
         else:
             self.wfile.write(body)
         return True
 
-    def _without_end(self) -> None:
+    def _without_end(self, *, slowly: bool = False) -> None:
         self.close_connection = True
         with contextlib.suppress(OSError):
-            while not self.device.released.is_set():
-                self.wfile.write(bytes(1 << 16))
+            while not self.device.released.wait(0.05 if slowly else 0):
+                self.wfile.write(bytes(1 if slowly else 1 << 16))
 
     def _xml(self, text: str) -> None:
         body = text.encode()
