@@ -22,6 +22,7 @@ from ingest.upload_settings import UploadSettings
 from scanners.stack import HouseFull, Refused, Unavailable
 from scanners.station.house import HttpHouse
 from scanners.upload import Landing, Station, UploadServer, application
+from tests.plugins.installation import wait_until
 from tests.plugins.servers import PostgresServer, free_port
 from tests.plugins.stations import House, closing, known, later, opening, page, serving
 
@@ -86,6 +87,7 @@ def test_the_log_says_who_was_answered_what_and_names_no_person(
     station.open(said)
     with structlog.testing.capture_logs() as logged:
         station.append(said.key, first)
+        wait_until(lambda: "upload_answered" in repr(logged), 10, "the entry, after the answer")
     (entry,) = [each for each in logged if each["event"] == "upload_answered"]
     assert (entry["method"], entry["status"], entry["station"]) == ("PUT", 201, "platz-3")
     assert entry["received"] == first.page.size

@@ -230,6 +230,12 @@ class _Handler(BaseHTTPRequestHandler):
         if trouble == "short":
             sent = page[: len(page) // 2]
             length = len(sent)
+        if trouble not in ("endless", "cut", "hang"):
+            # Before the client has all of it: it may ask for the next one at once.
+            self.device.pages.pop(0)
+            job.done += 1
+            if not self.device.pages:
+                self.device.feeder = "ScannerAdfEmpty"
         self.send_response(200)
         self.send_header("Content-Type", self.device.media_type)
         if trouble != "endless":
@@ -247,10 +253,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.wfile.write(sent)
-        self.device.pages.pop(0)
-        job.done += 1
-        if not self.device.pages:
-            self.device.feeder = "ScannerAdfEmpty"
 
     def _job(self, job: Job) -> str:
         ended = job.deleted or not self.device.pages
