@@ -53,8 +53,8 @@ class Event:
         pages: Pages that count now.
         sheets: Sheets with at least one of them.
         said: More, by kind: `device` and `by_house` (opened), `page` and `bytes` (progress),
-            `number`, `sheet`, `side` and `hints` (page), `after_sheet`, `code` and
-            `operator_text` (interrupted), `sheets` that were not scanned again (short).
+            `number`, `sheet`, `side`, `finished_at`, `attempt` and `hints` (page), `after_sheet`,
+            `code` and `operator_text` (interrupted), `sheets` that were not scanned again (short).
     """
 
     kind: str
@@ -254,6 +254,7 @@ class StackRun:
         attempt = journal.next_attempt(facts.number)
         journal.note_page(StackPage(page=scanned, attempt=attempt, scanned_by=operator))
         place = {"number": facts.number, "sheet": facts.sheet, "side": facts.side}
+        place["finished_at"] = facts.finished_at
         self._say("page", journal, **place, attempt=attempt, hints=facts.hints)
 
     def _interrupted(self, journal: Journal, error: ScanFault) -> None:
