@@ -175,8 +175,8 @@ def _known(connection: sa.Connection, tenant: str, device: str) -> Row:
     row = connection.execute(sa.select(_device).where(_ONE).with_for_update(), of).first()
     if row is None:
         text = (
-            f"Das Gerät {device} ist nicht bekannt; »device list« zeigt die bekannten. Bitte einmal "
-            "darauf zu scannen versuchen: schon der Versuch macht es bekannt."
+            f"Das Gerät {device} ist nicht bekannt; »device list« zeigt die bekannten. Bitte "
+            "einmal darauf zu scannen versuchen: schon der Versuch macht es bekannt."
         )
         raise UsageError(f"unknown device {device}", operator_text=text)
     return row

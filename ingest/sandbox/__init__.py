@@ -9,6 +9,7 @@ of one unit: the child is killed with everything it started, and the next call g
 from __future__ import annotations
 
 from ingest.sandbox.child import Child, Limits
+from ingest.sandbox.lent import Lent
 from ingest.sandbox.lines import Ended, Silent
 from ingest.sandbox.program import Program
 from ingest.sandbox.stream import Stalled, Stream
@@ -17,6 +18,7 @@ from ingest.sandbox.tools import tool_version
 __all__ = [
     "Child",
     "Ended",
+    "Lent",
     "Limits",
     "Program",
     "Silent",

@@ -16,8 +16,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import IO, Final, Self
+from typing import IO, Final
+
+from ingest.sandbox.lent import Lent
 
 _STDERR_TAIL: Final = 2000
 _LONGEST_LINE: Final = 4 * 1024**2
@@ -50,7 +51,7 @@ class Ended(Exception):
         super().__init__(f"child ended with {how}: {tail}")
 
 
-class Lines:
+class Lines(Lent):
     """One child, started at once."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None) -> None:
@@ -131,19 +132,6 @@ class Lines:
                 self._process.stdout.close()
         self._reader.join(timeout=_POLITE_SECONDS)
         self._stderr.close()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     def _interrupt(self) -> None:
         with contextlib.suppress(ProcessLookupError, OSError):

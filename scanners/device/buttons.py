@@ -6,10 +6,9 @@ A device is watched between two scans only: who watches it holds it.
 from __future__ import annotations
 
 import threading
-from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
-from ingest.sandbox import Ended, Stalled, Stream
+from ingest.sandbox import Ended, Lent, Stalled, Stream
 from scanners.device.faults import DeviceStalled, DriverCrashed, ScanFault, fault
 
 _PATIENCE_SECONDS: Final = 60.0
@@ -43,17 +42,12 @@ class Watch(Protocol):
         """Return itself."""
         ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stop."""
         ...
 
 
-class RemoteWatch:
+class RemoteWatch(Lent):
     """A device whose keys a child process looks at."""
 
     def __init__(self, stream: Stream, device_id: str, seconds: float) -> None:
@@ -100,16 +94,7 @@ class RemoteWatch:
             self._stopped.set()
             self._stream.stop()
 
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Stop and let the child go."""
         self.stop()
         self._stream.close()

@@ -10,10 +10,10 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from types import MappingProxyType, TracebackType
-from typing import Any, Final, Self
+from types import MappingProxyType
+from typing import Any, Final
 
-from ingest.sandbox import Ended, Stalled, Stream
+from ingest.sandbox import Ended, Lent, Stalled, Stream
 from scanners.device.faults import DeviceStalled, DriverCrashed, ScanCancelled, ScanFault, fault
 from scanners.device.pages import ScannedPage
 from scanners.device.port import Device, Progress
@@ -25,7 +25,7 @@ _OPENING_SECONDS: Final = 60.0
 _GIVING_BACK_SECONDS: Final = 5.0
 
 
-class RemoteSession:
+class RemoteSession(Lent):
     """A device that a child process has opened."""
 
     def __init__(
@@ -112,19 +112,6 @@ class RemoteSession:
         if self._scanning:
             self._stream.stop()
         self._stream.close(_GIVING_BACK_SECONDS)
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     def _next(self, seconds: float, *wanted: str) -> dict[str, Any]:
         """Return the next line that is one of `wanted`, passing progress on.

@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
 from ingest import clock
+from ingest.sandbox import Lent
 from scanners.device import (
     CoverOpen,
     Device,
@@ -105,7 +105,7 @@ class Prepared:
     media_type: str
 
 
-class EsclSession:
+class EsclSession(Lent):
     """A device with a request that it will accept; no sheet has moved yet."""
 
     def __init__(
@@ -170,19 +170,6 @@ class EsclSession:
         """Give the device back."""
         self._end()
         self._looking.close()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     def _begin(self) -> None:
         limit = time.monotonic() + self._settings.timeout

@@ -15,10 +15,9 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from ingest.sandbox import Ended, Program, Silent, tool_version
+from ingest.sandbox import Ended, Lent, Program, Silent, tool_version
 from scanners.device import (
     Device,
     DeviceGone,
@@ -150,7 +149,7 @@ class ScanimageDriver:
                 raise DeviceStalled(str(error)) from error
 
 
-class ScanimageSession:
+class ScanimageSession(Lent):
     """A device that is scanned by one run of the program."""
 
     def __init__(
@@ -206,19 +205,6 @@ class ScanimageSession:
         if self._program is not None:
             self._program.stop()
         self._taking.clear()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     def _printed(self, program: Program, first: int) -> Path | None:
         """Return the next page that the program printed the name of, None at the true end.
