@@ -12,7 +12,7 @@ import click
 from ingest.cli import usage
 from ingest.cli.app import App, configure_logs, with_app
 from ingest.cli.proving import require_ready
-from ingest.cli.scanning import scan_sample
+from ingest.cli.scanning import house_of, scan_sample, scanning_home
 from ingest.cli.serving import hints, start_upload
 from ingest.cli.stopping import stopping
 from ingest.cli.waiting import living_workers
@@ -127,6 +127,18 @@ def _start_channels(
         )
         thread.start()
         stack.callback(thread.join, 10.0)
+        _start_carrying(app, tenant, hint, stack)
+
+
+def _start_carrying(app: App, tenant: str, hint: Callable[[Queue], None], stack: ExitStack) -> None:
+    """Take in what a `scan` that was killed left on this machine."""
+    from scanners.stack.transmission import Transmission
+
+    transmission = Transmission(scanning_home(app, tenant), house_of(app, tenant, hint))
+    thread = threading.Thread(target=transmission.run, name=f"scanned-{tenant}", daemon=True)
+    thread.start()
+    stack.callback(thread.join, 10.0)
+    stack.callback(transmission.stop)
 
 
 def _start_upkeep(app: App, stop: threading.Event) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from ingest.errors import UsageError
 
 if TYPE_CHECKING:
     from console.scanning import ScanPicture
+    from ingest.document import Queue
     from scanners.direct import DirectHouse
     from scanners.drivers import Drivers
     from scanners.stack.desk import Desk, Outcome
@@ -95,9 +96,10 @@ def scan(app: App, *, as_json: bool, **options: Any) -> int:
 def _scanned(app: App, tenant: str, options: dict[str, Any], picture: ScanPicture) -> Outcome:
     from scanners.stack.desk import Desk
 
-    house = _house(app, tenant)
-    home = app.settings.data / "scanning" / tenant
-    desk = Desk(home, _drivers(app), house, tell=picture.tell, carried=picture.carried)
+    house = house_of(app, tenant)
+    desk = Desk(
+        scanning_home(app, tenant), _drivers(app), house, tell=picture.tell, carried=picture.carried
+    )
     operator = options["operator"]
     with _cancelling(desk):
         if options["close"]:
@@ -128,8 +130,8 @@ def scan_sample(app: App) -> None:
         return
     options = dict.fromkeys(("operator", "received_at", "storage_place"))
     counts = dict.fromkeys(("expected_sheets", "expected_consignments"))
-    house = _house(app, DEFAULT_TENANT)
-    desk = Desk(app.settings.data / "scanning" / DEFAULT_TENANT, _drivers(app), house)
+    house = house_of(app, DEFAULT_TENANT)
+    desk = Desk(scanning_home(app, DEFAULT_TENANT), _drivers(app), house)
     try:
         order = _order(app, house, {**options, **counts, "profile": _SAMPLE_PROFILE})
         desk.scan(f"escl:{name}", order)
@@ -226,12 +228,18 @@ def _drivers(app: App) -> Drivers:
     )
 
 
-def _house(app: App, tenant: str) -> DirectHouse:
+def house_of(app: App, tenant: str, hint: Callable[[Queue], None] | None = None) -> DirectHouse:
+    """Return the house of a tenant as this machine sees it; `hint` wakes those who work."""
     from scanners.direct import DirectHouse, Workplace
 
-    house_profiles: Path | None = app.settings.profiles
+    own: Path | None = app.settings.profiles
     place = Workplace(tenant=tenant)
-    return DirectHouse(app.ledger, app.store, place, house_profiles=house_profiles)
+    return DirectHouse(app.ledger, app.store, place, house_profiles=own, hint=hint)
+
+
+def scanning_home(app: App, tenant: str) -> Path:
+    """Return where stacks of a tenant lie that this machine scans."""
+    return app.settings.data / "scanning" / tenant
 
 
 @contextlib.contextmanager

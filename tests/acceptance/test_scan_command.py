@@ -15,7 +15,9 @@ import pytest
 
 from ingest.ledger import Ledger, schema
 from scanners.direct import DirectHouse, Workplace
+from scanners.stack.journal import Journal
 from scanners.stack.reserving import LEASE_SECONDS
+from tests.plugins import stations
 from tests.plugins.escl_device import EsclDevice, serving
 from tests.plugins.escl_pages import picture
 from tests.plugins.house import House
@@ -262,3 +264,19 @@ def test_a_scan_killed_in_mid_stack_goes_on_where_it_was(
     told = scan(house, "--append", stack["id"])
     assert (told[-1]["pages"], told[-1]["is_closed"]) == (6, True)
     assert broken(ledger) == []
+
+
+def test_what_a_killed_scan_left_on_this_machine_is_taken_in_by_whoever_watches(
+    house: House, ledger: Ledger
+) -> None:
+    said = stations.opening(operator="AB", station=None)
+    journal = Journal.begin(house.data / "scanning" / "default", said)
+    spool = journal.new_spool().folder
+    for number in (1, 2):
+        journal.note_page(stations.page(spool, number))
+    place = ["--data", str(house.data), "--config", str(house.config)]
+    with subprocess.Popen([sys.executable, "-m", "ingest", *place, "watch"]) as process:
+        wait_until(lambda: len(rows(ledger, schema.stack_page)) == 2, 30, "both pages")
+        process.terminate()
+    (stack,) = batches(house)
+    assert (stack["stage"], stack["pages"]) == ("open", 2)
