@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,13 +93,14 @@ def scan(app: App, *, as_json: bool, **options: Any) -> int:
 
 def _scanned(app: App, tenant: str, options: dict[str, Any], picture: ScanPicture) -> Outcome:
     from scanners.stack.desk import Desk
+    from scanners.stack.interrupting import interruptible
 
     house = house_of(app, tenant)
     desk = Desk(
         scanning_home(app, tenant), _drivers(app), house, tell=picture.tell, carried=picture.carried
     )
     operator = options["operator"]
-    with _cancelling(desk):
+    with interruptible(desk.cancel):
         if options["close"]:
             return desk.close(_open_stack(desk, options["close"]), operator)
         if not options["append"]:
@@ -240,22 +239,6 @@ def house_of(app: App, tenant: str, hint: Callable[[Queue], None] | None = None)
 def scanning_home(app: App, tenant: str) -> Path:
     """Return where stacks of a tenant lie that this machine scans."""
     return app.settings.data / "scanning" / tenant
-
-
-@contextlib.contextmanager
-def _cancelling(desk: Desk) -> Iterator[None]:
-    """Let Ctrl-C stop the device in order; a second one ends the command."""
-
-    def stop(number: int, frame: object) -> None:
-        del number, frame
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        desk.cancel()
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _faulty(code: str, text: str, picture: ScanPicture, *, as_json: bool) -> int:

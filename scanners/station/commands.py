@@ -18,6 +18,7 @@ from ingest import clock
 from ingest.document import OPERATOR_CODE_RULE, is_operator_code
 from scanners.device import ScanFault
 from scanners.stack import AcceptanceFault, Refused, Unavailable
+from scanners.stack.interrupting import interruptible
 from scanners.stack.journal import journals
 from scanners.stack.locking import Held
 from scanners.stack.run import Order
@@ -32,7 +33,6 @@ from scanners.station.options import parser
 from scanners.station.picture import Picture
 from scanners.station.scanning import (
     Workplace,
-    cancelling,
     device_of,
     drivers_of,
     report,
@@ -118,7 +118,7 @@ def _scan(home: Home, picture: Picture, options: argparse.Namespace) -> int:
         expected_sheets=options.expected_sheets,
     )
     workplace = Workplace(home, house, picture)
-    with cancelling(workplace):
+    with interruptible(workplace.cancel):
         outcome = workplace.scan(options.device, order, keep_open=options.keep_open)
     return report(home, outcome, picture)
 
@@ -127,7 +127,7 @@ def _resume(home: Home, picture: Picture, options: argparse.Namespace) -> int:
     journal = stack_of(home, options.stack)
     workplace = Workplace(home, house_of(home, _AT_THE_DEVICE), picture)
     device = options.device or device_of(journal)
-    with cancelling(workplace):
+    with interruptible(workplace.cancel):
         outcome = workplace.go_on(
             journal, _operator(home, options), device, keep_open=options.keep_open
         )
@@ -139,7 +139,7 @@ def _rescan(home: Home, picture: Picture, options: argparse.Namespace) -> int:
     journal = stack_of(home, options.stack)
     workplace = Workplace(home, house_of(home, _AT_THE_DEVICE), picture)
     device = options.device or device_of(journal)
-    with cancelling(workplace):
+    with interruptible(workplace.cancel):
         outcome = workplace.rescan(journal, sheets, _operator(home, options), device)
     return report(home, outcome, picture)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Final, TypeVar
 
@@ -212,19 +211,3 @@ def _is_ended(home: Home, key: str) -> bool:
         return Journal.open(home.path, key).closing is not None
     except FileNotFoundError:
         return True
-
-
-@contextlib.contextmanager
-def cancelling(workplace: Workplace) -> Iterator[None]:
-    """Let Ctrl-C stop the device in order; a second one ends the command."""
-
-    def stop(number: int, frame: object) -> None:
-        del number, frame
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        workplace.cancel()
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
