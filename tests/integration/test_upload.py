@@ -81,10 +81,13 @@ def test_a_new_token_ends_the_one_before(house: House, url: str) -> None:
 
 
 def test_the_log_says_who_was_answered_what_and_names_no_person(
-    house: House, url: str, tmp_path: Path
+    house: House, url: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     station, said, first = HttpHouse(url, house.token()), opening(), page(tmp_path, 1)
     station.open(said)
+    configured = structlog.get_config()
+    structlog.reset_defaults()  # a command in this process may have asked for warnings only
+    request.addfinalizer(lambda: structlog.configure(**configured))
     with structlog.testing.capture_logs() as logged:
         station.append(said.key, first)
         wait_until(lambda: "upload_answered" in repr(logged), 10, "the entry, after the answer")
