@@ -92,7 +92,7 @@ class ScanPicture:
             if record["event"] != "progress":
                 _print(json.dumps(record, ensure_ascii=False, default=str))
         elif record["event"] in ("page", "interrupted", "surplus", "short", "lease_lost"):
-            _print(f"Blatt {self._now['sheets']}: {self._last}")
+            _print(self._last)
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
