@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -280,3 +282,24 @@ def test_what_a_killed_scan_left_on_this_machine_is_taken_in_by_whoever_watches(
         process.terminate()
     (stack,) = batches(house)
     assert (stack["stage"], stack["pages"]) == ("open", 2)
+
+
+def test_on_a_terminal_the_sheets_are_counted_in_one_picture(house: House, ledger: Ledger) -> None:
+    place = ["--data", str(house.data), "--config", str(house.config)]
+    words = ["scan", "--device", "escl:adf", "--operator", "AB", "--expected-sheets", "3"]
+    above, below = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "ingest", *place, *words], stdout=below, stderr=below
+    ) as process:
+        os.close(below)
+        seen = b""
+        with contextlib.suppress(OSError):  # how a terminal ends
+            while piece := os.read(above, 4096):
+                seen += piece
+    os.close(above)
+    assert process.returncode == 0
+    shown = seen.decode()
+    assert "Werkbank Papierlos 3000" in shown
+    assert "3 von 3" in shown
+    assert "6, davon angenommen 6" in shown
+    assert "3 Blätter, 6 Seiten, angenommen." in shown
