@@ -26,9 +26,12 @@ from ingest.errors import (
     UsageError,
 )
 from ingest.intake import name_base64
-from ingest.ledger import Arrival, Ledger, devices, leases, people, stacks
+from ingest.ledger import Arrival, Ledger, devices, leases, stacks
+from ingest.ledger.reserved import BACK_MISSING
 from ingest.store import FolderStore, Store
 from scanners.device import Device, ScanSettings
+from scanners.direct import operators
+from scanners.direct.agreeing import back_missing, require_agreement
 from scanners.direct.arriving import Ended, arrival, manifest, seen_device
 from scanners.stack import (
     Closing,
@@ -52,6 +55,11 @@ if TYPE_CHECKING:
 #: By how much the clock of a station may differ before that is recorded; our choice.
 CLOCK_TOLERANCE: Final = dt.timedelta(seconds=60)
 _REPLACING: Final = "replacing"
+#: What to do about a sheet without its back.
+_INCOMPLETE: Final = (
+    "Bitte das Blatt ansehen: ist es vollständig, gibt die Leitung der Scanstelle frei "
+    "(»release«); sonst zurückweisen und neu scannen."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,13 +114,14 @@ class DirectHouse:
                 offered.append(_offered(loaded))
         return offered
 
-    def admit(self, device: Device, profile: str) -> None:
-        """Make a device known and refuse it where the profile needs a released one.
+    def admit(self, device: Device, profile: str, operator: str | None) -> None:
+        """Make a device known, and refuse it or the person where the profile needs others.
 
         Raises:
             Refused: As the port says.
         """
         with _faults():
+            operators.require_codes(operator)
             loaded, seen = self._loaded(profile), seen_device(device, self._station)
             treatment = loaded.profile.treatment
             with self._ledger.writing() as connection:
@@ -120,6 +129,7 @@ class DirectHouse:
             self._ledger.require_admitted(self._tenant, profile, loaded.sha256, treatment)
             if treatment == _REPLACING:
                 with self._ledger.reading() as connection:
+                    operators.require_person(connection, self._tenant, operator)
                     devices.require_released(connection, self._tenant, seen)
 
     def open(self, opening: Opening) -> StackState:
@@ -129,6 +139,7 @@ class DirectHouse:
             Refused: As the port says.
         """
         with _faults():
+            operators.require_codes(opening.operator)
             loaded = self._loaded(opening.profile)
             wish = stacks.Wish(
                 tenant=self._tenant,
@@ -146,9 +157,9 @@ class DirectHouse:
                 anomalies=self._anomalies(),
             )
             with self._ledger.writing() as connection:
-                self._require_operator(connection, opening, loaded)
                 devices.see(connection, self._tenant, seen_device(opening.device, self._station))
                 row = stacks.begin(connection, wish)
+                self._require_own(row)
                 pages = stacks.pages_of(connection, row.id)
         return _state(row, pages)
 
@@ -179,8 +190,10 @@ class DirectHouse:
             scanned_by=page.scanned_by,
         )
         with _faults():
+            operators.require_codes(page.scanned_by)
             self._keep(page)
             with self._ledger.writing() as connection:
+                self._require_own(stacks.named(connection, self._tenant, key))
                 is_new = stacks.append(connection, self._tenant, key, taken)
                 for anomaly in self._anomalies():
                     stacks.note_anomaly(connection, self._tenant, key, anomaly)
@@ -196,12 +209,14 @@ class DirectHouse:
         """
         said = [(page.number, page.attempt, page.sha256) for page in closing.pages]
         with _faults():
+            operators.require_codes(closing.closed_by)
             ended = self._ended(key, closing)
 
             def build(row: stacks.Row, pages: stacks.Rows, content: Facts) -> Arrival:
                 if ended is None:
                     message = f"stack {key} was closed and has no receipt"
                     raise RuntimeError(message)
+                require_agreement(row, stacks.counting(pages), closing)
                 return arrival(row, pages, content, ended)
 
             with self._ledger.writing() as connection:
@@ -215,9 +230,11 @@ class DirectHouse:
 
         Raises:
             DeviceLeased: Somebody else has it.
+            Refused: As the port says.
         """
         name = seen_device(device, self._station).device
         with _faults(), self._ledger.writing() as connection:
+            operators.require_codes(operator)
             token = leases.take(
                 connection,
                 self._tenant,
@@ -247,22 +264,58 @@ class DirectHouse:
         """Return how a stack ends, its manifest kept; None where it ended before."""
         with self._ledger.reading() as connection:
             row, pages = stacks.found(connection, self._tenant, key)
+            if self._station is not None:
+                self._require_own(row)
             if not row.said:
                 return None
-            device = seen_device(Opening.from_json(row.said).device, row.station)
+            opening, counting = Opening.from_json(row.said), stacks.counting(pages)
+            device = seen_device(opening.device, row.station)
             inventory = devices.inventory_of(connection, self._tenant, device.device)
-            objection = devices.objection(connection, self._tenant, device)
-        content = json.dumps(manifest(row, pages, closing), ensure_ascii=False).encode()
+            makers = (row.operator, *(page.scanned_by for page in counting), closing.closed_by)
+            unreleased = devices.objection(connection, self._tenant, device)
+            unknown = operators.objection(connection, self._tenant, makers)
+        anomaly = back_missing(opening, counting)
+        objections = (
+            (devices.DeviceNotReleased.code, unreleased) if unreleased else None,
+            unknown,
+            None if anomaly is None else (BACK_MISSING, f"{anomaly['text']} {_INCOMPLETE}"),
+        )
+        return Ended(
+            closing=closing,
+            manifest=self._kept(row, manifest(row, pages, closing)),
+            inventory=inventory,
+            objections=tuple(each for each in objections if each is not None),
+            anomalies=() if anomaly is None else (anomaly,),
+        )
+
+    def _kept(self, row: stacks.Row, said: Facts) -> Source:
+        content = json.dumps(said, ensure_ascii=False).encode()
         blob = self._store.put(self._tenant, io.BytesIO(content))
         name = f"{row.key}.json"
-        kept = Source(
+        return Source(
             ordinal=1,
             name=name,
             name_base64=name_base64(name),
             sha256=blob.sha256,
             size=blob.size,
         )
-        return Ended(closing=closing, manifest=kept, inventory=inventory, objection=objection)
+
+    def _require_own(self, row: stacks.Row) -> None:
+        """Let a station touch no other's stack; None is the machine of the ledger itself.
+
+        Raises:
+            StackRefused: `stack_of_another`.
+        """
+        if row.station == self._station:
+            return
+        text = (
+            f"Der Stapel {row.id} wurde an einem anderen Arbeitsplatz begonnen "
+            f"({row.station or 'am Server selbst'}) und wird nur von dort übertragen. Bitte dort "
+            "weiterarbeiten; heißt dieser Arbeitsplatz inzwischen anders, ihn wieder unter dem "
+            "alten Kürzel verbinden lassen."
+        )
+        message = f"stack {row.id} is not of station {self._station}"
+        raise stacks.StackRefused(message, operator_text=text, code="stack_of_another")
 
     def _loaded(self, name: str) -> LoadedProfile:
         loaded = profiles.load_released(name, self._house_profiles)
@@ -273,20 +326,6 @@ class DirectHouse:
             )
             raise ProfileInvalid(f"{name} is not for paper", operator_text=text)
         return loaded
-
-    def _require_operator(
-        self, connection: stacks.Connection, opening: Opening, loaded: LoadedProfile
-    ) -> None:
-        if loaded.profile.treatment != _REPLACING:
-            return
-        if opening.operator is None:
-            text = (
-                "Ersetzendes Scannen braucht das Kürzel der scannenden Person. Bitte am "
-                "Arbeitsplatz anmelden oder --operator angeben."
-            )
-            message = "replacing scans need an operator"
-            raise UsageError(message, operator_text=text, code="operator_unknown")
-        people.person_of(connection, self._tenant, opening.operator)
 
     def _anomalies(self) -> tuple[dict[str, object], ...]:
         offset = self._clock_offset

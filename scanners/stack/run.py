@@ -189,7 +189,7 @@ class StackRun:
             self._driver.open(self._device_id, settings, spool, first=first) as session,
             leased(self._house, session.device, order.operator, self._lost) as by_house,
         ):
-            self._admit(session.device, order.profile.name)
+            self._admit(session.device, order)
             self._session = session
             try:
                 if self._cancelled.is_set():
@@ -201,12 +201,12 @@ class StackRun:
             finally:
                 self._session = None
 
-    def _admit(self, device: Device, profile: str) -> None:
+    def _admit(self, device: Device, order: Order) -> None:
         if self._house is None:
             return
         # Offline the scan goes on: the house looks when the stack comes.
         with contextlib.suppress(Unavailable):
-            self._house.admit(device, profile)
+            self._house.admit(device, order.profile.name, order.operator)
 
     def _feed(self, session: Session, order: Order, begin: Callable[[], Journal]) -> Journal:
         """Note each page as it comes; `begin` gives the journal with the first."""

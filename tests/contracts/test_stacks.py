@@ -19,7 +19,7 @@ from scanners.direct.arriving import seen_device
 from scanners.stack import Refused
 from scanners.upload import Station
 from tests.plugins.ledgers import change, everything, rows
-from tests.plugins.stations import DEVICE, House, closing, opening, page
+from tests.plugins.stations import DEVICE, OPERATOR, House, closing, opening, page
 
 HERE = Station(code="platz-3", tenant="default")
 
@@ -249,7 +249,7 @@ def test_what_an_unreleased_device_scanned_while_the_house_was_away_is_held(
     house: House, desk: DirectHouse, tmp_path: Path
 ) -> None:
     with pytest.raises(Refused) as caught:
-        desk.admit(DEVICE, House.replacing)
+        desk.admit(DEVICE, House.replacing, OPERATOR)
     assert caught.value.code == "device_not_released"
     opened, first = opening(profile=House.replacing), page(tmp_path, 1)
     desk.open(opened)
