@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import sqlalchemy as sa
-
 from ingest.document import NOT_RECORDED
 from ingest.errors import UsageError
-from ingest.ledger import people
+from ingest.ledger import people, stacks
 from ingest.ledger.persons import require_code
 from ingest.ledger.reserved import OPERATOR_UNKNOWN
 
@@ -27,7 +25,7 @@ def require_codes(*given: str | None) -> None:
             require_code(code, _SUBJECT)
 
 
-def require_person(connection: sa.Connection, tenant: str, code: str | None) -> None:
+def require_person(connection: stacks.Connection, tenant: str, code: str | None) -> None:
     """Refuse whoever cannot be determined as a person (BSI TR-03138 V1.5, A.NB.4a).
 
     Raises:
@@ -45,7 +43,7 @@ def require_person(connection: sa.Connection, tenant: str, code: str | None) -> 
 
 
 def objection(
-    connection: sa.Connection, tenant: str, codes: Iterable[str | None]
+    connection: stacks.Connection, tenant: str, codes: Iterable[str | None]
 ) -> tuple[str, str] | None:
     """Return code and German text of what is wrong with those who made a replacing scan.
 
