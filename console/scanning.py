@@ -31,6 +31,8 @@ class ScanPicture:
         self._lock = threading.Lock()
         self._now: dict[str, Any] = {"pages": 0, "sheets": 0, "carried": 0}
         self._last = ""
+        #: Sheets that were scanned again were not those that should be.
+        self.is_uneven = False
         self._live: Live | None = None
         if not as_json and sys.stdout.isatty():
             self._live = Live(self._table(), console=Console(), refresh_per_second=8)
@@ -68,6 +70,7 @@ class ScanPicture:
             if event.kind not in ("progress", "opened", "lease_lost"):
                 self._now |= {"pages": event.pages, "sheets": event.sheets}
             self._last = _line(event.kind, said) or self._last
+            self.is_uneven |= event.kind in ("short", "surplus")
             self._show({"message_type": "scan", "event": event.kind, **self._now, **said})
 
     def carried(self, carriage: Carriage) -> None:
@@ -91,7 +94,7 @@ class ScanPicture:
         elif self._as_json:
             if record["event"] != "progress":
                 _print(json.dumps(record, ensure_ascii=False, default=str))
-        elif record["event"] in ("page", "interrupted", "surplus", "short", "lease_lost"):
+        elif record["event"] in _SAID:
             _print(self._last)
 
     def _table(self) -> Table:
@@ -111,6 +114,11 @@ def _line(kind: str, said: dict[str, Any]) -> str:
     return "" if line is None else line(said)
 
 
+def _continuing(said: dict[str, Any]) -> str:
+    after = said["after_sheet"]
+    return f"Gesichert bis Blatt {after}; es geht mit Blatt {after + 1} weiter."
+
+
 def _page(said: dict[str, Any]) -> str:
     side = "Vorderseite" if said["side"] == "front" else "Rückseite"
     again = " (neu gescannt)" if said["attempt"] > 1 else ""
@@ -124,6 +132,7 @@ def _short(said: dict[str, Any]) -> str:
 
 _LINES: dict[str, Callable[[dict[str, Any]], str]] = {
     "page": _page,
+    "continuing": _continuing,
     "progress": lambda said: f"Seite {said['page']}: {said['bytes'] / _MEGABYTE:.1f} MB",
     "interrupted": lambda said: (
         f"Unterbrochen nach Blatt {said['after_sheet']}. {said['operator_text']}"
@@ -132,6 +141,10 @@ _LINES: dict[str, Callable[[dict[str, Any]], str]] = {
     "short": _short,
     "lease_lost": lambda said: str(said["operator_text"]),
 }
+
+
+#: What is said where there is no picture.
+_SAID = frozenset({"continuing", "page", "interrupted", "surplus", "short", "lease_lost"})
 
 
 def _print(line: str) -> None:
