@@ -43,6 +43,7 @@ class Scanned:
         pages: Those that count, by number.
         files: Of all pages that ever counted.
         closing: The last one, None when a page came after it.
+        is_running: A run began and nothing says that it is over.
     """
 
     spool: Path
@@ -51,6 +52,7 @@ class Scanned:
     interruptions: list[Interruption] = field(default_factory=list)
     device_held: list[DeviceHeld] = field(default_factory=list)
     closing: Closing | None = None
+    is_running: bool = False
 
     def take(self, said: dict[str, Any]) -> None:
         """Take the next line.
@@ -67,9 +69,13 @@ class Scanned:
             self.pages[page.facts.number] = StackPage(
                 page=page, attempt=said["attempt"], scanned_by=said["scanned_by"]
             )
+        elif event == "run_ended":
+            self.is_running = False
         elif event == "interruption":
+            self.is_running = False
             self.interruptions.append(Interruption.from_json(said))
         elif event == "device_held":
+            self.is_running = True
             self.device_held.append(DeviceHeld(by_house=said["by_house"], at=_moment(said)))
         elif event == "closing":
             self.closing = Closing.from_json(said)
