@@ -160,7 +160,7 @@ def reviewed(app: App, identifier: str, operator: str, reason: str) -> int:
 @with_app
 def erase(app: App, identifier: str, operator: str, reason: str, *, yes: bool) -> int:
     """Löscht eine Einlieferung oder ein Dokument; der Löschvermerk bleibt."""
-    unit = app.unit(identifier)
+    unit = app.unit(identifier, scanning=True)
     if not yes:
         click.confirm(f"{unit} endgültig löschen?", abort=True)
     if not _discard(app, unit, operator, reason):

@@ -49,7 +49,7 @@ def disagreeing(house: House) -> list[str]:
 
 def shown(house: House, id_: str) -> dict[str, Any]:
     with house.ledger.reading() as connection:
-        return showing.show(connection, id_)
+        return showing.show(connection, id_, scanning=True)
 
 
 def scanned(desk: DirectHouse, folder: Path, pages: int = 2, **said: Any) -> tuple[str, str]:
