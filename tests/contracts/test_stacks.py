@@ -13,6 +13,7 @@ import pytest
 from ingest.errors import UsageError
 from ingest.ledger import devices, erasure, reading, schema, showing, stacks, stations
 from ingest.ledger.agreement import Examination
+from ingest.ledger.devices import ReleaseTerms
 from ingest.ledger.makers import scanned_by
 from scanners.direct import DirectHouse
 from scanners.direct.arriving import seen_device
@@ -221,7 +222,9 @@ def test_a_device_is_released_with_its_firmware_and_not_with_another(house: Hous
         assert "nicht freigegeben" in str(devices.objection(connection, "default", seen))
         with pytest.raises(UsageError):
             devices.release(connection, "default", seen.device, by="KL")
-        devices.release(connection, "default", seen.device, by="LTG", inventory="INV-7")
+        devices.release(
+            connection, "default", seen.device, by="LTG", terms=ReleaseTerms(inventory="INV-7")
+        )
         assert devices.objection(connection, "default", seen) is None
         assert devices.inventory_of(connection, "default", seen.device) == "INV-7"
         devices.see(connection, "default", newer)
@@ -232,11 +235,49 @@ def test_a_device_is_released_with_its_firmware_and_not_with_another(house: Hous
     assert devices.RELEASED in kinds
 
 
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"vendor": "Andere"}, "Hersteller Andere"),
+        ({"model": "Billig 1"}, "Modell Billig 1"),
+        ({"serial": "0"}, "Seriennummer 0"),
+        ({"firmware": None}, "Firmware nicht erfasst"),
+    ],
+    ids=["vendor", "model", "serial", "firmware"],
+)
+def test_another_device_at_the_place_of_a_released_one_is_not_released(
+    house: House, told: dict[str, Any], said: str
+) -> None:
+    seen = seen_device(DEVICE, None)
+    other = devices.SeenDevice(**{**vars(seen), **told})
+    with house.ledger.writing() as connection:
+        devices.see(connection, "default", seen)
+        devices.release(connection, "default", seen.device, by="LTG")
+        devices.see(connection, "default", other)
+        assert said in str(devices.objection(connection, "default", other))
+        devices.see(connection, "default", seen)
+        assert devices.objection(connection, "default", seen) is None
+
+
+def test_a_device_that_tells_no_firmware_is_released_by_whoever_knows_that(house: House) -> None:
+    silent = seen_device(dataclasses.replace(DEVICE, firmware=None), None)
+    with house.ledger.writing() as connection:
+        devices.see(connection, "default", silent)
+        with pytest.raises(UsageError) as caught:
+            devices.release(connection, "default", silent.device, by="LTG")
+        assert "--without-firmware" in caught.value.operator_text
+        terms = ReleaseTerms(without_firmware=True)
+        devices.release(connection, "default", silent.device, by="LTG", terms=terms)
+        assert devices.objection(connection, "default", silent) is None
+
+
 def test_a_release_ends_by_time_and_by_withdrawal(house: House) -> None:
     seen, past = seen_device(DEVICE, None), dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     with house.ledger.writing() as connection:
         devices.see(connection, "default", seen)
-        devices.release(connection, "default", seen.device, by="LTG", until=past)
+        devices.release(
+            connection, "default", seen.device, by="LTG", terms=ReleaseTerms(until=past)
+        )
         assert "abgelaufen" in str(devices.objection(connection, "default", seen))
         devices.release(connection, "default", seen.device, by="LTG")
         devices.withdraw(connection, "default", seen.device, by="LTG", reason="Reparatur")
