@@ -107,7 +107,7 @@ def leases(metadata: sa.MetaData) -> sa.Table:
         sa.Column("tenant", sa.Text, primary_key=True),
         sa.Column("device", sa.Text, primary_key=True),
         _text("token"),
-        sa.Column("station", CleanText),
+        sa.Column("station", CleanText),  #: or `leases.MACHINE` and a name
         sa.Column("operator", CleanText),
         sa.Column("since_at", Moment, nullable=False),
         sa.Column("lease_until", Moment, nullable=False),

@@ -10,7 +10,7 @@ from ingest.document import Facts
 from ingest.ledger import stacks
 from ingest.ledger.reserved import BACK_MISSING
 from scanners.device import Feed, PageFacts, place_of
-from scanners.stack import Closing, ManifestDisagrees, Opening
+from scanners.stack import Closing, LeaseLost, ManifestDisagrees, Opening
 
 _SIDES: Final = MappingProxyType({"front": "Vorderseite", "back": "Rückseite"})
 #: A source may give the resolution of the image itself, which is rounded.
@@ -56,6 +56,18 @@ def back_missing(opening: Opening, pages: stacks.Rows) -> Facts | None:
     sheet = len(pages) // 2 + 1
     text = f"Die letzte Rückseite fehlt: von Blatt {sheet} ist nur die Vorderseite da."
     return {"kind": BACK_MISSING, "sheet": sheet, "text": text}
+
+
+def device_unheld(closing: Closing) -> Facts | None:
+    """Return that a device was not the station's alone for the house; None where it was."""
+    if not closing.unheld_at:
+        return None
+    text = (
+        "Das Gerät war beim Scannen zeitweise nicht im Haus reserviert (ohne Verbindung oder zu "
+        "lange ohne Lebenszeichen); ein anderer Platz kann es zugleich benutzt haben."
+    )
+    since = [at.isoformat() for at in closing.unheld_at]
+    return {"kind": LeaseLost.code, "since": since, "text": text}
 
 
 def _gaps(facts: list[PageFacts]) -> Iterator[str]:

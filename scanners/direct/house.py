@@ -9,9 +9,10 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +32,7 @@ from ingest.ledger.reserved import BACK_MISSING
 from ingest.store import FolderStore, Store
 from scanners.device import Device, ScanSettings
 from scanners.direct import operators
-from scanners.direct.agreeing import back_missing, require_agreement
+from scanners.direct.agreeing import back_missing, device_unheld, require_agreement
 from scanners.direct.arriving import Ended, arrival, manifest, seen_device
 from scanners.stack import (
     Closing,
@@ -70,11 +71,14 @@ class Workplace:
         tenant: Whose stacks.
         station: Code of the workstation, None for this machine.
         clock_offset: By how much the station's clock is ahead, None where it is ours.
+        machine: Name of this machine, for the right to use a device and nothing else: several may
+            scan into one ledger. Containers have one each unless somebody gives them the same.
     """
 
     tenant: str
     station: str | None = None
     clock_offset: dt.timedelta | None = None
+    machine: str = field(default_factory=socket.gethostname)
 
 
 class DirectHouse:
@@ -101,6 +105,7 @@ class DirectHouse:
         self._ledger, self._store, self._tenant = ledger, store, workplace.tenant
         self._station, self._clock_offset = workplace.station, workplace.clock_offset
         self._house_profiles, self._hint = house_profiles, hint
+        self._machine = f"{leases.MACHINE}{workplace.machine}"
 
     def profiles(self) -> list[OfferedProfile]:
         """Return the profiles to scan paper under, by name; faulty ones are left out."""
@@ -232,14 +237,16 @@ class DirectHouse:
             DeviceLeased: Somebody else has it.
             Refused: As the port says.
         """
-        name = seen_device(device, self._station).device
+        # What hangs at a workstation is another device at each, and each tenant has its own codes.
+        desk = self._machine if self._station is None else f"{self._tenant}/{self._station}"
+        name = seen_device(device, desk).device
         with _faults(), self._ledger.writing() as connection:
             operators.require_codes(operator)
             token = leases.take(
                 connection,
                 self._tenant,
                 name,
-                station=self._station,
+                place=self._station or self._machine,
                 operator=operator,
                 lease=dt.timedelta(seconds=seconds),
             )
@@ -274,7 +281,7 @@ class DirectHouse:
             makers = (row.operator, *(page.scanned_by for page in counting), closing.closed_by)
             unreleased = devices.objection(connection, self._tenant, device)
             unknown = operators.objection(connection, self._tenant, makers)
-        anomaly = back_missing(opening, counting)
+        anomaly, unheld = back_missing(opening, counting), device_unheld(closing)
         objections = (
             (devices.DeviceNotReleased.code, unreleased) if unreleased else None,
             unknown,
@@ -285,7 +292,7 @@ class DirectHouse:
             manifest=self._kept(row, manifest(row, pages, closing)),
             inventory=inventory,
             objections=tuple(each for each in objections if each is not None),
-            anomalies=() if anomaly is None else (anomaly,),
+            anomalies=tuple(each for each in (anomaly, unheld) if each is not None),
         )
 
     def _kept(self, row: stacks.Row, said: Facts) -> Source:

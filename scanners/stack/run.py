@@ -25,6 +25,7 @@ from scanners.device import (
     ScanSettings,
     Session,
     Spool,
+    SpoolFull,
     StackTaken,
 )
 from scanners.stack.closing import again, note_cut_off
@@ -278,6 +279,10 @@ class StackRun:
         self._say("interrupted", journal, after_sheet=after, **said)
 
     def _lost(self, error: AcceptanceFault) -> None:
+        self._by_house = False
+        if self.journal is not None:
+            with contextlib.suppress(SpoolFull, Held):  # the scan itself says what is wrong
+                self.journal.note_device_held(by_house=False)
         self._say("lease_lost", None, operator_text=error.operator_text)
 
     def _progress(self, page: int, size: int) -> None:
