@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from scanners.device import Device, Effective, Feed, ScannedPage, ScanSettings, Spool
-from scanners.stack import Closing, Lease
+from scanners.device import Effective, Feed, ScannedPage, ScanSettings, Spool
+from scanners.stack import Closing
 from scanners.stack.closing import close_stack
 from scanners.stack.run import Event, Order, StackRun
 from tests.plugins.file_house import PROFILE, FileHouse, refused
@@ -17,13 +16,6 @@ from tests.plugins.stack_pages import DEVICE, page
 
 #: A lease that is renewed after a hundredth of a second.
 _SHORT = 0.03
-
-
-class ShortHouse(FileHouse):
-    """A house that gives leases for an instant."""
-
-    def lease(self, device: Device, operator: str | None, seconds: float) -> Lease:
-        return replace(super().lease(device, operator, seconds), seconds=_SHORT)
 
 
 class TwoPages:
@@ -82,7 +74,8 @@ def closed(home: Path, house: FileHouse | None, heard: threading.Event, kind: st
 
 
 def test_a_lease_that_is_lost_in_mid_scan_is_said_in_the_closing(tmp_path: Path) -> None:
-    house = ShortHouse(tmp_path / "house", faults={"renew": [refused("lease_lost")]})
+    house = FileHouse(tmp_path / "house", lease_seconds=_SHORT)
+    house.faults["renew"] = [refused("lease_lost")]
     closing = closed(tmp_path / "home", house, threading.Event(), "lease_lost")
     assert len(closing.pages) == 2
     assert len(closing.unheld_at) == 1

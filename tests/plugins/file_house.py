@@ -52,12 +52,14 @@ class FileHouse:
         faults: Raised by the next calls of a method, by its name, before any effect.
         killing: Name of a call, its number from 1, and whether before or after its effect the
             process that called dies.
+        lease_seconds: Leases are given for so long, None for as long as was asked for.
     """
 
     folder: Path
     faults: dict[str, list[AcceptanceFault | None]] = field(default_factory=dict)
     killing: tuple[str, int, str] | None = None
     calls: dict[str, int] = field(default_factory=dict)
+    lease_seconds: float | None = None
 
     def profiles(self) -> list[OfferedProfile]:
         self._before("profiles")
@@ -112,7 +114,7 @@ class FileHouse:
 
     def lease(self, device: Device, operator: str | None, seconds: float) -> Lease:
         self._before("lease")
-        return Lease(device=device.id, token="right", seconds=seconds)
+        return Lease(device=device.id, token="right", seconds=self.lease_seconds or seconds)
 
     def renew(self, lease: Lease) -> None:
         self._before("renew")
