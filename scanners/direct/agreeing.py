@@ -18,6 +18,24 @@ _ROUNDED_DPI: Final = 1
 _NAMED: Final = 5
 
 
+def require_own(row: stacks.Row, station: str | None) -> None:
+    """Let a station touch no other's stack; None is the machine of the ledger itself.
+
+    Raises:
+        StackRefused: `stack_of_another`.
+    """
+    if row.station == station:
+        return
+    text = (
+        f"Der Stapel {row.id} wurde an einem anderen Arbeitsplatz begonnen "
+        f"({row.station or 'am Server selbst'}) und wird nur von dort übertragen. Bitte dort "
+        "weiterarbeiten; heißt dieser Arbeitsplatz inzwischen anders, ihn wieder unter dem alten "
+        "Kürzel verbinden lassen."
+    )
+    message = f"stack {row.id} is not of station {station}"
+    raise stacks.StackRefused(message, operator_text=text, code="stack_of_another")
+
+
 def require_agreement(row: stacks.Row, pages: stacks.Rows, closing: Closing) -> None:
     """Refuse a closing whose counts or places its pages do not bear out.
 

@@ -32,7 +32,12 @@ from ingest.ledger.reserved import BACK_MISSING
 from ingest.store import FolderStore, Store
 from scanners.device import Device, ScanSettings
 from scanners.direct import operators
-from scanners.direct.agreeing import back_missing, device_unheld, require_agreement
+from scanners.direct.agreeing import (
+    back_missing,
+    device_unheld,
+    require_agreement,
+    require_own,
+)
 from scanners.direct.arriving import Ended, arrival, manifest, seen_device
 from scanners.stack import (
     Closing,
@@ -164,7 +169,7 @@ class DirectHouse:
             with self._ledger.writing() as connection:
                 devices.see(connection, self._tenant, seen_device(opening.device, self._station))
                 row = stacks.begin(connection, wish)
-                self._require_own(row)
+                require_own(row, self._station)
                 pages = stacks.pages_of(connection, row.id)
         return _state(row, pages)
 
@@ -198,7 +203,7 @@ class DirectHouse:
             operators.require_codes(page.scanned_by)
             self._keep(page)
             with self._ledger.writing() as connection:
-                self._require_own(stacks.named(connection, self._tenant, key))
+                require_own(stacks.named(connection, self._tenant, key), self._station)
                 is_new = stacks.append(connection, self._tenant, key, taken)
                 for anomaly in self._anomalies():
                     stacks.note_anomaly(connection, self._tenant, key, anomaly)
@@ -272,7 +277,7 @@ class DirectHouse:
         with self._ledger.reading() as connection:
             row, pages = stacks.found(connection, self._tenant, key)
             if self._station is not None:
-                self._require_own(row)
+                require_own(row, self._station)
             if not row.said:
                 return None
             opening, counting = Opening.from_json(row.said), stacks.counting(pages)
@@ -306,23 +311,6 @@ class DirectHouse:
             sha256=blob.sha256,
             size=blob.size,
         )
-
-    def _require_own(self, row: stacks.Row) -> None:
-        """Let a station touch no other's stack; None is the machine of the ledger itself.
-
-        Raises:
-            StackRefused: `stack_of_another`.
-        """
-        if row.station == self._station:
-            return
-        text = (
-            f"Der Stapel {row.id} wurde an einem anderen Arbeitsplatz begonnen "
-            f"({row.station or 'am Server selbst'}) und wird nur von dort übertragen. Bitte dort "
-            "weiterarbeiten; heißt dieser Arbeitsplatz inzwischen anders, ihn wieder unter dem "
-            "alten Kürzel verbinden lassen."
-        )
-        message = f"stack {row.id} is not of station {self._station}"
-        raise stacks.StackRefused(message, operator_text=text, code="stack_of_another")
 
     def _loaded(self, name: str) -> LoadedProfile:
         loaded = profiles.load_released(name, self._house_profiles)
