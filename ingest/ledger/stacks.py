@@ -103,6 +103,39 @@ class TakenPage:
 Build = Callable[[Row, Rows, Facts], Arrival]
 
 
+@dataclass(frozen=True, kw_only=True)
+class GivenUp:
+    """A stack that was given up.
+
+    Attributes:
+        pages: How many were taken of it, replaced ones too.
+        digests: Of its bytes, each once.
+        free: Digests of them that nobody else refers to, for whoever erases the bytes before the
+            commit.
+    """
+
+    tenant: str
+    key: str
+    pages: int
+    digests: list[str]
+    free: list[str]
+
+
+def known(connection: sa.Connection, tenant: str, key: str) -> Row | None:
+    """Return the stack that has a key, None where none has.
+
+    Raises:
+        StackRefused: `stack_unknown`: the key is another tenant's.
+    """
+    row = connection.execute(_BY_KEY, {"of_key": key}).first()
+    return None if row is None else _own(row, tenant, key)
+
+
+def of_batch(connection: sa.Connection, id_: str) -> Row | None:
+    """Return the stack that has the id of a batch, None for other batches and for documents."""
+    return connection.execute(sa.select(_stack).where(_stack.c.id == id_)).first()
+
+
 def begin(connection: sa.Connection, wish: Wish) -> Row:
     """Make a stack known, or return the one that has its key.
 
@@ -111,9 +144,9 @@ def begin(connection: sa.Connection, wish: Wish) -> Row:
         StackRefused: `stack_unknown`: the key is another tenant's.
         UsageError: The operator's code is none.
     """
-    known = connection.execute(_BY_KEY, {"of_key": wish.key}).first()
-    if known is not None:
-        return _own(known, wish.tenant, wish.key)
+    there = known(connection, wish.tenant, wish.key)
+    if there is not None:
+        return there
     if wish.operator is not None:
         require_code(wish.operator, "Scan")
     choice, moment = wish.profile, accepting.now(connection)
@@ -212,22 +245,25 @@ def close(
         manifest: Number, attempt and digest of each page that counts, by number.
         build: Makes the arrival.
 
+    Under a version of its profile that was withdrawn meanwhile the batch is held.
+
     Raises:
-        StackRefused: `stack_unknown`; `stack_closed`: it was discarded; `manifest_disagrees`: the
-            pages are others, the text names them, and the stack stays open.
-        ProfileInvalid: Its profile was withdrawn meanwhile; the stack stays open.
+        StackRefused: `stack_unknown`; `stack_closed`: it was discarded, or closed with other
+            pages; `manifest_disagrees`: the pages are others, the text names them, and the stack
+            stays open.
     """
     row = _locked(connection, tenant, key)
     pages = pages_of(connection, row.id)
     there = [(page.number, page.attempt, page.sha256) for page in counting(pages)]
     if there != list(manifest):
+        _require_open(row)
         raise _disagreement(row, there, list(manifest))
     if row.closed_at is not None and (given := accepting.receipt(connection, key)) is not None:
         return given
     _require_open(row)
     rules = {"of_tenant": tenant, "of_sha256": row.profile_sha256}
     content: Facts = connection.execute(_RULES, rules).scalar_one()
-    receipt = accepting.accept(connection, build(row, pages, content), known=False)
+    receipt = accepting.accept(connection, build(row, pages, content), known=False, begun=True)
     moment = accepting.now(connection)
     ended = sa.update(_stack).where(_stack.c.id == row.id)
     connection.execute(ended.values(closed_at=moment, changed_at=moment, said={}))
@@ -249,14 +285,11 @@ def note_anomaly(connection: sa.Connection, tenant: str, key: str, anomaly: Fact
         connection.execute(sa.update(_stack).where(_stack.c.id == row.id).values(anomalies=more))
 
 
-def discard(
-    connection: sa.Connection, id_: str, by: str, reason: str
-) -> tuple[str, list[str]] | None:
+def discard(connection: sa.Connection, id_: str, by: str, reason: str) -> GivenUp | None:
     """Give up a stack that was not closed: its pages go, that it was there stays on record.
 
     Returns:
-        Tenant and the digests that nobody else refers to, for whoever erases the bytes before
-        the commit; None where no open stack has this id.
+        What it was; None where no open stack has this id.
 
     Raises:
         UsageError: No operator code, or no reason; nothing changed.
@@ -276,8 +309,14 @@ def discard(
     connection.execute(sa.update(_stack).where(_stack.c.id == row.id).values(gone))
     said: Facts = {"stack": row.id, "pages": len(pages), "reason": reason}
     installation.note(connection, row.tenant, chains.Entry(DISCARDED, said, by))
-    digests = [page.sha256 for page in pages]
-    return row.tenant, unreferenced.forget(connection, row.tenant, digests)
+    digests = sorted({page.sha256 for page in pages})
+    return GivenUp(
+        tenant=row.tenant,
+        key=row.key,
+        pages=len(pages),
+        digests=digests,
+        free=unreferenced.forget(connection, row.tenant, digests),
+    )
 
 
 def forget_pages(

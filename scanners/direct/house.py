@@ -7,8 +7,6 @@ The bytes of a page are durable in the store, then the ledger commits, and only 
 from __future__ import annotations
 
 import datetime as dt
-import io
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import profiles
-from ingest.document import Facts, Priority, ProfileChoice, Queue, Source
+from ingest.document import Facts, Priority, ProfileChoice, Queue
 from ingest.errors import (
     LedgerUnavailable,
     Outage,
@@ -25,11 +23,11 @@ from ingest.errors import (
     StoreUnavailable,
     UsageError,
 )
-from ingest.intake import name_base64
 from ingest.ledger import Arrival, Ledger, devices, leases, people, stacks
 from ingest.store import FolderStore, Store
 from scanners.device import Device, ScanSettings
-from scanners.direct.arriving import Ended, arrival, manifest, seen_device
+from scanners.direct.arriving import arrival, seen_device
+from scanners.direct.ending import ended
 from scanners.stack import (
     Closing,
     DeviceLeased,
@@ -123,12 +121,15 @@ class DirectHouse:
                     devices.require_released(connection, self._tenant, seen)
 
     def open(self, opening: Opening) -> StackState:
-        """Make the stack known. See the port.
+        """Make the stack known, or return it: then nothing is asked any more. See the port.
 
         Raises:
             Refused: As the port says.
         """
         with _faults():
+            begun = self._begun(opening.key)
+            if begun is not None:
+                return begun
             loaded = self._loaded(opening.profile)
             wish = stacks.Wish(
                 tenant=self._tenant,
@@ -151,6 +152,12 @@ class DirectHouse:
                 row = stacks.begin(connection, wish)
                 pages = stacks.pages_of(connection, row.id)
         return _state(row, pages)
+
+    def _begun(self, key: str) -> StackState | None:
+        """Return a stack that was let in: the version it began under holds to its end."""
+        with self._ledger.reading() as connection:
+            row = stacks.known(connection, self._tenant, key)
+            return None if row is None else _state(row, stacks.pages_of(connection, row.id))
 
     def state(self, key: str) -> StackState:
         """Return what there is of a stack.
@@ -196,13 +203,13 @@ class DirectHouse:
         """
         said = [(page.number, page.attempt, page.sha256) for page in closing.pages]
         with _faults():
-            ended = self._ended(key, closing)
+            end = ended(self._ledger, self._store, self._tenant, key, closing)
 
             def build(row: stacks.Row, pages: stacks.Rows, content: Facts) -> Arrival:
-                if ended is None:
+                if end is None:
                     message = f"stack {key} was closed and has no receipt"
                     raise RuntimeError(message)
-                return arrival(row, pages, content, ended)
+                return arrival(row, pages, content, end)
 
             with self._ledger.writing() as connection:
                 stacks.close(connection, self._tenant, key, said, build)
@@ -242,27 +249,6 @@ class DirectHouse:
         """End the right."""
         with _faults(), self._ledger.writing() as connection:
             leases.give_back(connection, self._tenant, lease.device, lease.token)
-
-    def _ended(self, key: str, closing: Closing) -> Ended | None:
-        """Return how a stack ends, its manifest kept; None where it ended before."""
-        with self._ledger.reading() as connection:
-            row, pages = stacks.found(connection, self._tenant, key)
-            if not row.said:
-                return None
-            device = seen_device(Opening.from_json(row.said).device, row.station)
-            inventory = devices.inventory_of(connection, self._tenant, device.device)
-            objection = devices.objection(connection, self._tenant, device)
-        content = json.dumps(manifest(row, pages, closing), ensure_ascii=False).encode()
-        blob = self._store.put(self._tenant, io.BytesIO(content))
-        name = f"{row.key}.json"
-        kept = Source(
-            ordinal=1,
-            name=name,
-            name_base64=name_base64(name),
-            sha256=blob.sha256,
-            size=blob.size,
-        )
-        return Ended(closing=closing, manifest=kept, inventory=inventory, objection=objection)
 
     def _loaded(self, name: str) -> LoadedProfile:
         loaded = profiles.load_released(name, self._house_profiles)
@@ -328,7 +314,12 @@ def _state(row: stacks.Row, pages: stacks.Rows) -> StackState:
         KnownPage(number=page.number, attempt=page.attempt, sha256=page.sha256)
         for page in stacks.counting(pages)
     )
-    return StackState(batch_id=row.id, pages=known, is_closed=row.closed_at is not None)
+    return StackState(
+        batch_id=row.id,
+        pages=known,
+        is_closed=row.closed_at is not None,
+        is_discarded=row.discarded_at is not None,
+    )
 
 
 @contextmanager

@@ -37,13 +37,15 @@ class Acceptance(Protocol):
     def open(self, opening: Opening) -> StackState:
         """Make the stack known, or return what there is of it: its key was used before.
 
+        A stack that was let in stays in, whatever became of its profile meanwhile.
+
         Raises:
             Refused: `profile_unknown`, `profile_not_released`, `operator_unknown`.
         """
         ...
 
     def state(self, key: str) -> StackState:
-        """Return what the house has of a stack.
+        """Return what the house has of a stack, or that it gave it up.
 
         Raises:
             Refused: `stack_unknown`.
@@ -62,9 +64,12 @@ class Acceptance(Protocol):
     def close(self, key: str, closing: Closing) -> StackState:
         """End the stack: it is received, and processing begins.
 
+        Under a profile that was withdrawn meanwhile it is received too, and held for a person.
+
         Raises:
             ManifestDisagrees: The house has other pages; the stack stays open.
-            Refused: `stack_unknown`, `profile_not_released`.
+            Refused: `stack_unknown`; `stack_closed`: the house gave it up, or closed it with
+                other pages.
         """
         ...
 
