@@ -78,10 +78,13 @@ def scan(app: App, *, as_json: bool, **options: Any) -> int:
     from console.scanning import ScanPicture
     from scanners.device import ScanFault
     from scanners.stack import AcceptanceFault
+    from scanners.stack.journal import damaged
 
     tenant = app.tenant(options["tenant"])
     operator = _operator(app, tenant, options["operator"], options["profile"])
     device = options["device"] or ""
+    for damage in damaged(scanning_home(app, tenant)):
+        click.echo(damage.operator_text, err=True)
     picture = ScanPicture(device, options["expected_sheets"], as_json=as_json)
     try:
         with picture:

@@ -157,8 +157,7 @@ class Transmission:
         with journal.carrying():
             if not journal.is_ended:
                 try:
-                    if self._is_given_up(journal):
-                        self._drop(journal)
+                    if self._ended_there(journal):
                         return
                     self._carry(journal)
                 except Refused as error:
@@ -178,23 +177,39 @@ class Transmission:
         else:
             self._set_aside(journal, error.code, error.operator_text)
 
-    def _is_given_up(self, journal: Journal) -> bool:
-        """Tell whether the house gave up a stack that nothing else would ask it for."""
+    def _ended_there(self, journal: Journal) -> bool:
+        """Remove a stack of which there is nothing to do here if it ended in the house."""
+        state = self._waiting(journal)
+        if state is None:
+            return False
+        if state.is_discarded:
+            self._drop(journal)
+            return True
+        if not state.is_closed or journal.untaken or not journal.pages:
+            return False
+        with journal.scanning():
+            journal.note_ended()
+        self._say("closed", journal)
+        journal.remove()
+        return True
+
+    def _waiting(self, journal: Journal) -> StackState | None:
+        """Return what the house has of a stack that nothing else would ask it for, now and then."""
         waits = journal.closing is None and not journal.untaken
         if not waits and journal.set_aside is None:
-            return False
+            return None
         now, asked = time.monotonic(), self._asked.get(journal.key)
         if asked is not None and now - asked < _ASK_SECONDS:
-            return False
+            return None
+        state = None
         try:
-            is_given_up = self._house.state(journal.key).is_discarded
+            state = self._house.state(journal.key)
         except Refused as error:
             if error.code in _OF_THE_STATION:
                 raise
-            is_given_up = False  # it knows nothing of it
         self._answered()
         self._asked[journal.key] = now
-        return is_given_up
+        return state
 
     def _drop(self, journal: Journal) -> None:
         self._opened.discard(journal.key)
