@@ -10,9 +10,11 @@ import click
 
 from ingest.cli import passwords
 from ingest.cli.app import App, print_json, with_app
+from ingest.cli.ending import Here, erase_here, only_here
 from ingest.cli.options import operator_option
 from ingest.cli.scanning import scanning_home
 from ingest.document import NOT_RECORDED, RELEASE_KEYS
+from ingest.errors import UsageError
 
 if TYPE_CHECKING:
     from ingest.ledger.erasure import Delivery
@@ -166,7 +168,13 @@ def reviewed(app: App, identifier: str, operator: str, reason: str) -> int:
 @with_app
 def erase(app: App, identifier: str, operator: str, reason: str, *, yes: bool) -> int:
     """Löscht eine Einlieferung oder ein Dokument; der Löschvermerk bleibt."""
-    unit = app.unit(identifier)
+    found = _found(app, identifier)
+    if isinstance(found, Here):
+        if not yes:
+            click.confirm(f"{found.question} Endgültig löschen?", abort=True)
+        erase_here(app, found, operator, reason)
+        return 0
+    unit = found
     if not yes:
         click.confirm(f"{unit} endgültig löschen?", abort=True)
     if not _discard(app, unit, operator, reason):
@@ -177,12 +185,27 @@ def erase(app: App, identifier: str, operator: str, reason: str, *, yes: bool) -
     return 0
 
 
+def _found(app: App, identifier: str) -> str | Here:
+    """Return the id of what the ledger has, or a stack that only this machine has.
+
+    Raises:
+        UsageError: There is neither.
+    """
+    try:
+        return app.unit(identifier)
+    except UsageError:
+        here = only_here(app, identifier)
+        if here is None:
+            raise
+        return here
+
+
 def _discard(app: App, unit: str, operator: str, reason: str) -> bool:
     """Give up a stack that is still scanned; False where it is none."""
-    from ingest.ledger import stacks
+    from ingest.ledger import givingup
 
     with app.ledger.writing() as connection:
-        given_up = stacks.discard(connection, unit, operator, reason)
+        given_up = givingup.discard(connection, unit, operator, reason)
         if given_up is None:
             return False
         for digest in given_up.free:

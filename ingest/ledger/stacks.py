@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from ingest.document import Facts, ProfileChoice, new_id
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, installation, schema, unreferenced
+from ingest.ledger import accepting, schema
 from ingest.ledger.admitting import require_admitted
 from ingest.ledger.persons import require_code
 from ingest.ledger.terms import Arrival, Receipt
@@ -25,8 +25,6 @@ Rows = Sequence[Row]
 Connection = sa.Connection
 _stack, _page = schema.stack, schema.stack_page
 
-#: Event of the tenant's own chain.
-DISCARDED: Final = "stack_discarded"
 _BY_KEY = sa.select(_stack).where(_stack.c.key == sa.bindparam("of_key"))
 #: Pages may still be added.
 IS_OPEN: Final = sa.and_(_stack.c.closed_at.is_(None), _stack.c.discarded_at.is_(None))
@@ -101,24 +99,6 @@ class TakenPage:
 #: Makes the arrival of a stack from its row, the rows of all its pages, replaced ones too, and
 #: the content of its profile.
 Build = Callable[[Row, Rows, Facts], Arrival]
-
-
-@dataclass(frozen=True, kw_only=True)
-class GivenUp:
-    """A stack that was given up.
-
-    Attributes:
-        pages: How many were taken of it, replaced ones too.
-        digests: Of its bytes, each once.
-        free: Digests of them that nobody else refers to, for whoever erases the bytes before the
-            commit.
-    """
-
-    tenant: str
-    key: str
-    pages: int
-    digests: list[str]
-    free: list[str]
 
 
 def known(connection: sa.Connection, tenant: str, key: str) -> Row | None:
@@ -283,40 +263,6 @@ def note_anomaly(connection: sa.Connection, tenant: str, key: str, anomaly: Fact
     if row.closed_at is None and all(each["kind"] != anomaly["kind"] for each in row.anomalies):
         more = [*row.anomalies, anomaly]
         connection.execute(sa.update(_stack).where(_stack.c.id == row.id).values(anomalies=more))
-
-
-def discard(connection: sa.Connection, id_: str, by: str, reason: str) -> GivenUp | None:
-    """Give up a stack that was not closed: its pages go, that it was there stays on record.
-
-    Returns:
-        What it was; None where no open stack has this id.
-
-    Raises:
-        UsageError: No operator code, or no reason; nothing changed.
-    """
-    query = sa.select(_stack).where(_stack.c.id == id_, IS_OPEN)
-    row = connection.execute(query.with_for_update()).first()
-    if row is None:
-        return None
-    require_code(by, "Löschen")
-    if not reason.strip():
-        text = "Löschen: Es fehlt die Angabe --reason (Grund)."
-        raise UsageError("discarding needs a reason", operator_text=text)
-    pages = pages_of(connection, row.id)
-    connection.execute(sa.delete(_page).where(_page.c.stack_id == row.id))
-    gone: Facts = {"said": {}, "anomalies": [], "device": "", "discarded_by": by}
-    gone["discarded_at"] = accepting.now(connection)
-    connection.execute(sa.update(_stack).where(_stack.c.id == row.id).values(gone))
-    said: Facts = {"stack": row.id, "pages": len(pages), "reason": reason}
-    installation.note(connection, row.tenant, chains.Entry(DISCARDED, said, by))
-    digests = sorted({page.sha256 for page in pages})
-    return GivenUp(
-        tenant=row.tenant,
-        key=row.key,
-        pages=len(pages),
-        digests=digests,
-        free=unreferenced.forget(connection, row.tenant, digests),
-    )
 
 
 def forget_pages(

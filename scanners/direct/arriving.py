@@ -27,7 +27,7 @@ class Ended:
         manifest: The record of the stack, durable in the store.
         inventory: Number that the house gave the device.
         objection: German: why the device is not released; None where it is.
-        anomalies: What was strange about the end, beside those of the stack.
+        anomalies: What was strange, beside what was noted of the open stack.
     """
 
     closing: Closing
@@ -53,16 +53,13 @@ def seen_device(device: Device, station: str | None) -> devices.SeenDevice:
     )
 
 
-def manifest(
-    row: stacks.Row, pages: stacks.Rows, closing: Closing, anomalies: Iterable[Facts] = ()
-) -> Facts:
+def manifest(row: stacks.Row, pages: stacks.Rows, closing: Closing) -> Facts:
     """Return the whole record of a stack: kept byte by byte beside the batch, as its manifest.
 
     Args:
         row: Of the stack, still open.
         pages: All its pages, replaced ones too.
         closing: As the station said it.
-        anomalies: Of the end.
     """
     last = {(page.number, page.attempt) for page in stacks.counting(pages)}
     return {
@@ -71,7 +68,7 @@ def manifest(
         "station": row.station,
         "opening": row.said,
         "closing": closing.to_json(),
-        "anomalies": [*row.anomalies, *anomalies],
+        "anomalies": row.anomalies,
         "pages": [
             {
                 "number": page.number,
@@ -94,7 +91,6 @@ def arrival(
     pages: stacks.Rows,
     content: Facts,
     ended: Ended,
-    held: tuple[str, str] | None = None,
 ) -> Arrival:
     """Return the arrival that a stack is.
 
@@ -103,14 +99,11 @@ def arrival(
         pages: All its pages.
         content: Of its profile.
         ended: How it ended.
-        held: Why a person has to look at it: code and German text; None where nobody has to.
     """
     opening = Opening.from_json(row.said)
     counting = stacks.counting(pages)
     objects = ended.objection is not None and content["treatment"] == _REPLACING
-    if objects:
-        known = "" if held is None else f"{held[1]} "
-        held = (devices.DeviceNotReleased.code, f"{known}{ended.objection}")
+    held = (devices.DeviceNotReleased.code, str(ended.objection)) if objects else None
     return Arrival(
         receipt_key=row.key,
         tenant=row.tenant,

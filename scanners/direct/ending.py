@@ -1,22 +1,20 @@
-"""How a stack ends: as its station says, or by the house where that says nothing any more."""
+"""How the house ends a stack whose station says nothing any more."""
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ingest import clock
-from ingest.document import Facts, Queue, Source
+from ingest.document import Facts, Queue
 from ingest.errors import UsageError
-from ingest.intake import name_base64
-from ingest.ledger import Arrival, Ledger, devices, openstacks, stacks
+from ingest.ledger import Arrival, Ledger, openstacks, stacks
 from ingest.ledger.persons import require_code
 from ingest.store import Store
 from scanners.device import Feed, PageFacts
-from scanners.direct.arriving import Ended, arrival, manifest, seen_device
+from scanners.direct.arriving import arrival
+from scanners.direct.house import DirectHouse, Workplace
 from scanners.stack import Closing, KnownPage, Opening
 
 #: Kind of the anomaly, and why a stack with gaps is held.
@@ -37,41 +35,6 @@ class ByHouse:
     batch_id: str
     pages: int
     missing: tuple[int, ...]
-
-
-def ended(
-    ledger: Ledger, store: Store, tenant: str, key: str, closing: Closing, *anomalies: Facts
-) -> Ended | None:
-    """Return how a stack ends, its manifest kept; None where it ended before.
-
-    Raises:
-        StackRefused: `stack_unknown`.
-    """
-    with ledger.reading() as connection:
-        row, pages = stacks.found(connection, tenant, key)
-        if not row.said:
-            return None
-        device = seen_device(Opening.from_json(row.said).device, row.station)
-        inventory = devices.inventory_of(connection, tenant, device.device)
-        objection = devices.objection(connection, tenant, device)
-    said = manifest(row, pages, closing, anomalies)
-    content = json.dumps(said, ensure_ascii=False).encode()
-    blob = store.put(tenant, io.BytesIO(content))
-    name = f"{row.key}.json"
-    kept = Source(
-        ordinal=1,
-        name=name,
-        name_base64=name_base64(name),
-        sha256=blob.sha256,
-        size=blob.size,
-    )
-    return Ended(
-        closing=closing,
-        manifest=kept,
-        inventory=inventory,
-        objection=objection,
-        anomalies=anomalies,
-    )
 
 
 def close_by_house(
@@ -101,10 +64,7 @@ def close_by_house(
         UsageError: No code, no reason, no such open stack, or it has no page; nothing changed.
         StackRefused: `manifest_disagrees`: a page came this moment; the stack stays open.
     """
-    require_code(by, "Abschließen")
-    if not reason.strip():
-        text = "Abschließen: Es fehlt die Angabe --reason (Grund)."
-        raise UsageError("closing needs a reason", operator_text=text)
+    _require_reason("Abschließen", by, reason)
     with ledger.reading() as connection:
         row, pages = next(openstacks.open_stacks(connection, beginning=id_), (None, []))
     if row is None or not pages:
@@ -120,14 +80,15 @@ def close_by_house(
         closed_by=by,
     )
     missing = _missing(Opening.from_json(row.said), [page.number for page in pages])
-    held = _held(missing) if missing else None
-    end = ended(ledger, store, row.tenant, row.key, closing, _anomaly(by, reason, missing))
+    end = DirectHouse(ledger, store, Workplace(tenant=row.tenant)).ended(row.key, closing)
+    anomaly = _anomaly(by, reason, missing)
 
     def build(stack: stacks.Row, all_pages: stacks.Rows, content: Facts) -> Arrival:
         if end is None:
             message = f"stack {id_} was closed and has no receipt"
             raise RuntimeError(message)
-        return arrival(stack, all_pages, content, end, held)
+        more = replace(end, anomalies=(*end.anomalies, anomaly))
+        return _held(arrival(stack, all_pages, content, more), missing)
 
     said = [(page.number, page.attempt, page.sha256) for page in known]
     with ledger.writing() as connection:
@@ -135,6 +96,13 @@ def close_by_house(
     if hint is not None:
         hint(Queue.INSPECTION)
     return ByHouse(batch_id=row.id, pages=len(pages), missing=missing)
+
+
+def _require_reason(act: str, by: str, reason: str) -> None:
+    require_code(by, act)
+    if not reason.strip():
+        text = f"{act}: Es fehlt die Angabe --reason (Grund)."
+        raise UsageError("there is no reason", operator_text=text)
 
 
 def _missing(opening: Opening, numbers: list[int]) -> tuple[int, ...]:
@@ -149,12 +117,16 @@ def _named(missing: tuple[int, ...]) -> str:
     return f"{', '.join(map(str, missing[:20]))}{' …' if len(missing) > 20 else ''}"  # noqa: PLR2004 - as many as a person reads
 
 
-def _held(missing: tuple[int, ...]) -> tuple[str, str]:
+def _held(received: Arrival, missing: tuple[int, ...]) -> Arrival:
+    if not missing:
+        return received
+    known = "" if received.held is None else f"{received.held[1]} "
+    code = PAGES_MISSING if received.held is None else received.held[0]
     text = (
         f"Der Stapel wurde vom Haus abgeschlossen; es fehlen die Seiten {_named(missing)}. Bitte "
         "mit dem Papier vergleichen, dann freigeben oder zurückweisen und neu scannen."
     )
-    return PAGES_MISSING, text
+    return replace(received, held=(code, known + text))
 
 
 def _anomaly(by: str, reason: str, missing: tuple[int, ...]) -> Facts:

@@ -7,6 +7,8 @@ The bytes of a page are durable in the store, then the ledger commits, and only 
 from __future__ import annotations
 
 import datetime as dt
+import io
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import profiles
-from ingest.document import Facts, Priority, ProfileChoice, Queue
+from ingest.document import Facts, Priority, ProfileChoice, Queue, Source
 from ingest.errors import (
     LedgerUnavailable,
     Outage,
@@ -23,11 +25,11 @@ from ingest.errors import (
     StoreUnavailable,
     UsageError,
 )
+from ingest.intake import name_base64
 from ingest.ledger import Arrival, Ledger, devices, leases, people, stacks
 from ingest.store import FolderStore, Store
 from scanners.device import Device, ScanSettings
-from scanners.direct.arriving import arrival, seen_device
-from scanners.direct.ending import ended
+from scanners.direct.arriving import Ended, arrival, manifest, seen_device
 from scanners.stack import (
     Closing,
     DeviceLeased,
@@ -203,13 +205,13 @@ class DirectHouse:
         """
         said = [(page.number, page.attempt, page.sha256) for page in closing.pages]
         with _faults():
-            end = ended(self._ledger, self._store, self._tenant, key, closing)
+            ended = self.ended(key, closing)
 
             def build(row: stacks.Row, pages: stacks.Rows, content: Facts) -> Arrival:
-                if end is None:
+                if ended is None:
                     message = f"stack {key} was closed and has no receipt"
                     raise RuntimeError(message)
-                return arrival(row, pages, content, end)
+                return arrival(row, pages, content, ended)
 
             with self._ledger.writing() as connection:
                 stacks.close(connection, self._tenant, key, said, build)
@@ -249,6 +251,27 @@ class DirectHouse:
         """End the right."""
         with _faults(), self._ledger.writing() as connection:
             leases.give_back(connection, self._tenant, lease.device, lease.token)
+
+    def ended(self, key: str, closing: Closing) -> Ended | None:
+        """Return how a stack ends, its manifest kept; None where it ended before."""
+        with self._ledger.reading() as connection:
+            row, pages = stacks.found(connection, self._tenant, key)
+            if not row.said:
+                return None
+            device = seen_device(Opening.from_json(row.said).device, row.station)
+            inventory = devices.inventory_of(connection, self._tenant, device.device)
+            objection = devices.objection(connection, self._tenant, device)
+        content = json.dumps(manifest(row, pages, closing), ensure_ascii=False).encode()
+        blob = self._store.put(self._tenant, io.BytesIO(content))
+        name = f"{row.key}.json"
+        kept = Source(
+            ordinal=1,
+            name=name,
+            name_base64=name_base64(name),
+            sha256=blob.sha256,
+            size=blob.size,
+        )
+        return Ended(closing=closing, manifest=kept, inventory=inventory, objection=objection)
 
     def _loaded(self, name: str) -> LoadedProfile:
         loaded = profiles.load_released(name, self._house_profiles)

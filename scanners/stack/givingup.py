@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from scanners.stack.faults import Refused
@@ -13,8 +14,13 @@ from scanners.stack.shelf import clear, folder_of, lock_of, mark_removed
 CODE = "stack_discarded"
 
 
-def give_up(home: Path, key: str) -> bool:
+def give_up(home: Path, key: str, first: Callable[[], None] = lambda: None) -> bool:
     """Remove a stack, readable or damaged, with all its pages.
+
+    Args:
+        home: Of the workstation.
+        key: Of the stack.
+        first: Done before anything is removed, while nobody else is at work on the stack.
 
     Returns:
         Whether nothing of it is here any more; False where somebody scans or carries it now.
@@ -25,6 +31,7 @@ def give_up(home: Path, key: str) -> bool:
     folder = folder_of(home, key)
     try:
         with held(lock_of(home, key, "scan")), held(lock_of(home, key, "carry")):
+            first()
             if folder.exists():
                 mark_removed(folder)
                 clear(folder)
