@@ -27,7 +27,7 @@ from ingest.document import (
     new_id,
 )
 from ingest.ledger import chains, needs, rulescheck, schema, witness
-from ingest.ledger.admitting import require_admitted
+from ingest.ledger.admitting import held_if_withdrawn, require_admitted
 from ingest.ledger.columns import database_now, from_microseconds
 from ingest.ledger.inserting import insert_batch, insert_blob, insert_new
 from ingest.ledger.terms import Arrival, Present, Receipt
@@ -117,13 +117,17 @@ def receipt(connection: sa.Connection, receipt_key: str) -> Receipt | None:
     return Receipt(batch_id=batch_id, created=False, sources=sources(connection, batch_id))
 
 
-def accept(connection: sa.Connection, arrival: Arrival, *, known: bool) -> Receipt:
+def accept(
+    connection: sa.Connection, arrival: Arrival, *, known: bool, begun: bool = False
+) -> Receipt:
     """Write batch, sources, blobs, first event and first work of an arrival.
 
     Args:
         connection: In a writing transaction.
         arrival: What the channel hands over.
         known: The caller knows that tenant and profile version are written already.
+        begun: It was let in when it began, page by page: under a version that was withdrawn
+            meanwhile it is held for a person, because a refusal would strand its pages.
 
     Returns:
         The receipt; the one given before if the key was accepted before.
@@ -134,12 +138,15 @@ def accept(connection: sa.Connection, arrival: Arrival, *, known: bool) -> Recei
     """
     moment = now(connection)
     arrival = _awaiting_release(arrival)
+    if begun:
+        arrival = held_if_withdrawn(connection, arrival)
     row = _batch_row(arrival, moment)
     dialect = connection.dialect.name
     if connection.execute(insert_batch(dialect), row).first() is None:
         return _accepted_before(connection, arrival.receipt_key)
     name, treatment = arrival.envelope.profile, arrival.profile["treatment"]
-    require_admitted(connection, arrival.tenant, name, arrival.profile_sha256, treatment)
+    if not begun:
+        require_admitted(connection, arrival.tenant, name, arrival.profile_sha256, treatment)
     if not known:
         _introduce(connection, arrival, moment)
     _keep_sources(connection, arrival, row["id"], moment)

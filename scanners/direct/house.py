@@ -138,13 +138,16 @@ class DirectHouse:
                     devices.require_released(connection, self._tenant, seen)
 
     def open(self, opening: Opening) -> StackState:
-        """Make the stack known. See the port.
+        """Make the stack known, or return it: then nothing is asked any more. See the port.
 
         Raises:
             Refused: As the port says.
         """
         with _faults():
             operators.require_codes(opening.operator)
+            begun = self._begun(opening.key)
+            if begun is not None:
+                return begun
             loaded = self._loaded(opening.profile)
             wish = stacks.Wish(
                 tenant=self._tenant,
@@ -167,6 +170,15 @@ class DirectHouse:
                 self._require_own(row)
                 pages = stacks.pages_of(connection, row.id)
         return _state(row, pages)
+
+    def _begun(self, key: str) -> StackState | None:
+        """Return a stack that was let in: the version it began under holds to its end."""
+        with self._ledger.reading() as connection:
+            row = stacks.known(connection, self._tenant, key)
+            if row is None:
+                return None
+            self._require_own(row)
+            return _state(row, stacks.pages_of(connection, row.id))
 
     def state(self, key: str) -> StackState:
         """Return what there is of a stack.
@@ -215,7 +227,7 @@ class DirectHouse:
         said = [(page.number, page.attempt, page.sha256) for page in closing.pages]
         with _faults():
             operators.require_codes(closing.closed_by)
-            ended = self._ended(key, closing)
+            ended = self.ended(key, closing)
 
             def build(row: stacks.Row, pages: stacks.Rows, content: Facts) -> Arrival:
                 if ended is None:
@@ -267,7 +279,7 @@ class DirectHouse:
         with _faults(), self._ledger.writing() as connection:
             leases.give_back(connection, self._tenant, lease.device, lease.token)
 
-    def _ended(self, key: str, closing: Closing) -> Ended | None:
+    def ended(self, key: str, closing: Closing) -> Ended | None:
         """Return how a stack ends, its manifest kept; None where it ended before."""
         with self._ledger.reading() as connection:
             row, pages = stacks.found(connection, self._tenant, key)
@@ -374,7 +386,12 @@ def _state(row: stacks.Row, pages: stacks.Rows) -> StackState:
         KnownPage(number=page.number, attempt=page.attempt, sha256=page.sha256)
         for page in stacks.counting(pages)
     )
-    return StackState(batch_id=row.id, pages=known, is_closed=row.closed_at is not None)
+    return StackState(
+        batch_id=row.id,
+        pages=known,
+        is_closed=row.closed_at is not None,
+        is_discarded=row.discarded_at is not None,
+    )
 
 
 @contextmanager

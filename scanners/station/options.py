@@ -58,6 +58,11 @@ def parser() -> argparse.ArgumentParser:
     command("status", "Zeigt Haus, Anmeldung, wartende und abgelehnte Stapel.")
     retry = command("retry", "Überträgt abgelehnte Stapel erneut, wenn der Grund behoben ist.")
     retry.add_argument("stack", nargs="?", metavar="STAPEL", help="Anfang der Kennung; sonst alle.")
+    discard = command(
+        "discard", "Löscht einen Stapel, den das Haus nicht hat oder nicht mehr nimmt, von hier."
+    )
+    discard.add_argument("stack", metavar="STAPEL", help="Anfang der Kennung; siehe »status«.")
+    discard.add_argument("--yes", action="store_true", help="Ohne Rückfrage.")
     sign_on = command("sign-on", "Meldet eine Person für diese Schicht an.")
     sign_on.add_argument("code", metavar="KÜRZEL", help="Kürzel der Person, kein Name.")
     command("sign-off", "Meldet die Person ab.")

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from typing_extensions import override
+
 from scanners.device import Device, Effective, Feed, ScannedPage, ScanSettings, Spool
 from scanners.stack import Closing, Lease
 from scanners.stack.closing import close_stack
@@ -22,6 +24,7 @@ _SHORT = 0.03
 class ShortHouse(FileHouse):
     """A house that gives leases for an instant."""
 
+    @override
     def lease(self, device: Device, operator: str | None, seconds: float) -> Lease:
         return replace(super().lease(device, operator, seconds), seconds=_SHORT)
 
