@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,11 +13,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from scanners.stack.texts import LASTING, sentence
+
 if TYPE_CHECKING:
     from scanners.stack.run import Event
     from scanners.stack.transmission import Carriage
-
-_MEGABYTE = 1_000_000
 
 
 class ScanPicture:
@@ -31,6 +30,8 @@ class ScanPicture:
         self._lock = threading.Lock()
         self._now: dict[str, Any] = {"pages": 0, "sheets": 0, "carried": 0}
         self._last = ""
+        #: Sheets that were scanned again were not those that should be.
+        self.is_uneven = False
         self._live: Live | None = None
         if not as_json and sys.stdout.isatty():
             self._live = Live(self._table(), console=Console(), refresh_per_second=8)
@@ -67,7 +68,8 @@ class ScanPicture:
         with self._lock:
             if event.kind not in ("progress", "opened", "lease_lost"):
                 self._now |= {"pages": event.pages, "sheets": event.sheets}
-            self._last = _line(event.kind, said) or self._last
+            self._last = sentence(event.kind, said) or self._last
+            self.is_uneven |= event.kind in ("short", "surplus")
             self._show({"message_type": "scan", "event": event.kind, **self._now, **said})
 
     def carried(self, carriage: Carriage) -> None:
@@ -91,7 +93,7 @@ class ScanPicture:
         elif self._as_json:
             if record["event"] != "progress":
                 _print(json.dumps(record, ensure_ascii=False, default=str))
-        elif record["event"] in ("page", "interrupted", "surplus", "short", "lease_lost"):
+        elif record["event"] in LASTING | {"page"}:
             _print(self._last)
 
     def _table(self) -> Table:
@@ -104,34 +106,6 @@ class ScanPicture:
         table.add_row("Seiten", f"{self._now['pages']}, davon angenommen {self._now['carried']}")
         table.add_row("", Text(self._last, style="dim"))
         return table
-
-
-def _line(kind: str, said: dict[str, Any]) -> str:
-    line = _LINES.get(kind)
-    return "" if line is None else line(said)
-
-
-def _page(said: dict[str, Any]) -> str:
-    side = "Vorderseite" if said["side"] == "front" else "Rückseite"
-    again = " (neu gescannt)" if said["attempt"] > 1 else ""
-    return f"Blatt {said['sheet']}, {side}{again}"
-
-
-def _short(said: dict[str, Any]) -> str:
-    sheets = ", ".join(map(str, said["sheets"]))
-    return f"Es fehlten Blätter im Einzug; nicht neu gescannt: {sheets}."
-
-
-_LINES: dict[str, Callable[[dict[str, Any]], str]] = {
-    "page": _page,
-    "progress": lambda said: f"Seite {said['page']}: {said['bytes'] / _MEGABYTE:.1f} MB",
-    "interrupted": lambda said: (
-        f"Unterbrochen nach Blatt {said['after_sheet']}. {said['operator_text']}"
-    ),
-    "surplus": lambda _said: "Im Einzug lagen mehr Blätter als zu ersetzen waren.",
-    "short": _short,
-    "lease_lost": lambda said: str(said["operator_text"]),
-}
 
 
 def _print(line: str) -> None:

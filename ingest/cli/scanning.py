@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,6 @@ from ingest.cli.options import operator_option, received_moment, tenant_option
 from ingest.errors import UsageError
 
 if TYPE_CHECKING:
-    from console.scanning import ScanPicture
     from ingest.document import Queue
     from scanners.direct import DirectHouse
     from scanners.drivers import Drivers
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _COUNT = click.IntRange(min=0, max=1_000_000)
 EXIT_NEEDS_PERSON = 3
 _SAMPLE_PROFILE = "stapel-duplex"
+DEFAULT_PROFILE = "posteingang"
 
 
 @click.command("list-devices")
@@ -53,7 +54,7 @@ def list_devices(app: App, *, as_json: bool) -> int:
 
 @click.command()
 @click.option("--device", metavar="GERÄT", help="Bezeichnung aus »list-devices«.")
-@click.option("--profile", default="posteingang", show_default=True, help="Scanprofil.")
+@click.option("--profile", help=f"Scanprofil; Vorgabe {DEFAULT_PROFILE}.")
 @operator_option()
 @click.option("--received-at", metavar="DATUM", help="Eingangsdatum JJJJ-MM-TT, auch mit Uhrzeit.")
 @click.option("--storage-place", metavar="ORT", help="Wo das Papier danach liegt.")
@@ -65,6 +66,12 @@ def list_devices(app: App, *, as_json: bool) -> int:
     "--rescan", metavar="BLÄTTER", help="Mit --append: diese Blätter ersetzen, z. B. 3,5-7."
 )
 @click.option("--close", metavar="KENNUNG", help="Einen offenen Stapel abschließen.")
+@click.option(
+    "--next-sheet",
+    type=click.IntRange(min=1),
+    metavar="ZAHL",
+    help="Mit --append: Nummer des Blatts, das obenauf liegt; sonst wird gefragt.",
+)
 @tenant_option
 @click.option("--json", "as_json", is_flag=True, help="Ein JSON-Objekt je Zeile.")
 @with_app
@@ -78,43 +85,97 @@ def scan(app: App, *, as_json: bool, **options: Any) -> int:
     from console.scanning import ScanPicture
     from scanners.device import ScanFault
     from scanners.stack import AcceptanceFault
-    from scanners.stack.journal import damaged
-
-    tenant = app.tenant(options["tenant"])
-    operator = _operator(app, tenant, options["operator"], options["profile"])
-    device = options["device"] or ""
-    for damage in damaged(scanning_home(app, tenant)):
-        click.echo(damage.operator_text, err=True)
-    picture = ScanPicture(device, options["expected_sheets"], as_json=as_json)
-    try:
-        with picture:
-            outcome = _scanned(app, tenant, {**options, "operator": operator}, picture)
-    except (ScanFault, AcceptanceFault) as error:
-        return _faulty(error.code, error.operator_text, picture, as_json=as_json)
-    return _report(outcome, as_json=as_json)
-
-
-def _scanned(app: App, tenant: str, options: dict[str, Any], picture: ScanPicture) -> Outcome:
     from scanners.stack.desk import Desk
     from scanners.stack.interrupting import interruptible
+    from scanners.stack.journal import damaged
 
-    house = house_of(app, tenant)
-    desk = Desk(
-        scanning_home(app, tenant), _drivers(app), house, tell=picture.tell, carried=picture.carried
-    )
-    operator = options["operator"]
-    with interruptible(desk.cancel):
-        if options["close"]:
-            return desk.close(_open_stack(desk, options["close"]), operator)
-        if not options["append"]:
-            order = _order(app, house, options)
-            return desk.scan(_device(options), order, keep_open=options["keep_open"])
-        journal = _open_stack(desk, options["append"])
-        opened = journal.opening.device
-        device = options["device"] or f"{opened.driver}:{opened.id}"
-        if options["rescan"]:
-            return _rescanned(desk, journal, options["rescan"], operator, device)
-        return desk.go_on(journal, operator, device, keep_open=options["keep_open"])
+    _refuse_contradictions(options)
+    tenant = app.tenant(options["tenant"])
+    picture = ScanPicture(options["device"] or "", options["expected_sheets"], as_json=as_json)
+    house, home = house_of(app, tenant), scanning_home(app, tenant)
+    for damage in damaged(home):
+        click.echo(damage.operator_text, err=True)
+    desk = Desk(home, _drivers(app), house, tell=picture.tell, carried=picture.carried)
+    act = _act(app, tenant, desk, house, options)
+    try:
+        with picture, interruptible(desk.cancel):
+            outcome = act()
+    except (ScanFault, AcceptanceFault) as error:
+        return _faulty(error.code, error.operator_text, desk, as_json=as_json)
+    return _report(outcome, uneven=picture.is_uneven, as_json=as_json)
+
+
+def _refuse_contradictions(options: dict[str, Any]) -> None:
+    """Refuse options that would do nothing: somebody expects that they do."""
+    at_begin = ("received_at", "storage_place", "expected_sheets", "expected_consignments")
+    begins = not (options["append"] or options["close"])
+    wrong = [
+        (options["rescan"] and not options["append"], "--rescan gilt nur zusammen mit --append"),
+        (options["append"] and options["close"], "--append und --close schließen einander aus"),
+        (options["close"] and options["keep_open"], "--close und --keep-open widersprechen sich"),
+        (options["next_sheet"] and not options["append"], "--next-sheet gilt nur mit --append"),
+        (options["rescan"] and options["next_sheet"], "--next-sheet gilt nicht mit --rescan"),
+        (not begins and options["profile"], "--profile gilt nur für einen neuen Stapel"),
+        *(
+            (
+                not begins and options[name] is not None,
+                f"--{name.replace('_', '-')} gilt nur für einen neuen Stapel",
+            )
+            for name in at_begin
+        ),
+    ]
+    said = [text for applies, text in wrong if applies]
+    if said:
+        raise click.UsageError("; ".join(said) + ".")
+
+
+def _act(
+    app: App, tenant: str, desk: Desk, house: DirectHouse, options: dict[str, Any]
+) -> Callable[[], Outcome]:
+    """Return what is to be done, everything asked for before a sheet moves."""
+    if not (options["append"] or options["close"]):
+        name = options["profile"] or DEFAULT_PROFILE
+        operator = _operator(app, tenant, options["operator"], name)
+        order = _order(app, house, {**options, "operator": operator, "profile": name})
+        device = _device(options)
+        return lambda: desk.scan(device, order, keep_open=options["keep_open"])
+    journal = _open_stack(desk, options["append"] or options["close"])
+    operator = _operator(app, tenant, options["operator"], journal.opening.profile)
+    if options["close"]:
+        return lambda: _closed(desk, journal, operator)
+    opened = journal.opening.device
+    device = options["device"] or f"{opened.driver}:{opened.id}"
+    if options["rescan"]:
+        return lambda: _rescanned(desk, journal, options["rescan"], operator, device)
+    _require_next_sheet(journal, options["next_sheet"], as_json=options.get("as_json", False))
+    return lambda: desk.go_on(journal, operator, device, keep_open=options["keep_open"])
+
+
+def _require_next_sheet(journal: Journal, said: int | None, *, as_json: bool) -> None:
+    """See that whoever feeds knows with which sheet it goes on."""
+    from scanners.stack.sheets import whole_sheets
+
+    following = whole_sheets(journal) + 1
+    if said is None and sys.stdin.isatty() and not as_json:
+        question = (
+            f"Gesichert sind {following - 1} Blätter. Liegt Blatt {following} obenauf, und keines "
+            "davor?"
+        )
+        click.confirm(question, default=True, abort=True)
+    elif said is not None and said != following:
+        text = (
+            f"Der Stapel geht mit Blatt {following} weiter, nicht mit Blatt {said}; es wurde kein "
+            f"Blatt eingezogen. Bitte ab Blatt {following} einlegen; frühere ersetzt --rescan."
+        )
+        raise UsageError(f"next sheet is {following}", operator_text=text)
+
+
+def _closed(desk: Desk, journal: Journal, operator: str | None) -> Outcome:
+    try:
+        return desk.close(journal, operator)
+    except ValueError as error:
+        text = f"Der Stapel {journal.key} hat keine Seite. Bitte weiterscannen oder »erase«."
+        raise UsageError(str(error), operator_text=text) from error
 
 
 def scan_sample(app: App) -> None:
@@ -244,18 +305,21 @@ def scanning_home(app: App, tenant: str) -> Path:
     return app.settings.data / "scanning" / tenant
 
 
-def _faulty(code: str, text: str, picture: ScanPicture, *, as_json: bool) -> int:
+def _faulty(code: str, text: str, desk: Desk, *, as_json: bool) -> int:
+    stack = desk.interrupted
     if as_json:
-        said = {"code": code, "operator_text": text, **picture.counted}
+        said = {"code": code, "operator_text": text, "stack": stack}
         print_json({"message_type": "scan", "event": "fault", **said})
     else:
         click.echo(f"Fehler: {text}", err=True)
-        if picture.counted["pages"]:
-            click.echo("Der Stapel ist offen; weiter mit »scan --append«, siehe »list«.", err=True)
+        if stack is not None:
+            click.echo(
+                f"Der Stapel {stack} ist offen; weiter mit »scan --append {stack}«.", err=True
+            )
     return EXIT_NEEDS_PERSON
 
 
-def _report(outcome: Outcome, *, as_json: bool) -> int:
+def _report(outcome: Outcome, *, uneven: bool, as_json: bool) -> int:
     differs = outcome.expected is not None and outcome.expected != outcome.sheets
     if as_json:
         print_json({"message_type": "scan", "event": "ended", **asdict(outcome)})
@@ -271,4 +335,4 @@ def _report(outcome: Outcome, *, as_json: bool) -> int:
             )
         if outcome.operator_text:
             click.echo(outcome.operator_text, err=True)
-    return EXIT_NEEDS_PERSON if differs or outcome.operator_text else 0
+    return EXIT_NEEDS_PERSON if differs or uneven or outcome.operator_text else 0

@@ -73,10 +73,7 @@ def records(
             "stage": BatchStage.OPEN.value,
             "standing": Standing.WAITING.value,
             "reason_code": "scanning",
-            "reason": (
-                f"Der Stapel wird gescannt: {len(pages)} Seiten sind angekommen, der Abschluss "
-                "fehlt noch."
-            ),
+            "reason": _reason(row, pages),
             "erased_at": None,
             "profile": row.profile,
             "channel": SCANNER,
@@ -98,6 +95,24 @@ def records(
             "device": row.device,
             "changed_at": row.changed_at.isoformat(),
         }
+
+
+def _reason(row: Row, pages: list[Row]) -> str:
+    whole = _whole(row, pages)
+    until = f"vollständig bis Blatt {whole}" if whole else "noch kein Blatt vollständig"
+    return (
+        f"Der Stapel wird gescannt: {len(pages)} Seiten sind angekommen, {until}; der Abschluss "
+        "fehlt noch."
+    )
+
+
+def _whole(row: Row, pages: list[Row]) -> int:
+    """Return after how many sheets, from the first on, all sides are there."""
+    duplex = row.said.get("settings", {}).get("feed") == "duplex"
+    numbers, sheet, sides = {page.number for page in pages}, 0, 2 if duplex else 1
+    while all(sheet * sides + side in numbers for side in range(1, sides + 1)):
+        sheet += 1
+    return sheet
 
 
 def name_of(page: Row) -> str:

@@ -17,11 +17,14 @@ from scanners.device.faults import (
     DriverCrashed,
     FeederEmpty,
     FeederJam,
+    OtherDevice,
     PageTruncated,
     ScanCancelled,
     ScanFault,
     SettingRefused,
+    SheetMixed,
     SpoolFull,
+    StackTaken,
     fault,
 )
 from scanners.device.pages import PageFacts, ScannedPage, place_of
@@ -44,6 +47,7 @@ __all__ = [
     "FeederEmpty",
     "FeederJam",
     "Mode",
+    "OtherDevice",
     "PageFacts",
     "PageTruncated",
     "ScanCancelled",
@@ -52,8 +56,10 @@ __all__ = [
     "ScannedPage",
     "Session",
     "SettingRefused",
+    "SheetMixed",
     "Spool",
     "SpoolFull",
+    "StackTaken",
     "fault",
     "place_of",
 ]

@@ -140,6 +140,34 @@ class SettingRefused(ScanFault):
     hint = "Das Gerät kann eine verlangte Einstellung nicht. Es wurde kein Blatt eingezogen."
 
 
+class OtherDevice(ScanFault):
+    """The stack was begun on another device, or on this one in another state; no sheet moved."""
+
+    code = "other_device"
+    hint = (
+        "Der Stapel wurde auf einem anderen Gerät begonnen; es wurde kein Blatt eingezogen. Bitte "
+        "dort fortsetzen oder den Stapel abschließen und den Rest als neuen Stapel scannen."
+    )
+
+
+class StackTaken(ScanFault):
+    """Another process scans this stack; no sheet moved."""
+
+    code = "stack_taken"
+    retryable = True
+    hint = (
+        "Dieser Stapel wird gerade in einem anderen Vorgang gescannt oder bearbeitet. Bitte "
+        "warten, bis dieser fertig ist."
+    )
+
+
+class SheetMixed(ScanFault):
+    """Front and back of a sheet come from two different runs: they may be two sheets."""
+
+    code = "sheet_mixed"
+    retryable = True
+
+
 class SpoolFull(ScanFault):
     """The page could not be written to disk."""
 
@@ -163,10 +191,13 @@ _KINDS: Final = MappingProxyType(
             DriverCrashed,
             FeederEmpty,
             FeederJam,
+            OtherDevice,
             PageTruncated,
             ScanCancelled,
             SettingRefused,
+            SheetMixed,
             SpoolFull,
+            StackTaken,
         )
     }
 )

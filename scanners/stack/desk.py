@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from scanners.device import ScanFault
+from scanners.stack.closing import close_stack
 from scanners.stack.faults import Refused, Unavailable
 from scanners.stack.givingup import drop, given_up
 from scanners.stack.journal import Journal, journals
 from scanners.stack.locking import Held
 from scanners.stack.port import Acceptance
-from scanners.stack.run import Event, Opener, Order, StackRun, close_stack, counted
+from scanners.stack.run import Event, Opener, Order, StackRun
+from scanners.stack.sheets import counted
 from scanners.stack.transmission import Carriage, Transmission
 
 
@@ -64,6 +67,8 @@ class Desk:
         #: What was said of stacks, by key, and of the house, by no key.
         self._refused: dict[str, str] = {}
         self._sheets = 0
+        #: Batch id, or key, of the stack that a fault left open; None where it left none.
+        self.interrupted: str | None = None
 
     def cancel(self) -> None:
         """Stop a scan that is under way, from any thread."""
@@ -161,15 +166,24 @@ class Desk:
         run = self._run = StackRun(
             self._home, self._drivers, device, house=self._house, tell=self._told
         )
+        self.interrupted = None
         try:
             with self._carrying():
                 journal = act(run)
                 self._sheets = counted(journal)
                 if not keep_open:
                     close_stack(journal, operator)
+        except ScanFault:
+            self.interrupted = None if run.journal is None else self._name(run.journal)
+            raise
         finally:
             self._run = None
         return self._outcome(journal)
+
+    def _name(self, journal: Journal) -> str:
+        with contextlib.suppress(Refused, Unavailable):
+            return self._house.state(journal.key).batch_id
+        return journal.key
 
     def _told(self, event: Event) -> None:
         if event.kind == "page" and self._transmission is not None:

@@ -147,6 +147,12 @@ class Journal:
             return self._scanned.is_interrupted
 
     @property
+    def is_cut_off(self) -> bool:
+        """The last run neither ended nor was interrupted: whoever scanned died."""
+        with self._current():
+            return self._scanned.is_running
+
+    @property
     def closing(self) -> Closing | None:
         """The manifest, once the stack shall end; None again when a page came after it."""
         with self._current():
@@ -243,6 +249,15 @@ class Journal:
         said = {"event": "device_held", "by_house": by_house, "at": clock.now().isoformat()}
         with self._having("scan"), self._current():
             self._pages.append(said)
+
+    def note_run_ended(self) -> None:
+        """Say that the device's run came to its end; without it the run was cut off.
+
+        Raises:
+            SpoolFull, Held: As `note_page`.
+        """
+        with self._having("scan"), self._current():
+            self._pages.append({"event": "run_ended"})
 
     def note_closing(self, closing: Closing) -> None:
         """Say that the stack shall end with these pages.

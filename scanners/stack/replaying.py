@@ -44,6 +44,7 @@ class Scanned:
         files: Of all pages that ever counted.
         closing: The last one, None when a page came after it.
         is_interrupted: Neither page nor closing came after the last interruption.
+        is_running: A run began and nothing says that it is over.
     """
 
     spool: Path
@@ -53,6 +54,7 @@ class Scanned:
     device_held: list[DeviceHeld] = field(default_factory=list)
     closing: Closing | None = None
     is_interrupted: bool = False
+    is_running: bool = False
 
     def take(self, said: dict[str, Any]) -> None:
         """Take the next line.
@@ -69,10 +71,14 @@ class Scanned:
             self.pages[page.facts.number] = StackPage(
                 page=page, attempt=said["attempt"], scanned_by=said["scanned_by"]
             )
+        elif event == "run_ended":
+            self.is_running = False
         elif event == "interruption":
+            self.is_running = False
             self.interruptions.append(Interruption.from_json(said))
             self.is_interrupted = True
         elif event == "device_held":
+            self.is_running = True
             self.device_held.append(DeviceHeld(by_house=said["by_house"], at=_moment(said)))
         elif event == "closing":
             self.closing, self.is_interrupted = Closing.from_json(said), False

@@ -18,23 +18,25 @@ from typing import Any, Final, Protocol
 from ingest import clock
 from scanners.device import (
     Device,
-    Feed,
     FeederEmpty,
+    OtherDevice,
     ScanFault,
     ScannedPage,
     ScanSettings,
     Session,
     Spool,
+    StackTaken,
 )
+from scanners.stack.closing import again, note_cut_off
 from scanners.stack.faults import AcceptanceFault, Unavailable
 from scanners.stack.journal import Journal
+from scanners.stack.locking import Held
 from scanners.stack.port import Acceptance
 from scanners.stack.reserving import alone, leased
+from scanners.stack.sheets import counted, mixed_sheets, place_of, places, whole_sheets
 from scanners.stack.shelf import folder_of
 from scanners.stack.terms import (
-    Closing,
     Interruption,
-    KnownPage,
     OfferedProfile,
     Opening,
     StackPage,
@@ -48,13 +50,14 @@ class Event:
     """What happens while a stack is scanned, for whoever watches.
 
     Attributes:
-        kind: `opened`, `progress`, `page`, `interrupted`, `lease_lost`; of sheets that are scanned
-            again `surplus` (there were more in the feeder) and `short` (fewer).
+        kind: `opened`, `continuing`, `progress`, `page`, `interrupted`, `lease_lost`; of sheets
+            that are scanned again `surplus` (more in the feeder) and `short` (fewer).
         pages: Pages that count now.
         sheets: Sheets with at least one of them.
         said: More, by kind: `device` and `by_house` (opened), `page` and `bytes` (progress),
-            `number`, `sheet`, `side`, `finished_at`, `attempt` and `hints` (page), `after_sheet`,
-            `code` and `operator_text` (interrupted), `sheets` that were not scanned again (short).
+            `after_sheet` (continuing), `number`, `sheet`, `side`, `finished_at`, `attempt` and
+            `hints` (page), `after_sheet`, `code` and `operator_text` (interrupted), `sheets` that
+            were not scanned again (short).
     """
 
     kind: str
@@ -149,11 +152,14 @@ class StackRun:
             ScanFault: The stack is interrupted again; pages until then count.
             AcceptanceFault: As `scan`.
         """
-        first = 1 + _pages_of(whole_sheets(journal), journal)
         order = _as_before(journal, operator)
-        with journal.scanning():
-            spool = journal.new_spool()
+        with _alone_with(journal):
+            note_cut_off(journal)
+            after = whole_sheets(journal)
+            first, spool = places(after + 1, journal).start, journal.new_spool()
             with self._opened(order.profile.settings, spool, first, order) as session:
+                _require_same(session.device, journal)
+                self._say("continuing", journal, after_sheet=after)
                 return self._feed(session, order, lambda: journal)
 
     def rescan(self, journal: Journal, sheets: Sequence[int], operator: str | None) -> Journal:
@@ -167,15 +173,17 @@ class StackRun:
             AcceptanceFault: As `scan`.
         """
         wanted = sorted(set(sheets))
-        numbers = [page for sheet in wanted for page in _places(sheet, journal)]
+        numbers = [page for sheet in wanted for page in places(sheet, journal)]
         unknown = [sheet for sheet in wanted if sheet < 1 or sheet > counted(journal)]
         if unknown or not numbers:
             message = f"no sheets {unknown} among {counted(journal)}"
             raise ValueError(message)
         order = _as_before(journal, operator)
-        with journal.scanning():
+        with _alone_with(journal):
+            note_cut_off(journal)
             spool = journal.new_spool()
             with self._opened(order.profile.settings, spool, 1, order) as session:
+                _require_same(session.device, journal)
                 self._replace(journal, session, numbers, operator)
         return journal
 
@@ -226,6 +234,7 @@ class StackRun:
             if journal is None:
                 message = "the device gave no page"
                 raise FeederEmpty(message)
+            journal.note_run_ended()
             return journal
 
     def _replace(
@@ -240,14 +249,19 @@ class StackRun:
                     self._say("surplus", journal)
                     break
                 number = left.pop(0)
-                sheet, side = _place_of(number, journal)
+                sheet, side = place_of(number, journal)
                 facts = replace(scanned.facts, number=number, sheet=sheet, side=side)
                 self._note(journal, replace(scanned, facts=facts), operator)
         except ScanFault as error:
+            left_over = {place_of(number, journal)[0] for number in left}
+            if sheets := sorted({*left_over, *mixed_sheets(journal)}):
+                what = error.operator_text.partition(". ")[0]
+                error.operator_text = f"{what}. {again(sheets)}"
             self._interrupted(journal, error)
             raise
+        journal.note_run_ended()
         if left:
-            self._say("short", journal, sheets=sorted({_place_of(n, journal)[0] for n in left}))
+            self._say("short", journal, sheets=sorted({place_of(n, journal)[0] for n in left}))
 
     def _note(self, journal: Journal, scanned: ScannedPage, operator: str | None) -> None:
         facts = scanned.facts
@@ -275,60 +289,33 @@ class StackRun:
         self._tell(Event(kind=kind, pages=self._pages, sheets=self._sheets, said=said))
 
 
-def close_stack(journal: Journal, operator: str | None) -> Closing:
-    """Let a stack end with the pages that it has; the house is told by the transmission.
-
-    Raises:
-        ValueError: It has no page.
-    """
-    pages = journal.pages
-    if not pages:
-        message = f"stack {journal.key} has no page"
-        raise ValueError(message)
-    closing = Closing(
-        pages=tuple(
-            KnownPage(number=number, attempt=page.attempt, sha256=page.page.sha256)
-            for number, page in pages.items()
-        ),
-        sheets=counted(journal),
-        interruptions=tuple(journal.interruptions),
-        closed_at=clock.now(),
-        closed_by=operator,
-    )
-    journal.note_closing(closing)
-    return closing
+@contextlib.contextmanager
+def _alone_with(journal: Journal) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(journal.scanning())
+        except Held as error:
+            message = f"stack {journal.key} is scanned by another process"
+            raise StackTaken(message) from error
+        yield
 
 
-def counted(journal: Journal) -> int:
-    """Return how many sheets have at least one page."""
-    return len({page.page.facts.sheet for page in journal.pages.values()})
+def _require_same(device: Device, journal: Journal) -> None:
+    """Refuse another device than the one that the stack names, for all its pages."""
+    before = journal.opening.device
+    if _identity(device) != _identity(before):
+        name = f"{before.vendor} {before.model}".strip() or before.id
+        text = (
+            f"Der Stapel wurde auf dem Gerät {name} (Nr. {before.serial or 'unbekannt'}, Firmware "
+            f"{before.firmware or 'unbekannt'}) begonnen; es wurde kein Blatt eingezogen. "
+            "Bitte dort fortsetzen oder den Stapel abschließen und den Rest als neuen scannen."
+        )
+        message = f"stack {journal.key} began on {before.driver}:{before.serial or before.id}"
+        raise OtherDevice(message, operator_text=text)
 
 
-def whole_sheets(journal: Journal) -> int:
-    """Return after how many sheets, from the first on, all sides are there."""
-    pages, sheet = journal.pages, 0
-    while all(number in pages for number in _places(sheet + 1, journal)):
-        sheet += 1
-    return sheet
-
-
-def _sides(journal: Journal) -> int:
-    return 2 if journal.opening.settings.feed is Feed.DUPLEX else 1
-
-
-def _pages_of(sheets: int, journal: Journal) -> int:
-    return sheets * _sides(journal)
-
-
-def _places(sheet: int, journal: Journal) -> range:
-    sides = _sides(journal)
-    return range((sheet - 1) * sides + 1, sheet * sides + 1)
-
-
-def _place_of(number: int, journal: Journal) -> tuple[int, str]:
-    if _sides(journal) == 1:
-        return number, "front"
-    return (number + 1) // 2, "front" if number % 2 else "back"
+def _identity(device: Device) -> tuple[str | None, ...]:
+    return device.driver, device.serial or device.id, device.firmware
 
 
 def _opening(key: str, order: Order, session: Session) -> Opening:

@@ -6,15 +6,15 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from scanners.stack.run import Event
+from scanners.stack.texts import LASTING, sentence
 from scanners.stack.transmission import Carriage
 
 _MEGABYTE: Final = 1_000_000
-_LASTING: Final = frozenset({"interrupted", "surplus", "short", "lease_lost"})
 #: To the beginning of the line, and clear it.
 _AGAIN: Final = "\r\x1b[K"
 
@@ -46,7 +46,7 @@ class Picture:
             if event.kind not in {"progress", "opened", "lease_lost"}:
                 self._pages, self._sheets = event.pages, event.sheets
             counted = {"pages": self._pages, "sheets": self._sheets}
-            text = _TEXTS[event.kind](said) if event.kind in _TEXTS else ""
+            text = sentence(event.kind, said)
             self._show(event.kind, text, {**counted, **said})
 
     def carried(self, carriage: Carriage) -> None:
@@ -72,7 +72,7 @@ class Picture:
                 record = {"message_type": "scan", "event": kind, **said}
                 self._write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
             return
-        lasts = kind in _LASTING or (kind.startswith("house_") and bool(text))
+        lasts = kind in LASTING or (kind.startswith("house_") and bool(text))
         if self._live:
             if lasts:
                 self._write(f"{_AGAIN}{text}\n")
@@ -92,31 +92,3 @@ class Picture:
 
 def _nowhere() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
-
-
-def _page(said: Mapping[str, Any]) -> str:
-    side = "Vorderseite" if said["side"] == "front" else "Rückseite"
-    again = " (neu gescannt)" if said["attempt"] > 1 else ""
-    return f"Blatt {said['sheet']}, {side}{again}"
-
-
-def _short(said: Mapping[str, Any]) -> str:
-    sheets = ", ".join(map(str, said["sheets"]))
-    return f"Im Einzug fehlten Blätter; nicht neu gescannt: {sheets}."
-
-
-_TEXTS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
-    "opened": lambda said: (
-        str(said["device"])
-        if said["by_house"]
-        else f"{said['device']} (das Haus antwortet nicht; belegt nur auf diesem Rechner)"
-    ),
-    "page": _page,
-    "progress": lambda said: f"Seite {said['page']}: {said['bytes'] / _MEGABYTE:.1f} MB",
-    "interrupted": lambda said: (
-        f"Unterbrochen nach Blatt {said['after_sheet']}. {said['operator_text']}"
-    ),
-    "surplus": lambda _said: "Im Einzug lagen mehr Blätter, als zu ersetzen waren.",
-    "short": _short,
-    "lease_lost": lambda said: str(said["operator_text"]),
-}
