@@ -95,6 +95,8 @@ def scan(app: App, *, as_json: bool, **options: Any) -> int:
         click.echo(damage.operator_text, err=True)
     picture = ScanPicture(options["device"] or "", options["expected_sheets"], as_json=as_json)
     house, home = house_of(app, tenant), scanning_home(app, tenant)
+    for damage in damaged(home):
+        click.echo(damage.operator_text, err=True)
     desk = Desk(home, _drivers(app), house, tell=picture.tell, carried=picture.carried)
     act = _act(app, tenant, desk, house, options)
     try:

@@ -126,15 +126,14 @@ def accept(
         connection: In a writing transaction.
         arrival: What the channel hands over.
         known: The caller knows that tenant and profile version are written already.
-        begun: It was let in when it began, page by page: under a version that was withdrawn
-            meanwhile it is held for a person, because a refusal would strand its pages.
+        begun: It was let in when it began: if its version was withdrawn meanwhile it is held.
 
     Returns:
         The receipt; the one given before if the key was accepted before.
 
     Raises:
         ProfileInvalid: `profile_not_released`: the version of the profile may not be worked
-            with (`require_admitted`); nothing may be committed.
+            with, and it has not `begun`; nothing may be committed.
     """
     moment = now(connection)
     arrival = _awaiting_release(arrival)
@@ -154,7 +153,23 @@ def accept(
     digests = [file.sha256 for file in (*arrival.sources, *arrival.manifests)]
     root = witness.keep(connection, witness.RECEIPT, row["id"], arrival.tenant, digests, moment)
     rules = rulescheck.content_named(connection, arrival.tenant, arrival.profile_sha256)
-    entries = [chains.Entry("received", _received(arrival) | root | rules)]
+    chains.begin(
+        connection,
+        row["id"],
+        tenant=arrival.tenant,
+        unit_kind=UnitKind.BATCH,
+        at=moment,
+        entries=_entries(arrival, root | rules),
+    )
+    same = ("standing", "reason_code", "reason", "priority", "tenant")
+    first = work(UnitKind.BATCH, row["id"], Step.INSPECTION, **{key: row[key] for key in same})
+    connection.execute(_NEW_CLAIM, {**first, "batch_id": row["id"], "since_at": moment})
+    return Receipt(batch_id=row["id"], created=True, sources=arrival.sources)
+
+
+def _entries(arrival: Arrival, more: Facts) -> list[chains.Entry]:
+    """Return the first events of a batch; `more` is said with its receipt."""
+    entries = [chains.Entry("received", _received(arrival) | more)]
     if arrival.scanned is not None:
         digest = chains.facts_digest(arrival.scanned)
         said: Facts = {"scan": arrival.scanned, "step": SCANNED, "facts_sha256": digest}
@@ -162,18 +177,7 @@ def accept(
     if arrival.held is not None:
         code, text = arrival.held
         entries.append(chains.Entry("held", {"code": code, "operator_text": text}))
-    chains.begin(
-        connection,
-        row["id"],
-        tenant=arrival.tenant,
-        unit_kind=UnitKind.BATCH,
-        at=moment,
-        entries=entries,
-    )
-    same = ("standing", "reason_code", "reason", "priority", "tenant")
-    first = work(UnitKind.BATCH, row["id"], Step.INSPECTION, **{key: row[key] for key in same})
-    connection.execute(_NEW_CLAIM, {**first, "batch_id": row["id"], "since_at": moment})
-    return Receipt(batch_id=row["id"], created=True, sources=arrival.sources)
+    return entries
 
 
 def _accepted_before(connection: sa.Connection, receipt_key: str) -> Receipt:

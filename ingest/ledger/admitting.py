@@ -51,39 +51,39 @@ def require_admitted(
         ProfileInvalid: `profile_not_released`: a replacing class that is not approved, or any
             that was withdrawn; the text says which remedy there is.
     """
-    text = objection(connection, tenant, name, sha256, treatment)
-    if text is not None:
-        message = f"profile {name!r} {sha256} may not be worked with"
-        raise ProfileInvalid(message, operator_text=text, code=NOT_RELEASED)
+    refusal = _refusal(connection, tenant, name, sha256, treatment)
+    if refusal is not None:
+        raise refusal
 
 
-def objection(
+def _refusal(
     connection: sa.Connection, tenant: str, name: str, sha256: str, treatment: str
-) -> str | None:
-    """Return in German why a version may not be worked with, None where it may."""
+) -> ProfileInvalid | None:
     writes = connection.get_execution_options().get("writes", False)
     query = _STAGE_KEPT if writes else _STAGE
     stage = connection.execute(query, {"of_tenant": tenant, "of_sha256": sha256}).scalar()
     if stage == APPROVED or (stage != WITHDRAWN and treatment != "replacing"):
         return None
     state = "nicht eingereicht" if stage is None else STAGES[stage]
-    return (
+    text = (
         f"Profil '{name}': Genau diese Fassung ({sha256[:12]}…) ist für diesen Mandanten nicht "
         f"freigegeben (Stand: {state}). Bitte durch die Leitung der Scanstelle freigeben lassen "
         f"(»profile submit {name}«, »profile test«, »profile approve«; Handbuch, „Ersetzend "
         "scannen“) oder ein kopierendes Profil wählen und das Papier aufbewahren."
     )
+    message = f"profile {name!r} {sha256} is {stage or 'unknown'}"
+    return ProfileInvalid(message, operator_text=text, code=NOT_RELEASED)
 
 
 def held_if_withdrawn(connection: sa.Connection, arrival: Arrival) -> Arrival:
     """Hold what began under a version that was let in then, and is not any more."""
     name, treatment = arrival.envelope.profile, arrival.profile["treatment"]
-    text = objection(connection, arrival.tenant, name, arrival.profile_sha256, treatment)
-    if text is None:
+    refusal = _refusal(connection, arrival.tenant, name, arrival.profile_sha256, treatment)
+    if refusal is None:
         return arrival
     known = "" if arrival.held is None else f"{arrival.held[1]} "
     text = (
-        f"{text} Der Stapel wurde begonnen, als die Fassung noch galt; seine Seiten sind "
+        f"{refusal.operator_text} Der Stapel wurde begonnen, als die Fassung noch galt; seine Seiten sind "
         "gesichert. Bitte freigeben oder zurückweisen."
     )
     return replace(arrival, held=(NOT_RELEASED, known + text))

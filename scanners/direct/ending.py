@@ -69,16 +69,7 @@ def close_by_house(
         row, pages = next(openstacks.open_stacks(connection, beginning=id_), (None, []))
     if row is None or not pages:
         raise _nothing(id_, is_open=row is not None)
-    known = tuple(
-        KnownPage(number=page.number, attempt=page.attempt, sha256=page.sha256) for page in pages
-    )
-    closing = Closing(
-        pages=known,
-        sheets=len({PageFacts.from_json(page.facts).sheet for page in pages}),
-        interruptions=(),
-        closed_at=clock.now(),
-        closed_by=by,
-    )
+    closing = _closing(pages, by)
     missing = _missing(Opening.from_json(row.said), [page.number for page in pages])
     end = DirectHouse(ledger, store, Workplace(tenant=row.tenant)).ended(row.key, closing)
     anomaly = _anomaly(by, reason, missing)
@@ -90,12 +81,25 @@ def close_by_house(
         more = replace(end, anomalies=(*end.anomalies, anomaly))
         return _held(arrival(stack, all_pages, content, more), missing)
 
-    said = [(page.number, page.attempt, page.sha256) for page in known]
+    said = [(page.number, page.attempt, page.sha256) for page in closing.pages]
     with ledger.writing() as connection:
         stacks.close(connection, row.tenant, row.key, said, build)
     if hint is not None:
         hint(Queue.INSPECTION)
     return ByHouse(batch_id=row.id, pages=len(pages), missing=missing)
+
+
+def _closing(pages: stacks.Rows, by: str) -> Closing:
+    return Closing(
+        pages=tuple(
+            KnownPage(number=page.number, attempt=page.attempt, sha256=page.sha256)
+            for page in pages
+        ),
+        sheets=len({PageFacts.from_json(page.facts).sheet for page in pages}),
+        interruptions=(),
+        closed_at=clock.now(),
+        closed_by=by,
+    )
 
 
 def _require_reason(act: str, by: str, reason: str) -> None:

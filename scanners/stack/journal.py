@@ -141,16 +141,16 @@ class Journal:
             return list(self._scanned.device_held)
 
     @property
-    def is_cut_off(self) -> bool:
-        """The last run neither ended nor was interrupted: whoever scanned died."""
-        with self._current():
-            return self._scanned.is_running
-
-    @property
     def is_interrupted(self) -> bool:
         """The last that happened at the device is that the stack stopped, and may go on."""
         with self._current():
             return self._scanned.is_interrupted
+
+    @property
+    def is_cut_off(self) -> bool:
+        """The last run neither ended nor was interrupted: whoever scanned died."""
+        with self._current():
+            return self._scanned.is_running
 
     @property
     def closing(self) -> Closing | None:

@@ -43,8 +43,8 @@ class Scanned:
         pages: Those that count, by number.
         files: Of all pages that ever counted.
         closing: The last one, None when a page came after it.
-        is_running: A run began and nothing says that it is over.
         is_interrupted: Neither page nor closing came after the last interruption.
+        is_running: A run began and nothing says that it is over.
     """
 
     spool: Path
@@ -53,8 +53,8 @@ class Scanned:
     interruptions: list[Interruption] = field(default_factory=list)
     device_held: list[DeviceHeld] = field(default_factory=list)
     closing: Closing | None = None
-    is_running: bool = False
     is_interrupted: bool = False
+    is_running: bool = False
 
     def take(self, said: dict[str, Any]) -> None:
         """Take the next line.

@@ -148,7 +148,8 @@ class Agent:
     def _was_interrupted(self, journal: Journal, button: Button) -> bool:
         """Tell whether a stack stopped at the device of a button while the same person fed it."""
         is_theirs = journal.opening.operator == self._home.operator
-        return device_of(journal) == button.device and is_theirs and journal.is_interrupted
+        stopped = journal.is_interrupted or journal.is_cut_off
+        return device_of(journal) == button.device and is_theirs and stopped
 
     def _stacks(self, device: str) -> set[str]:
         known = journals(self._home.path)
