@@ -20,6 +20,7 @@ from ingest.cli.assuring import qa
 from ingest.cli.bundling import evidence
 from ingest.cli.deciding import erase, put_back, reject, release, retry, reviewed, shift
 from ingest.cli.devices import device, station
+from ingest.cli.ending import close_stack
 from ingest.cli.evidencing import preserve
 from ingest.cli.exporting import export
 from ingest.cli.keeping import backup, restore
@@ -76,6 +77,7 @@ for _command in (
     serve,
     receive,
     scan,
+    close_stack,
     list_devices,
     device,
     station,

@@ -10,8 +10,11 @@ import click
 
 from ingest.cli import passwords
 from ingest.cli.app import App, print_json, with_app
+from ingest.cli.ending import Here, erase_here, only_here
 from ingest.cli.options import operator_option
+from ingest.cli.scanning import scanning_home
 from ingest.document import NOT_RECORDED, RELEASE_KEYS
+from ingest.errors import UsageError
 
 if TYPE_CHECKING:
     from ingest.ledger.erasure import Delivery
@@ -22,6 +25,11 @@ _REASON = click.option("--reason", required=True, help="Grund; er steht im Proto
 _LEFT_IN_LOG = (
     "Im Transaktionsprotokoll der Datenbank können Reste stehen, bis sie es selbst überschreibt "
     "(PostgreSQL: VACUUM, WAL-Archive und eigene Sicherungen; siehe docs/operations.md)."
+)
+
+_STILL_SCANNED = (
+    "Am Stapel wird auf diesem Rechner gerade gearbeitet; seine Dateien dort löscht der nächste "
+    "»scan« oder »run«."
 )
 
 
@@ -160,29 +168,63 @@ def reviewed(app: App, identifier: str, operator: str, reason: str) -> int:
 @with_app
 def erase(app: App, identifier: str, operator: str, reason: str, *, yes: bool) -> int:
     """Löscht eine Einlieferung oder ein Dokument; der Löschvermerk bleibt."""
-    unit = app.unit(identifier, scanning=True)
+    found = _found(app, identifier)
+    if isinstance(found, Here):
+        if not yes:
+            click.confirm(f"{found.question} Endgültig löschen?", abort=True)
+        erase_here(app, found, operator, reason)
+        return 0
+    unit = found
     if not yes:
         click.confirm(f"{unit} endgültig löschen?", abort=True)
     if not _discard(app, unit, operator, reason):
         _erase(app, unit, operator, reason)
+    _clear_here(app, unit)
     if not app.ledger.forget_log():
         click.echo(_LEFT_IN_LOG)
     return 0
 
 
+def _found(app: App, identifier: str) -> str | Here:
+    """Return the id of what the ledger has, or a stack that only this machine has.
+
+    Raises:
+        UsageError: There is neither.
+    """
+    try:
+        return app.unit(identifier, scanning=True)
+    except UsageError:
+        here = only_here(app, identifier)
+        if here is None:
+            raise
+        return here
+
+
 def _discard(app: App, unit: str, operator: str, reason: str) -> bool:
     """Give up a stack that is still scanned; False where it is none."""
-    from ingest.ledger import stacks
+    from ingest.ledger import givingup
 
     with app.ledger.writing() as connection:
-        given_up = stacks.discard(connection, unit, operator, reason)
+        given_up = givingup.discard(connection, unit, operator, reason)
         if given_up is None:
             return False
-        tenant, digests = given_up
-        for digest in digests:
-            app.store.erase(tenant, digest)
-    click.echo(f"{unit} verworfen: {len(digests)} Seiten gelöscht.")
+        for digest in given_up.free:
+            app.store.erase(given_up.tenant, digest)
+    click.echo(f"{unit} verworfen: {given_up.pages} Seiten, {len(given_up.free)} Dateien gelöscht.")
+    if needed := len(given_up.digests) - len(given_up.free):
+        click.echo(f"{needed} Dateien bleiben: Andere Einlieferungen haben dieselben Seiten.")
     return True
+
+
+def _clear_here(app: App, unit: str) -> None:
+    """Remove what this machine has of the stack that was erased, or became what was erased."""
+    from ingest.ledger import stacks
+    from scanners.stack.givingup import give_up
+
+    with app.ledger.reading() as connection:
+        row = stacks.of_batch(connection, unit)
+    if row is not None and not give_up(scanning_home(app, row.tenant), row.key):
+        click.echo(_STILL_SCANNED)
 
 
 def _erase(app: App, unit: str, operator: str, reason: str) -> None:

@@ -87,11 +87,16 @@ def scan(app: App, *, as_json: bool, **options: Any) -> int:
     from scanners.stack import AcceptanceFault
     from scanners.stack.desk import Desk
     from scanners.stack.interrupting import interruptible
+    from scanners.stack.journal import damaged
 
     _refuse_contradictions(options)
     tenant = app.tenant(options["tenant"])
+    for damage in damaged(scanning_home(app, tenant)):
+        click.echo(damage.operator_text, err=True)
     picture = ScanPicture(options["device"] or "", options["expected_sheets"], as_json=as_json)
     house, home = house_of(app, tenant), scanning_home(app, tenant)
+    for damage in damaged(home):
+        click.echo(damage.operator_text, err=True)
     desk = Desk(home, _drivers(app), house, tell=picture.tell, carried=picture.carried)
     act = _act(app, tenant, desk, house, options)
     try:

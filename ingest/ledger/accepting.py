@@ -27,7 +27,7 @@ from ingest.document import (
     new_id,
 )
 from ingest.ledger import chains, needs, rulescheck, schema, witness
-from ingest.ledger.admitting import require_admitted
+from ingest.ledger.admitting import held_if_withdrawn, require_admitted
 from ingest.ledger.columns import database_now, from_microseconds
 from ingest.ledger.inserting import insert_batch, insert_blob, insert_new
 from ingest.ledger.terms import Arrival, Present, Receipt
@@ -117,29 +117,35 @@ def receipt(connection: sa.Connection, receipt_key: str) -> Receipt | None:
     return Receipt(batch_id=batch_id, created=False, sources=sources(connection, batch_id))
 
 
-def accept(connection: sa.Connection, arrival: Arrival, *, known: bool) -> Receipt:
+def accept(
+    connection: sa.Connection, arrival: Arrival, *, known: bool, begun: bool = False
+) -> Receipt:
     """Write batch, sources, blobs, first event and first work of an arrival.
 
     Args:
         connection: In a writing transaction.
         arrival: What the channel hands over.
         known: The caller knows that tenant and profile version are written already.
+        begun: It was let in when it began: if its version was withdrawn meanwhile it is held.
 
     Returns:
         The receipt; the one given before if the key was accepted before.
 
     Raises:
         ProfileInvalid: `profile_not_released`: the version of the profile may not be worked
-            with (`require_admitted`); nothing may be committed.
+            with, and it has not `begun`; nothing may be committed.
     """
     moment = now(connection)
     arrival = _awaiting_release(arrival)
+    if begun:
+        arrival = held_if_withdrawn(connection, arrival)
     row = _batch_row(arrival, moment)
     dialect = connection.dialect.name
     if connection.execute(insert_batch(dialect), row).first() is None:
         return _accepted_before(connection, arrival.receipt_key)
     name, treatment = arrival.envelope.profile, arrival.profile["treatment"]
-    require_admitted(connection, arrival.tenant, name, arrival.profile_sha256, treatment)
+    if not begun:
+        require_admitted(connection, arrival.tenant, name, arrival.profile_sha256, treatment)
     if not known:
         _introduce(connection, arrival, moment)
     _keep_sources(connection, arrival, row["id"], moment)
@@ -147,7 +153,23 @@ def accept(connection: sa.Connection, arrival: Arrival, *, known: bool) -> Recei
     digests = [file.sha256 for file in (*arrival.sources, *arrival.manifests)]
     root = witness.keep(connection, witness.RECEIPT, row["id"], arrival.tenant, digests, moment)
     rules = rulescheck.content_named(connection, arrival.tenant, arrival.profile_sha256)
-    entries = [chains.Entry("received", _received(arrival) | root | rules)]
+    chains.begin(
+        connection,
+        row["id"],
+        tenant=arrival.tenant,
+        unit_kind=UnitKind.BATCH,
+        at=moment,
+        entries=_entries(arrival, root | rules),
+    )
+    same = ("standing", "reason_code", "reason", "priority", "tenant")
+    first = work(UnitKind.BATCH, row["id"], Step.INSPECTION, **{key: row[key] for key in same})
+    connection.execute(_NEW_CLAIM, {**first, "batch_id": row["id"], "since_at": moment})
+    return Receipt(batch_id=row["id"], created=True, sources=arrival.sources)
+
+
+def _entries(arrival: Arrival, more: Facts) -> list[chains.Entry]:
+    """Return the first events of a batch; `more` is said with its receipt."""
+    entries = [chains.Entry("received", _received(arrival) | more)]
     if arrival.scanned is not None:
         digest = chains.facts_digest(arrival.scanned)
         said: Facts = {"scan": arrival.scanned, "step": SCANNED, "facts_sha256": digest}
@@ -155,18 +177,7 @@ def accept(connection: sa.Connection, arrival: Arrival, *, known: bool) -> Recei
     if arrival.held is not None:
         code, text = arrival.held
         entries.append(chains.Entry("held", {"code": code, "operator_text": text}))
-    chains.begin(
-        connection,
-        row["id"],
-        tenant=arrival.tenant,
-        unit_kind=UnitKind.BATCH,
-        at=moment,
-        entries=entries,
-    )
-    same = ("standing", "reason_code", "reason", "priority", "tenant")
-    first = work(UnitKind.BATCH, row["id"], Step.INSPECTION, **{key: row[key] for key in same})
-    connection.execute(_NEW_CLAIM, {**first, "batch_id": row["id"], "since_at": moment})
-    return Receipt(batch_id=row["id"], created=True, sources=arrival.sources)
+    return entries
 
 
 def _accepted_before(connection: sa.Connection, receipt_key: str) -> Receipt:

@@ -8,6 +8,7 @@ nothing begins between a withdrawal and its asking.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -15,11 +16,14 @@ import sqlalchemy as sa
 
 from ingest.errors import ProfileInvalid
 from ingest.ledger import schema
+from ingest.ledger.terms import Arrival
 
 DRAFT: Final = "draft"
 TESTED: Final = "tested"
 APPROVED: Final = "approved"
 WITHDRAWN: Final = "withdrawn"
+#: Why something is refused, or held, under a version that may not be worked with.
+NOT_RELEASED: Final = "profile_not_released"
 #: As people read them.
 STAGES: Final = MappingProxyType(
     {
@@ -47,11 +51,19 @@ def require_admitted(
         ProfileInvalid: `profile_not_released`: a replacing class that is not approved, or any
             that was withdrawn; the text says which remedy there is.
     """
+    refusal = _refusal(connection, tenant, name, sha256, treatment)
+    if refusal is not None:
+        raise refusal
+
+
+def _refusal(
+    connection: sa.Connection, tenant: str, name: str, sha256: str, treatment: str
+) -> ProfileInvalid | None:
     writes = connection.get_execution_options().get("writes", False)
     query = _STAGE_KEPT if writes else _STAGE
     stage = connection.execute(query, {"of_tenant": tenant, "of_sha256": sha256}).scalar()
     if stage == APPROVED or (stage != WITHDRAWN and treatment != "replacing"):
-        return
+        return None
     state = "nicht eingereicht" if stage is None else STAGES[stage]
     text = (
         f"Profil '{name}': Genau diese Fassung ({sha256[:12]}…) ist für diesen Mandanten nicht "
@@ -60,4 +72,18 @@ def require_admitted(
         "scannen“) oder ein kopierendes Profil wählen und das Papier aufbewahren."
     )
     message = f"profile {name!r} {sha256} is {stage or 'unknown'}"
-    raise ProfileInvalid(message, operator_text=text, code="profile_not_released")
+    return ProfileInvalid(message, operator_text=text, code=NOT_RELEASED)
+
+
+def held_if_withdrawn(connection: sa.Connection, arrival: Arrival) -> Arrival:
+    """Hold what began under a version that was let in then, and is not any more."""
+    name, treatment = arrival.envelope.profile, arrival.profile["treatment"]
+    refusal = _refusal(connection, arrival.tenant, name, arrival.profile_sha256, treatment)
+    if refusal is None:
+        return arrival
+    known = "" if arrival.held is None else f"{arrival.held[1]} "
+    text = (
+        f"{refusal.operator_text} Der Stapel wurde begonnen, als die Fassung noch galt; seine "
+        "Seiten sind gesichert. Bitte freigeben oder zurückweisen."
+    )
+    return replace(arrival, held=(NOT_RELEASED, known + text))

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from ingest.document import Facts, ProfileChoice, new_id
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, installation, schema, unreferenced
+from ingest.ledger import accepting, schema
 from ingest.ledger.admitting import require_admitted
 from ingest.ledger.persons import require_code
 from ingest.ledger.terms import Arrival, Receipt
@@ -25,8 +25,6 @@ Rows = Sequence[Row]
 Connection = sa.Connection
 _stack, _page = schema.stack, schema.stack_page
 
-#: Event of the tenant's own chain.
-DISCARDED: Final = "stack_discarded"
 _BY_KEY = sa.select(_stack).where(_stack.c.key == sa.bindparam("of_key"))
 #: Pages may still be added.
 IS_OPEN: Final = sa.and_(_stack.c.closed_at.is_(None), _stack.c.discarded_at.is_(None))
@@ -103,6 +101,21 @@ class TakenPage:
 Build = Callable[[Row, Rows, Facts], Arrival]
 
 
+def known(connection: sa.Connection, tenant: str, key: str) -> Row | None:
+    """Return the stack that has a key, None where none has.
+
+    Raises:
+        StackRefused: `stack_unknown`: the key is another tenant's.
+    """
+    row = connection.execute(_BY_KEY, {"of_key": key}).first()
+    return None if row is None else _own(row, tenant, key)
+
+
+def of_batch(connection: sa.Connection, id_: str) -> Row | None:
+    """Return the stack that has the id of a batch, None for other batches and for documents."""
+    return connection.execute(sa.select(_stack).where(_stack.c.id == id_)).first()
+
+
 def begin(connection: sa.Connection, wish: Wish) -> Row:
     """Make a stack known, or return the one that has its key.
 
@@ -111,9 +124,9 @@ def begin(connection: sa.Connection, wish: Wish) -> Row:
         StackRefused: `stack_unknown`: the key is another tenant's.
         UsageError: The operator's code is none.
     """
-    known = connection.execute(_BY_KEY, {"of_key": wish.key}).first()
-    if known is not None:
-        return _own(known, wish.tenant, wish.key)
+    there = known(connection, wish.tenant, wish.key)
+    if there is not None:
+        return there
     if wish.operator is not None:
         require_code(wish.operator, "Scan")
     choice, moment = wish.profile, accepting.now(connection)
@@ -221,22 +234,25 @@ def close(
         manifest: Number, attempt and digest of each page that counts, by number.
         build: Makes the arrival.
 
+    Under a version of its profile that was withdrawn meanwhile the batch is held.
+
     Raises:
-        StackRefused: `stack_unknown`; `stack_closed`: it was discarded; `manifest_disagrees`: the
-            pages are others, the text names them, and the stack stays open.
-        ProfileInvalid: Its profile was withdrawn meanwhile; the stack stays open.
+        StackRefused: `stack_unknown`; `stack_closed`: it was discarded, or closed with other
+            pages; `manifest_disagrees`: the pages are others, the text names them, and the stack
+            stays open.
     """
     row = _locked(connection, tenant, key)
     pages = pages_of(connection, row.id)
     there = [(page.number, page.attempt, page.sha256) for page in counting(pages)]
     if there != list(manifest):
+        _require_open(row)
         raise _disagreement(row, there, list(manifest))
     if row.closed_at is not None and (given := accepting.receipt(connection, key)) is not None:
         return given
     _require_open(row)
     rules = {"of_tenant": tenant, "of_sha256": row.profile_sha256}
     content: Facts = connection.execute(_RULES, rules).scalar_one()
-    receipt = accepting.accept(connection, build(row, pages, content), known=False)
+    receipt = accepting.accept(connection, build(row, pages, content), known=False, begun=True)
     moment = accepting.now(connection)
     ended = sa.update(_stack).where(_stack.c.id == row.id)
     connection.execute(ended.values(closed_at=moment, changed_at=moment, said={}))
@@ -256,37 +272,6 @@ def note_anomaly(connection: sa.Connection, tenant: str, key: str, anomaly: Fact
     if row.closed_at is None and all(each["kind"] != anomaly["kind"] for each in row.anomalies):
         more = [*row.anomalies, anomaly]
         connection.execute(sa.update(_stack).where(_stack.c.id == row.id).values(anomalies=more))
-
-
-def discard(
-    connection: sa.Connection, id_: str, by: str, reason: str
-) -> tuple[str, list[str]] | None:
-    """Give up a stack that was not closed: its pages go, that it was there stays on record.
-
-    Returns:
-        Tenant and the digests that nobody else refers to, for whoever erases the bytes before
-        the commit; None where no open stack has this id.
-
-    Raises:
-        UsageError: No operator code, or no reason; nothing changed.
-    """
-    query = sa.select(_stack).where(_stack.c.id == id_, IS_OPEN)
-    row = connection.execute(query.with_for_update()).first()
-    if row is None:
-        return None
-    require_code(by, "Löschen")
-    if not reason.strip():
-        text = "Löschen: Es fehlt die Angabe --reason (Grund)."
-        raise UsageError("discarding needs a reason", operator_text=text)
-    pages = pages_of(connection, row.id)
-    connection.execute(sa.delete(_page).where(_page.c.stack_id == row.id))
-    gone: Facts = {"said": {}, "anomalies": [], "device": "", "discarded_by": by}
-    gone["discarded_at"] = accepting.now(connection)
-    connection.execute(sa.update(_stack).where(_stack.c.id == row.id).values(gone))
-    said: Facts = {"stack": row.id, "pages": len(pages), "reason": reason}
-    installation.note(connection, row.tenant, chains.Entry(DISCARDED, said, by))
-    digests = [page.sha256 for page in pages]
-    return row.tenant, unreferenced.forget(connection, row.tenant, digests)
 
 
 def forget_pages(

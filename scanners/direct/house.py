@@ -10,8 +10,7 @@ import datetime as dt
 import io
 import json
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,12 +18,7 @@ from typing import TYPE_CHECKING, Final
 import profiles
 from ingest.document import Facts, Priority, ProfileChoice, Queue, Source
 from ingest.errors import (
-    LedgerUnavailable,
-    Outage,
     ProfileInvalid,
-    ScanstrasseError,
-    StoreUnavailable,
-    UsageError,
 )
 from ingest.intake import name_base64
 from ingest.ledger import Arrival, Ledger, devices, leases, stacks
@@ -39,20 +33,15 @@ from scanners.direct.agreeing import (
     require_own,
 )
 from scanners.direct.arriving import Ended, arrival, manifest, seen_device
+from scanners.direct.faults import faults
 from scanners.stack import (
     Closing,
-    DeviceLeased,
-    HouseFull,
     KnownPage,
     Lease,
-    LeaseLost,
-    ManifestDisagrees,
     OfferedProfile,
     Opening,
-    Refused,
     StackPage,
     StackState,
-    Unavailable,
 )
 
 if TYPE_CHECKING:
@@ -130,7 +119,7 @@ class DirectHouse:
         Raises:
             Refused: As the port says.
         """
-        with _faults():
+        with faults():
             operators.require_codes(operator)
             loaded, seen = self._loaded(profile), seen_device(device, self._station)
             treatment = loaded.profile.treatment
@@ -143,13 +132,16 @@ class DirectHouse:
                     devices.require_released(connection, self._tenant, seen)
 
     def open(self, opening: Opening) -> StackState:
-        """Make the stack known. See the port.
+        """Make the stack known, or return it: then nothing is asked any more. See the port.
 
         Raises:
             Refused: As the port says.
         """
-        with _faults():
+        with faults():
             operators.require_codes(opening.operator)
+            begun = self._begun(opening.key)
+            if begun is not None:
+                return begun
             loaded = self._loaded(opening.profile)
             wish = stacks.Wish(
                 tenant=self._tenant,
@@ -173,13 +165,22 @@ class DirectHouse:
                 pages = stacks.pages_of(connection, row.id)
         return _state(row, pages)
 
+    def _begun(self, key: str) -> StackState | None:
+        """Return a stack that was let in: the version it began under holds to its end."""
+        with self._ledger.reading() as connection:
+            row = stacks.known(connection, self._tenant, key)
+            if row is None:
+                return None
+            require_own(row, self._station)
+            return _state(row, stacks.pages_of(connection, row.id))
+
     def state(self, key: str) -> StackState:
         """Return what there is of a stack.
 
         Raises:
             Refused: As the port says.
         """
-        with _faults(), self._ledger.reading() as connection:
+        with faults(), self._ledger.reading() as connection:
             return _state(*stacks.found(connection, self._tenant, key))
 
     def append(self, key: str, page: StackPage) -> bool:
@@ -199,7 +200,7 @@ class DirectHouse:
             facts=scanned.facts.to_json(),
             scanned_by=page.scanned_by,
         )
-        with _faults():
+        with faults():
             operators.require_codes(page.scanned_by)
             self._keep(page)
             with self._ledger.writing() as connection:
@@ -218,9 +219,9 @@ class DirectHouse:
             Refused: As the port says.
         """
         said = [(page.number, page.attempt, page.sha256) for page in closing.pages]
-        with _faults():
+        with faults():
             operators.require_codes(closing.closed_by)
-            ended = self._ended(key, closing)
+            ended = self.ended(key, closing)
 
             def build(row: stacks.Row, pages: stacks.Rows, content: Facts) -> Arrival:
                 if ended is None:
@@ -245,7 +246,7 @@ class DirectHouse:
         # What hangs at a workstation is another device at each, and each tenant has its own codes.
         desk = self._machine if self._station is None else f"{self._tenant}/{self._station}"
         name = seen_device(device, desk).device
-        with _faults(), self._ledger.writing() as connection:
+        with faults(), self._ledger.writing() as connection:
             operators.require_codes(operator)
             token = leases.take(
                 connection,
@@ -264,15 +265,15 @@ class DirectHouse:
             LeaseLost: It ended before.
         """
         length = dt.timedelta(seconds=lease.seconds)
-        with _faults(), self._ledger.writing() as connection:
+        with faults(), self._ledger.writing() as connection:
             leases.renew(connection, self._tenant, lease.device, lease.token, length)
 
     def give_back(self, lease: Lease) -> None:
         """End the right."""
-        with _faults(), self._ledger.writing() as connection:
+        with faults(), self._ledger.writing() as connection:
             leases.give_back(connection, self._tenant, lease.device, lease.token)
 
-    def _ended(self, key: str, closing: Closing) -> Ended | None:
+    def ended(self, key: str, closing: Closing) -> Ended | None:
         """Return how a stack ends, its manifest kept; None where it ended before."""
         with self._ledger.reading() as connection:
             row, pages = stacks.found(connection, self._tenant, key)
@@ -362,28 +363,9 @@ def _state(row: stacks.Row, pages: stacks.Rows) -> StackState:
         KnownPage(number=page.number, attempt=page.attempt, sha256=page.sha256)
         for page in stacks.counting(pages)
     )
-    return StackState(batch_id=row.id, pages=known, is_closed=row.closed_at is not None)
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Turn what ledger, store and profiles say into what somebody at a scanner is told."""
-    try:
-        yield
-    except StoreUnavailable as error:
-        kind = HouseFull if error.code == "store_full" else Unavailable
-        raise kind(str(error), operator_text=error.operator_text) from error
-    except (LedgerUnavailable, Outage) as error:
-        raise Unavailable(str(error), operator_text=error.operator_text) from error
-    except ProfileInvalid as error:
-        released = error.code == "profile_not_released"
-        code = "profile_not_released" if released else "profile_unknown"
-        raise Refused(str(error), operator_text=error.operator_text, code=code) from error
-    except leases.DeviceTaken as error:
-        raise DeviceLeased(str(error), operator_text=error.operator_text) from error
-    except leases.LeaseEnded as error:
-        raise LeaseLost(str(error), operator_text=error.operator_text) from error
-    except ScanstrasseError as error:
-        refused = ManifestDisagrees if error.code == ManifestDisagrees.code else Refused
-        code = "operator_unknown" if error.code == UsageError.code else error.code
-        raise refused(str(error), operator_text=error.operator_text, code=code) from error
+    return StackState(
+        batch_id=row.id,
+        pages=known,
+        is_closed=row.closed_at is not None,
+        is_discarded=row.discarded_at is not None,
+    )

@@ -15,7 +15,9 @@ from pathlib import Path
 from scanners.device import ScanFault
 from scanners.stack.closing import close_stack
 from scanners.stack.faults import Refused, Unavailable
+from scanners.stack.givingup import drop, given_up
 from scanners.stack.journal import Journal, journals
+from scanners.stack.locking import Held
 from scanners.stack.port import Acceptance
 from scanners.stack.run import Event, Opener, Order, StackRun
 from scanners.stack.sheets import counted
@@ -62,7 +64,9 @@ class Desk:
         self._tell, self._carried = tell, carried
         self._run: StackRun | None = None
         self._transmission: Transmission | None = None
-        self._refused, self._sheets = "", 0
+        #: What was said of stacks, by key, and of the house, by no key.
+        self._refused: dict[str, str] = {}
+        self._sheets = 0
         #: Batch id, or key, of the stack that a fault left open; None where it left none.
         self.interrupted: str | None = None
 
@@ -84,11 +88,13 @@ class Desk:
     def go_on(
         self, journal: Journal, operator: str | None, device: str, *, keep_open: bool = False
     ) -> Outcome:
-        """Scan more sheets into an open stack.
+        """Scan more sheets into an open stack; one that was set aside is carried again.
 
         Raises:
             ScanFault, AcceptanceFault: As `scan`.
+            Refused: `stack_discarded`: the house gave it up; it is gone here too.
         """
+        self._again(journal)
         return self._at(
             device, lambda run: run.go_on(journal, operator), operator, keep_open=keep_open
         )
@@ -100,22 +106,42 @@ class Desk:
 
         Raises:
             ValueError: It has no such sheet.
-            ScanFault, AcceptanceFault: As `scan`.
+            ScanFault, AcceptanceFault: As `go_on`.
         """
+        self._again(journal)
         return self._at(
             device, lambda run: run.rescan(journal, sheets, operator), operator, keep_open=True
         )
 
     def close(self, journal: Journal, operator: str | None) -> Outcome:
-        """End an open stack with the pages that it has.
+        """End an open stack with the pages that it has; one set aside is carried again.
 
         Raises:
             ValueError: It has none.
+            Refused: `stack_discarded`: the house gave it up; it is gone here too.
         """
+        self._again(journal)
         self._sheets = counted(journal)
         with self._carrying():
             close_stack(journal, operator)
         return self._outcome(journal)
+
+    def _again(self, journal: Journal) -> None:
+        """Carry a stack again that was set aside: what was wrong with it may be gone.
+
+        Raises:
+            Refused: The house gave it up.
+        """
+        is_discarded, pages = False, len(journal.pages)
+        with contextlib.suppress(Refused, Unavailable):  # whoever carries it is told
+            is_discarded = self._house.state(journal.key).is_discarded
+        if is_discarded:
+            with contextlib.suppress(Held, FileNotFoundError):  # whoever carries it removes it
+                drop(journal)
+            raise given_up(journal.key, pages)
+        if journal.set_aside is not None:
+            with contextlib.suppress(Held):  # it is carried this moment
+                journal.note_retried()
 
     def stack(self, wanted: str) -> Journal | None:
         """Return the open stack whose key or batch id begins so; None for none or several."""
@@ -165,14 +191,16 @@ class Desk:
         self._tell(event)
 
     def _heard(self, carriage: Carriage) -> None:
-        if carriage.kind in ("refused", "barred", "away"):
-            self._refused = carriage.operator_text
+        if carriage.operator_text:
+            self._refused[carriage.key] = carriage.operator_text
+        elif carriage.kind == "back":
+            self._refused.pop("", None)
         self._carried(carriage)
 
     @contextlib.contextmanager
     def _carrying(self) -> Iterator[None]:
         """Carry while the block runs, and what can be carried at its end, whatever its end is."""
-        self._refused = ""
+        self._refused = {}
         transmission = self._transmission = Transmission(self._home, self._house, tell=self._heard)
         carrier = threading.Thread(target=transmission.run, name="transmission", daemon=True)
         carrier.start()
@@ -186,7 +214,7 @@ class Desk:
             try:
                 last.carry_all()
             except (Unavailable, Refused) as error:
-                self._refused = error.operator_text
+                self._refused[""] = error.operator_text
 
     def _outcome(self, journal: Journal) -> Outcome:
         opening, gone = journal.opening, not journal.folder.exists()
@@ -194,6 +222,10 @@ class Desk:
         with contextlib.suppress(Refused, Unavailable):
             state = self._house.state(journal.key)
             batch_id, carried, closed = state.batch_id, len(state.pages), state.is_closed
+        set_aside = None if gone else journal.set_aside
+        refused = self._refused.get(journal.key) or self._refused.get("", "")
+        if set_aside is not None:
+            refused = set_aside.operator_text
         return Outcome(
             key=journal.key,
             batch_id=batch_id,
@@ -202,5 +234,5 @@ class Desk:
             carried=carried,
             is_closed=closed,
             expected=opening.expected_sheets,
-            operator_text="" if closed else self._refused,
+            operator_text="" if closed else refused,
         )

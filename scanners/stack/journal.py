@@ -34,12 +34,13 @@ from scanners.stack.locking import held
 from scanners.stack.replaying import Carried, DeviceHeld, Scanned, SetAside
 from scanners.stack.shelf import (
     OPENING,
-    REMOVED,
     VERSION,
     JournalDamaged,
     clear,
     folder_of,
     known,
+    lock_of,
+    mark_removed,
     read_opening,
     sweep,
 )
@@ -58,7 +59,7 @@ class Journal:
         """
         self.key = key
         self.folder = folder_of(home, key)
-        self._locks = home / "locks"
+        self._home = home
         self.sequence, self.opening = read_opening(self.folder)
         self._pages = Lines(self.folder / "pages.jsonl")
         self._taken = Lines(self.folder / "taken.jsonl")
@@ -140,6 +141,12 @@ class Journal:
             return list(self._scanned.device_held)
 
     @property
+    def is_interrupted(self) -> bool:
+        """The last that happened at the device is that the stack stopped, and may go on."""
+        with self._current():
+            return self._scanned.is_interrupted
+
+    @property
     def is_cut_off(self) -> bool:
         """The last run neither ended nor was interrupted: whoever scanned died."""
         with self._current():
@@ -159,7 +166,7 @@ class Journal:
 
     @property
     def is_ended(self) -> bool:
-        """The house confirmed the whole stack; nothing here is needed any more."""
+        """The house confirmed the whole stack or gave it up; nothing here is needed any more."""
         with self._current():
             return self._carried.is_ended
 
@@ -290,20 +297,22 @@ class Journal:
         """Say that the house confirmed the whole stack."""
         self._note_carried({"event": "ended"})
 
+    def note_discarded(self) -> None:
+        """Say that the house gave up the stack; nothing here is needed any more."""
+        self._note_carried({"event": "discarded"})
+
     def remove(self) -> None:
-        """Remove the stack from this computer: the house has it.
+        """Remove the stack from this computer: the house has it, or gave it up.
 
         Raises:
-            ValueError: The house has not confirmed it.
+            ValueError: The house has said neither.
             Held: Somebody scans it or carries it; it stays.
         """
         if not self.is_ended:
             message = f"the house has not confirmed {self.key}"
             raise ValueError(message)
         with held(self._lock("scan")), self._having("carry"):
-            # From here on the folder is no stack; what a crash leaves, the next beginning clears.
-            (self.folder / OPENING).replace(self.folder / REMOVED)
-            sync_folder(self.folder)
+            mark_removed(self.folder)
             clear(self.folder)
 
     # --- inside ---
@@ -330,19 +339,20 @@ class Journal:
                 self._holding.discard(role)
 
     def _lock(self, role: str) -> Path:
-        return self._locks / f"{self.key}.{role}"
+        return lock_of(self._home, self.key, role)
 
     @contextlib.contextmanager
     def _current(self) -> Iterator[None]:
         """Have read what is on disk, and let no other thread change it for the block."""
         with self._guard:
-            try:
-                for said in self._pages.news():
-                    self._scanned.take(said)
-                for said in self._taken.news():
-                    self._carried.take(said)
-            except (LinesDamaged, ValueError, TypeError, KeyError) as error:
-                raise JournalDamaged(self.folder, str(error)) from error
+            for lines, told in ((self._pages, self._scanned), (self._taken, self._carried)):
+                try:
+                    for said in lines.news():
+                        told.take(said)
+                except FileNotFoundError:
+                    raise
+                except (OSError, LinesDamaged, ValueError, TypeError, KeyError) as error:
+                    raise JournalDamaged(self.folder, lines.path.name, str(error)) from error
             yield
 
 

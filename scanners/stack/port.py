@@ -39,8 +39,9 @@ class Acceptance(Protocol):
     def open(self, opening: Opening) -> StackState:
         """Make the stack known, or return what there is of it: its key was used before.
 
-        Who is registered, a station without a connection cannot know: a replacing stack of
-        somebody unknown is taken, and held at its end.
+        A stack that was let in stays in, whatever became of its profile meanwhile. Who is
+        registered, a station without a connection cannot know: a replacing stack of somebody
+        unknown is taken, and held at its end.
 
         Raises:
             Refused: `profile_unknown`, `profile_not_released`, `stack_of_another`;
@@ -49,7 +50,7 @@ class Acceptance(Protocol):
         ...
 
     def state(self, key: str) -> StackState:
-        """Return what the house has of a stack.
+        """Return what the house has of a stack, or that it gave it up.
 
         Raises:
             Refused: `stack_unknown`.
@@ -69,11 +70,13 @@ class Acceptance(Protocol):
     def close(self, key: str, closing: Closing) -> StackState:
         """End the stack: it is received, and processing begins.
 
+        Under a profile that was withdrawn meanwhile it is received too, and held for a person.
+
         Raises:
             ManifestDisagrees: The house has other pages, or their numbers, places, sheets or
                 settings are not what the manifest and the opening say; the stack stays open.
-            Refused: `stack_unknown`, `stack_of_another`, `profile_not_released`;
-                `operator_unknown`: who ended it is no operator code.
+            Refused: `stack_unknown`, `stack_of_another`; `stack_closed`: the house gave it up, or
+                closed it with other pages; `operator_unknown`: who ended it is no operator code.
         """
         ...
 

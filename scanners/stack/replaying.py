@@ -43,6 +43,7 @@ class Scanned:
         pages: Those that count, by number.
         files: Of all pages that ever counted.
         closing: The last one, None when a page came after it.
+        is_interrupted: Neither page nor closing came after the last interruption.
         is_running: A run began and nothing says that it is over.
     """
 
@@ -52,6 +53,7 @@ class Scanned:
     interruptions: list[Interruption] = field(default_factory=list)
     device_held: list[DeviceHeld] = field(default_factory=list)
     closing: Closing | None = None
+    is_interrupted: bool = False
     is_running: bool = False
 
     def take(self, said: dict[str, Any]) -> None:
@@ -65,7 +67,7 @@ class Scanned:
             folder = self.spool / Path(said["run"]).name
             page = ScannedPage.from_json(said["page"], folder)
             self.files.add(page.path)
-            self.closing = None
+            self.closing, self.is_interrupted = None, False
             self.pages[page.facts.number] = StackPage(
                 page=page, attempt=said["attempt"], scanned_by=said["scanned_by"]
             )
@@ -74,11 +76,12 @@ class Scanned:
         elif event == "interruption":
             self.is_running = False
             self.interruptions.append(Interruption.from_json(said))
+            self.is_interrupted = True
         elif event == "device_held":
             self.is_running = True
             self.device_held.append(DeviceHeld(by_house=said["by_house"], at=_moment(said)))
         elif event == "closing":
-            self.closing = Closing.from_json(said)
+            self.closing, self.is_interrupted = Closing.from_json(said), False
         else:
             message = f"event {event}"
             raise ValueError(message)
@@ -90,6 +93,7 @@ class Carried:
 
     Attributes:
         taken: Number and attempt.
+        is_ended: The house confirmed the whole stack, or gave it up.
     """
 
     taken: set[tuple[int, int]] = field(default_factory=set)
@@ -111,7 +115,7 @@ class Carried:
             )
         elif event == "retried":
             self.set_aside = None
-        elif event == "ended":
+        elif event in ("ended", "discarded"):
             self.is_ended = True
         else:
             message = f"event {event}"

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import uuid
 from pathlib import Path
 from typing import Final
 
+from ingest import clock
+from scanners.device.durable import sync_folder
 from scanners.stack.terms import Opening
 
 VERSION: Final = 1
 OPENING: Final = "stack.json"
 #: What the opening is called while its stack is being removed.
 REMOVED: Final = "removed"
+
+
+#: A folder in which no stack began is in use for minutes, until the first page.
+_UNUSED_SECONDS: Final = 24 * 3600.0
 
 
 class JournalDamaged(Exception):
@@ -23,12 +30,13 @@ class JournalDamaged(Exception):
         operator_text: German: what happened and what to do.
     """
 
-    def __init__(self, folder: Path, why: str) -> None:
-        """Name the folder and what is wrong with it."""
-        super().__init__(f"{folder}: {why}")
+    def __init__(self, folder: Path, file: str, why: str) -> None:
+        """Name the folder, the file in it, and for the log what is wrong with that."""
+        super().__init__(f"{folder}: {file}: {why}")
         self.operator_text = (
-            f"Die Aufzeichnung des Stapels {folder.name} ist beschädigt ({why}). Die gescannten "
-            f"Seiten liegen unter {folder}; bitte den Ordner sichern und den Stapel neu scannen."
+            f"Die Aufzeichnung des Stapels {folder.name} ist beschädigt (Datei {file}). Die "
+            f"gescannten Seiten liegen unter {folder}; bitte den Ordner sichern und den Stapel "
+            "neu scannen."
         )
 
 
@@ -39,6 +47,11 @@ def folder_of(home: Path, key: str) -> Path:
         ValueError: The key is no UUID, so it might lead elsewhere.
     """
     return home / "stacks" / str(uuid.UUID(key))
+
+
+def lock_of(home: Path, key: str, role: str) -> Path:
+    """Return the name of the lock of those who `scan` or `carry` a stack."""
+    return home / "locks" / f"{key}.{role}"
 
 
 def known(home: Path) -> list[tuple[int, Path]]:
@@ -62,22 +75,44 @@ def read_opening(folder: Path) -> tuple[int, Opening]:
         FileNotFoundError: There is none.
         JournalDamaged: It cannot be read.
     """
-    content = (folder / OPENING).read_bytes()
     try:
-        said = json.loads(content)
+        said = json.loads((folder / OPENING).read_bytes())
         version, sequence = said["version"], int(said["sequence"])
         opening = Opening.from_json(said["opening"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise JournalDamaged(folder, f"{OPENING}: {error}") from error
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise JournalDamaged(folder, OPENING, str(error)) from error
     if version != VERSION:
-        raise JournalDamaged(folder, f"{OPENING}: version {version}")
+        raise JournalDamaged(folder, OPENING, f"version {version}")
     return sequence, opening
 
 
 def sweep(stacks: Path) -> None:
-    """Clear what a crash left of stacks that were being removed."""
+    """Clear what a crash left of stacks that were being removed, or had not begun."""
     for left in stacks.glob(f"*/{REMOVED}"):
         clear(left.parent)
+    for folder in stacks.glob("*"):
+        if _is_unused(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def mark_removed(folder: Path) -> None:
+    """Make the folder of a stack none; what a crash leaves of it, the next beginning clears."""
+    with contextlib.suppress(FileNotFoundError):
+        (folder / OPENING).replace(folder / REMOVED)
+    sync_folder(folder)
+
+
+def _is_unused(folder: Path) -> bool:
+    """Tell whether a scan left a folder before its first page counted, long ago."""
+    try:
+        if any((folder / name).exists() for name in (OPENING, REMOVED)):
+            return False
+        last = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+    except OSError:
+        return False  # somebody is at work in it
+    return clock.now().timestamp() - last > _UNUSED_SECONDS
 
 
 def clear(folder: Path) -> None:

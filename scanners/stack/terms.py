@@ -172,11 +172,13 @@ class StackState:
         batch_id: Of the batch in the ledger.
         pages: Those that count, by number.
         is_closed: Nothing is appended any more.
+        is_discarded: The house gave it up and erased its pages; nothing of it is taken any more.
     """
 
     batch_id: str
     pages: tuple[KnownPage, ...] = ()
     is_closed: bool = False
+    is_discarded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

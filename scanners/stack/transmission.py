@@ -2,9 +2,9 @@
 
 Stacks go oldest first, the pages of a stack in their order. What the house has is asked of the
 house, so a transmission that was killed goes on where it was. A house that does not answer is
-asked again after a growing pause, for as long as it takes; a stack that it refuses is set aside
-for a person, and the others go on. A stack leaves this computer when the house has confirmed its
-manifest.
+asked again after a growing pause, for as long as it takes; a stack that it refuses, or whose files
+cannot be read, is set aside for a person, and the others go on. A stack leaves this computer when
+the house has confirmed its manifest, or gave the stack up.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from scanners.stack.faults import AcceptanceFault, Refused, Unavailable
+from scanners.stack.givingup import CODE, drop, given_up
 from scanners.stack.journal import Journal, journals
 from scanners.stack.locking import Held
 from scanners.stack.port import Acceptance
-from scanners.stack.shelf import JournalDamaged
+from scanners.stack.shelf import JournalDamaged, sweep
 from scanners.stack.terms import StackPage, StackState
 
 _LOG = logging.getLogger(__name__)
@@ -31,6 +33,8 @@ _LONGEST_SECONDS: Final = 60.0
 _LONGEST_ASKED_SECONDS: Final = 900.0
 #: Other processes of this computer scan too, and nobody tells of their pages.
 _LOOK_SECONDS: Final = 2.0
+#: After which the house is asked again whether it gave up a stack of which there is nothing to do.
+_ASK_SECONDS: Final = 300.0
 #: Said of this computer, not of a stack.
 _OF_THE_STATION: Final = frozenset({"token_refused", "certificate_refused"})
 
@@ -40,12 +44,12 @@ class Carriage:
     """What just happened to a stack on its way, or to the way itself.
 
     Attributes:
-        kind: opened, page, closed, refused; of the house: away, back, barred (it does not let this
-            computer in).
+        kind: opened, page, closed, refused, discarded (the house gave it up; it is gone here too);
+            of the house: away, back, barred (it does not let this computer in).
         key: Of the stack; empty for what is of the house.
         taken: Pages of it that the house has.
         pages: Pages of it that count.
-        operator_text: German, for refused, away and barred.
+        operator_text: German, for refused, discarded, away and barred.
     """
 
     kind: str
@@ -91,6 +95,8 @@ class Transmission:
         self._tell = tell
         self._pause = pause or Pause()
         self._opened: set[str] = set()
+        #: When the house was asked for a stack of which there was nothing to do, by key.
+        self._asked: dict[str, float] = {}
         self._away = ""
         self._ending = threading.Event()
         self._woken = threading.Event()
@@ -106,6 +112,7 @@ class Transmission:
 
     def run(self, *, until: str | None = None) -> None:
         """Carry until `stop`, or until nothing is left to be done for the stack `until`."""
+        sweep(self._home / "stacks")
         while not self._ending.is_set():
             self._woken.clear()
             try:
@@ -136,8 +143,8 @@ class Transmission:
                 self.carry(journal)
             except (Held, FileNotFoundError):
                 continue  # another process carries it, or has carried it
-            except JournalDamaged as error:
-                _LOG.error("%s", error)
+            except (JournalDamaged, OSError) as error:  # `damaged` names it to people
+                _LOG.error("stack %s: %s", journal.key, error)
 
     def carry(self, journal: Journal) -> None:
         """Carry one stack as far as it goes.
@@ -148,21 +155,73 @@ class Transmission:
             FileNotFoundError: Another process has carried it.
         """
         with journal.carrying():
-            if journal.set_aside is not None:
-                return
             if not journal.is_ended:
                 try:
+                    if self._ended_there(journal):
+                        return
                     self._carry(journal)
                 except Refused as error:
-                    if error.code in _OF_THE_STATION:
-                        raise
-                    self._set_aside(journal, error.code, error.operator_text)
+                    self._refused(journal, error)
                     return
             if journal.is_ended:
                 self._opened.discard(journal.key)
                 journal.remove()
 
+    def _refused(self, journal: Journal, error: Refused) -> None:
+        if error.code in _OF_THE_STATION:
+            raise error
+        if error.code == CODE or (
+            error.code == "stack_closed" and self._house.state(journal.key).is_discarded
+        ):
+            self._drop(journal)
+        else:
+            self._set_aside(journal, error.code, error.operator_text)
+
+    def _ended_there(self, journal: Journal) -> bool:
+        """Remove a stack of which there is nothing to do here if it ended in the house."""
+        state = self._waiting(journal)
+        if state is None:
+            return False
+        if state.is_discarded:
+            self._drop(journal)
+            return True
+        if not state.is_closed or journal.untaken or not journal.pages:
+            return False
+        with journal.scanning():
+            journal.note_ended()
+        self._say("closed", journal)
+        journal.remove()
+        return True
+
+    def _waiting(self, journal: Journal) -> StackState | None:
+        """Return what the house has of a stack that nothing else would ask it for, now and then."""
+        waits = journal.closing is None and not journal.untaken
+        if not waits and journal.set_aside is None:
+            return None
+        now, asked = time.monotonic(), self._asked.get(journal.key)
+        if asked is not None and now - asked < _ASK_SECONDS:
+            return None
+        state = None
+        try:
+            state = self._house.state(journal.key)
+        except Refused as error:
+            if error.code in _OF_THE_STATION:
+                raise
+        self._answered()
+        self._asked[journal.key] = now
+        return state
+
+    def _drop(self, journal: Journal) -> None:
+        self._opened.discard(journal.key)
+        pages = len(journal.pages)
+        said = drop(journal)
+        _LOG.warning("stack %s was given up by the house: %d pages", journal.key, pages)
+        text = said.operator_text
+        self._tell(Carriage(kind="discarded", key=journal.key, pages=pages, operator_text=text))
+
     def _carry(self, journal: Journal) -> None:
+        if journal.set_aside is not None:
+            return
         if journal.untaken or journal.closing is not None:
             self._open(journal)
         while not self._ending.is_set() and (untaken := journal.untaken):
@@ -177,6 +236,8 @@ class Transmission:
         state = self._house.open(journal.opening)
         self._answered()
         pages = journal.pages
+        if state.is_discarded:
+            raise given_up(journal.key, len(pages))
         for known in state.pages:
             page = pages.get(known.number)
             if page is not None and (page.attempt, page.page.sha256) == (
@@ -198,6 +259,15 @@ class Transmission:
             )
             self._set_aside(journal, "page_missing", text)
             return False
+        except OSError as error:
+            _LOG.error("page %d of stack %s: %s", number, journal.key, error)
+            text = (
+                f"Die Datei der Seite {number} ist auf diesem Rechner nicht lesbar. Bitte Blatt "
+                f"{page.page.facts.sheet} neu scannen (rescan), erneut übertragen lassen und die "
+                "Festplatte prüfen lassen."
+            )
+            self._set_aside(journal, "page_unreadable", text)
+            return False
         self._answered()
         journal.note_taken(number, page.attempt)
         self._say("page", journal)
@@ -216,7 +286,7 @@ class Transmission:
                 self._say("closed", journal)
 
     def _set_aside(self, journal: Journal, code: str, operator_text: str) -> None:
-        _LOG.warning("stack %s is refused: %s", journal.key, code)
+        _LOG.error("stack %s is set aside for a person: %s", journal.key, code)
         self._opened.discard(journal.key)
         journal.note_refused(code, operator_text)
         self._say("refused", journal, operator_text)
@@ -226,9 +296,7 @@ class Transmission:
             journal = Journal.open(self._home, key)
         except FileNotFoundError:
             return True
-        if journal.set_aside is not None:
-            return True
-        return journal.is_ended
+        return journal.set_aside is not None or journal.is_ended
 
     def _say(self, kind: str, journal: Journal, operator_text: str = "") -> None:
         pages = len(journal.pages)

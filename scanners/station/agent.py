@@ -15,11 +15,13 @@ from scanners.sane import SaneDriver
 from scanners.stack import Acceptance, AcceptanceFault
 from scanners.stack.desk import Outcome
 from scanners.stack.journal import Journal, journals
+from scanners.stack.locking import Held
 from scanners.stack.run import Order
+from scanners.stack.shelf import JournalDamaged
 from scanners.stack.transmission import Transmission
 from scanners.station.buttons import ButtonWatch
 from scanners.station.connecting import profile_of, refresh_profiles
-from scanners.station.faults import StationFault
+from scanners.station.faults import HELD, StationFault
 from scanners.station.home import Home
 from scanners.station.picture import Picture
 from scanners.station.scanning import Workplace, device_of, report
@@ -27,6 +29,10 @@ from scanners.station.settings import Button
 
 _LOG = logging.getLogger(__name__)
 _PROFILE_SECONDS: Final = 600.0
+_DISK: Final = (
+    "Die Festplatte dieses Rechners meldet einen Fehler. Was als gescannt gezählt wurde, ist "
+    "gesichert. Bitte die Betreuung verständigen; »status« nennt, was betroffen ist."
+)
 
 
 class Agent:
@@ -80,7 +86,11 @@ class Agent:
             raise self._broken[0]
 
     def pressed(self, button: Button) -> None:
-        """Scan what a button stands for; after a fault the same button continues its stack."""
+        """Scan what a button stands for; after a fault the same button continues its stack.
+
+        A stack that was interrupted before this service began is continued too, by the same
+        person. What goes wrong is said; the service goes on.
+        """
         before = self._stacks(button.device)
         self._picture.say(
             f"Taste „{button.button}“: Profil {button.profile}",
@@ -93,15 +103,23 @@ class Agent:
             outcome = self._scanned(button)
             self._interrupted.pop(button.device, None)
             report(self._home, outcome, self._picture)
-        except (ScanFault, AcceptanceFault, StationFault) as error:
-            for key in self._stacks(button.device) - before:
-                self._interrupted[button.device] = key
-            self._picture.say(
-                error.operator_text,
-                message_type="fault",
-                device=button.device,
-                operator_text=error.operator_text,
-            )
+        except (ScanFault, AcceptanceFault, StationFault, JournalDamaged) as error:
+            self._faulty(button, before, error.operator_text)
+        except Held:
+            self._faulty(button, before, HELD)
+        except OSError as error:
+            _LOG.error("a scan by a button of %s: %s", button.device, error)
+            self._faulty(button, before, _DISK)
+
+    def _faulty(self, button: Button, before: set[str], operator_text: str) -> None:
+        for key in self._stacks(button.device) - before:
+            self._interrupted[button.device] = key
+        self._picture.say(
+            operator_text,
+            message_type="fault",
+            device=button.device,
+            operator_text=operator_text,
+        )
 
     def _scanned(self, button: Button) -> Outcome:
         operator, device = self._home.operator, button.device
@@ -120,13 +138,18 @@ class Agent:
 
     def _to_continue(self, button: Button) -> Journal | None:
         key = self._interrupted.get(button.device)
-        if key is None:
-            return None
-        with contextlib.suppress(FileNotFoundError):
-            journal = Journal.open(self._home.path, key)
-            if journal.closing is None and journal.opening.profile == button.profile:
+        for journal in reversed(journals(self._home.path)):
+            if journal.closing is not None or journal.opening.profile != button.profile:
+                continue
+            if journal.key == key or (key is None and self._was_interrupted(journal, button)):
                 return journal
         return None
+
+    def _was_interrupted(self, journal: Journal, button: Button) -> bool:
+        """Tell whether a stack stopped at the device of a button while the same person fed it."""
+        is_theirs = journal.opening.operator == self._home.operator
+        stopped = journal.is_interrupted or journal.is_cut_off
+        return device_of(journal) == button.device and is_theirs and stopped
 
     def _stacks(self, device: str) -> set[str]:
         known = journals(self._home.path)

@@ -22,11 +22,13 @@ from scanners.stack.interrupting import interruptible
 from scanners.stack.journal import journals
 from scanners.stack.locking import Held
 from scanners.stack.run import Order
+from scanners.stack.shelf import JournalDamaged
 from scanners.stack.transmission import Transmission
 from scanners.station import status
 from scanners.station.agent import Agent
 from scanners.station.connecting import house_of, profile_of, refresh_profiles
-from scanners.station.faults import Misconfigured, StationFault, Unusable
+from scanners.station.discarding import discard
+from scanners.station.faults import HELD, Misconfigured, StationFault, Unusable
 from scanners.station.home import TOKEN_VARIABLE, Home
 from scanners.station.house import Patience
 from scanners.station.options import parser
@@ -41,10 +43,6 @@ from scanners.station.scanning import (
 from scanners.station.settings import HouseAddress, fingerprint
 
 _INTERRUPTED: Final = 130
-_HELD: Final = (
-    "An diesem Stapel arbeitet gerade ein anderer Vorgang dieses Scanplatzes. Bitte in einem "
-    "Augenblick wiederholen."
-)
 #: Somebody stands at the scanner and waits, and a house that is away costs no sheet.
 _AT_THE_DEVICE: Final = Patience(connect=5.0)
 
@@ -63,7 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ScanFault, AcceptanceFault, StationFault) as error:
         return _fault(error, picture, as_json=options.as_json)
     except Held:
-        return _fault(StationFault(_HELD), picture, as_json=options.as_json)
+        return _fault(StationFault(HELD), picture, as_json=options.as_json)
+    except JournalDamaged as error:
+        return _fault(StationFault(error.operator_text), picture, as_json=options.as_json)
     except KeyboardInterrupt:
         return _INTERRUPTED
     return code
@@ -167,6 +167,10 @@ def _retry(home: Home, picture: Picture, options: argparse.Namespace) -> int:
     except Unavailable as error:
         picture.say(error.operator_text, message_type="station", state="away")
     return status.show(home, picture)
+
+
+def _discard(home: Home, picture: Picture, options: argparse.Namespace) -> int:
+    return discard(home, house_of(home), options.stack, picture, is_sure=options.yes)
 
 
 def _sign_on(home: Home, picture: Picture, options: argparse.Namespace) -> int:
@@ -276,6 +280,7 @@ _COMMANDS: Final = {
     "devices": _devices,
     "status": _status,
     "retry": _retry,
+    "discard": _discard,
     "sign-on": _sign_on,
     "sign-off": _sign_off,
     "pair": _pair,

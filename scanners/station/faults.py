@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+#: Said where another process of this station has the stack.
+HELD: Final = (
+    "An diesem Stapel arbeitet gerade ein anderer Vorgang dieses Scanplatzes. Bitte in einem "
+    "Augenblick wiederholen."
+)
 
 
 class StationFault(Exception):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
@@ -54,6 +54,22 @@ class Patience:
 
     connect: float = 15.0
     read: float = 120.0
+
+
+class _PageFile:
+    """A file whose own failure is told from that of the way it is sent."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+        self.failed: OSError | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            while block := self._source.read(_BLOCK):
+                yield block
+        except OSError as error:
+            self.failed = error
+            raise
 
 
 class HttpHouse:
@@ -142,12 +158,18 @@ class HttpHouse:
             wire.SIZE: str(page.page.size),
             wire.PAGE: wire.page_to_header(page),
         }
-        with page.page.path.open("rb") as source:
-            size = source.seek(0, 2)
+        with page.page.path.open("rb") as opened:
+            size = opened.seek(0, 2)
             if size != page.page.size:
                 raise _disagrees(number, f"page {number} has {size} bytes")
-            source.seek(0)
-            return self._send("PUT", path, source, head)[0] == _CREATED
+            opened.seek(0)
+            source = _PageFile(opened)
+            try:
+                return self._send("PUT", path, source, head)[0] == _CREATED
+            except Unavailable:
+                if source.failed is not None:
+                    raise source.failed from None
+                raise
 
     def close(self, key: str, closing: Closing) -> StackState:
         """End the stack; see the port."""
@@ -187,7 +209,7 @@ class HttpHouse:
         return self._send(method, path, body, {"Content-Type": "application/json"})
 
     def _send(
-        self, method: str, path: str, body: bytes | IO[bytes] | None, head: dict[str, str]
+        self, method: str, path: str, body: bytes | _PageFile | None, head: dict[str, str]
     ) -> tuple[int, dict[str, Any]]:
         """Return status and answer.
 

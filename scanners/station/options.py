@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     command("status", "Zeigt Haus, Anmeldung, wartende und abgelehnte Stapel.")
     retry = command("retry", "Überträgt abgelehnte Stapel erneut, wenn der Grund behoben ist.")
     retry.add_argument("stack", nargs="?", metavar="STAPEL", help="Anfang der Kennung; sonst alle.")
+    _discard(command("discard", "Löscht einen Stapel von hier, den das Haus nicht (mehr) nimmt."))
     sign_on = command("sign-on", "Meldet eine Person für diese Schicht an.")
     sign_on.add_argument("code", metavar="KÜRZEL", help="Kürzel der Person, kein Name.")
     command("sign-off", "Meldet die Person ab.")
@@ -107,6 +108,11 @@ def _pair(pair: argparse.ArgumentParser) -> None:
     trust = pair.add_mutually_exclusive_group()
     trust.add_argument("--fingerprint", metavar="SHA256", help="Des Zertifikats des Hauses.")
     trust.add_argument("--ca", type=Path, metavar="DATEI", help="Zertifikat der eigenen CA, PEM.")
+
+
+def _discard(discard: argparse.ArgumentParser) -> None:
+    discard.add_argument("stack", metavar="STAPEL", help="Anfang der Kennung; siehe »status«.")
+    discard.add_argument("--yes", action="store_true", help="Ohne Rückfrage.")
 
 
 def _count(text: str) -> int:

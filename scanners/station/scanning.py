@@ -165,8 +165,7 @@ def refusal(home: Home, key: str) -> SetAside | None:
 def report(home: Home, outcome: Outcome, picture: Picture) -> int:
     """Say how a stack stands, and return the exit code: 3 where a person has to act."""
     refused = refusal(home, outcome.key)
-    ended = outcome.is_closed or _is_ended(home, outcome.key)
-    state = _state(outcome, is_refused=refused is not None, is_ended=ended)
+    state = _state(home, outcome, is_refused=refused is not None)
     picture.say(
         f"Stapel {outcome.key[:8]}: {outcome.sheets} Blätter, {outcome.pages} Seiten, "
         f"{_STATES[state]}",
@@ -185,8 +184,8 @@ def report(home: Home, outcome: Outcome, picture: Picture) -> int:
             expected=outcome.expected,
             sheets=outcome.sheets,
         )
-    if refused is not None:
-        raise StationFault(refused.operator_text)
+    if refused is not None or state == "discarded":
+        raise StationFault(outcome.operator_text if refused is None else refused.operator_text)
     return StationFault.exit_code if differs else 0
 
 
@@ -195,19 +194,17 @@ _STATES: Final = {
     "waiting": "auf diesem Rechner gesichert; geht zum Haus, sobald es antwortet (»run«).",
     "open": "offen; weiter mit »resume«, abschließen mit »close«.",
     "refused": "vom Haus abgelehnt.",
+    "discarded": "im Haus verworfen und hier gelöscht.",
 }
 
 
-def _state(outcome: Outcome, *, is_refused: bool, is_ended: bool) -> str:
+def _state(home: Home, outcome: Outcome, *, is_refused: bool) -> str:
     if outcome.is_closed:
         return "received"
     if is_refused:
         return "refused"
-    return "waiting" if is_ended else "open"
-
-
-def _is_ended(home: Home, key: str) -> bool:
     try:
-        return Journal.open(home.path, key).closing is not None
+        closing = Journal.open(home.path, outcome.key).closing
     except FileNotFoundError:
-        return True
+        return "discarded"  # it is neither here nor received
+    return "open" if closing is None else "waiting"

@@ -200,7 +200,9 @@ def test_a_stack_that_is_given_up_leaves_no_page_behind(
 ) -> None:
     scan(house, "--keep-open")
     (stack,) = batches(house)
-    house.call("erase", stack["id"], "--operator", "AB", "--reason", "Irrläufer", "--yes")
+    said = house.call("erase", stack["id"], "--operator", "AB", "--reason", "Irrläufer", "--yes")
+    assert "6 Seiten, 6 Dateien gelöscht" in said
+    assert list((house.data / "scanning" / "default" / "stacks").iterdir()) == []
     assert batches(house) == []
     assert rows(ledger, schema.stack_page) == rows(ledger, schema.blob) == []
     kept = [path for path in (house.data / "store").rglob("*") if len(path.name) == 64]

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from ingest.errors import UsageError
-from ingest.ledger import devices, erasure, reading, schema, showing, stacks, stations
+from ingest.ledger import devices, erasure, givingup, reading, schema, showing, stations
 from ingest.ledger.agreement import Examination
 from ingest.ledger.devices import ReleaseTerms
 from ingest.ledger.makers import scanned_by
 from scanners.direct import DirectHouse
 from scanners.direct.arriving import seen_device
-from scanners.stack import Refused
+from scanners.stack import Refused, StackState
 from scanners.upload import Station
 from tests.plugins.ledgers import change, everything, rows
 from tests.plugins.stations import DEVICE, OPERATOR, House, closing, opening, page
@@ -159,18 +159,23 @@ def test_a_stack_that_is_given_up_says_who_and_why_and_takes_no_page_any_more(
     key, id_ = scanned(desk, tmp_path)
     digests = {row.sha256 for row in pages_of(house)}
     with house.ledger.writing() as connection:
-        assert stacks.discard(connection, id_, "KL", "Irrläufer") == ("default", sorted(digests))
+        given_up = givingup.discard(connection, id_, "KL", "Irrläufer")
+    assert given_up is not None
+    assert (given_up.tenant, given_up.key, given_up.pages) == ("default", key, 2)
+    assert given_up.free == given_up.digests == sorted(digests)
+    assert desk.state(key) == StackState(batch_id=id_, is_discarded=True)
+    assert desk.open(opening(key)) == desk.state(key)
     assert listed(house) == []
     assert pages_of(house) == []
     events = rows(house.ledger, schema.event)
-    assert [(row.kind, row.actor) for row in events if row.kind == stacks.DISCARDED] == [
-        (stacks.DISCARDED, "KL")
+    assert [(row.kind, row.actor) for row in events if row.kind == givingup.DISCARDED] == [
+        (givingup.DISCARDED, "KL")
     ]
     with pytest.raises(Refused) as caught:
         desk.append(key, page(tmp_path, 3))
     assert caught.value.code == "stack_closed"
     with house.ledger.writing() as connection:
-        assert stacks.discard(connection, id_, "KL", "Irrläufer") is None
+        assert givingup.discard(connection, id_, "KL", "Irrläufer") is None
     assert disagreeing(house) == []
 
 
@@ -180,7 +185,7 @@ def test_giving_up_needs_a_code_and_a_reason(
     _, id_ = scanned(desk, tmp_path)
     for by, reason in (("Max Mustermann, Amt 10", "x"), ("KL", " ")):
         with pytest.raises(UsageError), house.ledger.writing() as connection:
-            stacks.discard(connection, id_, by, reason)
+            givingup.discard(connection, id_, by, reason)
     assert len(pages_of(house)) == 2
 
 
@@ -194,7 +199,9 @@ def test_a_page_that_another_batch_needs_too_is_not_freed(
         ids.append(desk.open(opened).batch_id)
         desk.append(opened.key, same)
     with house.ledger.writing() as connection:
-        assert stacks.discard(connection, ids[0], "KL", "Irrläufer") == ("default", [])
+        given_up = givingup.discard(connection, ids[0], "KL", "Irrläufer")
+    assert given_up is not None
+    assert (given_up.digests, given_up.free) == ([same.page.sha256], [])
 
 
 def test_the_key_of_another_tenants_stack_is_unknown(

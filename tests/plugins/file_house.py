@@ -84,6 +84,7 @@ class FileHouse:
             batch_id=f"S-{key[:8]}",
             pages=tuple(self._pages(key)),
             is_closed=(folder / "closed.json").exists(),
+            is_discarded=(folder / "discarded").exists(),
         )
 
     def append(self, key: str, page: StackPage) -> bool:
@@ -96,7 +97,8 @@ class FileHouse:
         is_new = not place.exists()
         if not is_new and place.read_bytes() != content:
             raise refused("page_disagrees")
-        if is_new and self.state(key).is_closed:
+        state = self.state(key)
+        if is_new and (state.is_closed or state.is_discarded):
             raise refused("stack_closed")
         place.write_bytes(content)
         self._log(f"{key} {number} {page.attempt} {'new' if is_new else 'known'}")
@@ -123,6 +125,12 @@ class FileHouse:
         self._before("give_back")
 
     # --- what a test asks ---
+
+    def discard(self, key: str) -> None:
+        """Give a stack up, pages and all."""
+        for path in (self.folder / key).glob("????-??"):
+            path.unlink()
+        (self.folder / key / "discarded").touch()
 
     def log(self, key: str = "") -> list[str]:
         """What was taken, in the order of its arrival."""
