@@ -83,7 +83,7 @@ def held_if_withdrawn(connection: sa.Connection, arrival: Arrival) -> Arrival:
         return arrival
     known = "" if arrival.held is None else f"{arrival.held[1]} "
     text = (
-        f"{refusal.operator_text} Der Stapel wurde begonnen, als die Fassung noch galt; seine Seiten sind "
-        "gesichert. Bitte freigeben oder zurückweisen."
+        f"{refusal.operator_text} Der Stapel wurde begonnen, als die Fassung noch galt; seine "
+        "Seiten sind gesichert. Bitte freigeben oder zurückweisen."
     )
     return replace(arrival, held=(NOT_RELEASED, known + text))
