@@ -73,16 +73,18 @@ class App:
 
         return open_store(self.settings)
 
-    def unit(self, identifier: str) -> str:
+    def unit(self, identifier: str, *, scanning: bool = False) -> str:
         """Return the full id of the batch or document that `identifier` begins.
 
+        With `scanning` a stack that is still scanned will do, too.
+
         Raises:
-            UsageError: There is none, or several.
+            UsageError: There is none, there are several, or it is such a stack.
         """
         from ingest.ledger.showing import find
 
         with self.ledger.reading() as connection:
-            return find(connection, identifier).id
+            return find(connection, identifier, scanning=scanning).id
 
     def tenant(self, name: str | None) -> str:
         """Return `name`, or the default tenant.

@@ -192,7 +192,7 @@ def _found(app: App, identifier: str) -> str | Here:
         UsageError: There is neither.
     """
     try:
-        return app.unit(identifier)
+        return app.unit(identifier, scanning=True)
     except UsageError:
         here = only_here(app, identifier)
         if here is None:

@@ -44,12 +44,15 @@ def list_known(app: App, tenant: str | None, *, as_json: bool) -> int:
 
 
 def _state(record: dict[str, Any], zone: str) -> str:
+    from ingest.ledger.scanning import RELEASED_AS
+
     if record["released_at"] is None:
         return "nicht freigegeben"
     if record["withdrawn_at"] is not None:
         return "Freigabe zurückgezogen"
-    if record["released_firmware"] != record["firmware"]:
-        return f"freigegeben mit Firmware {record['released_firmware'] or NOT_RECORDED}"
+    if changed := [of for of in RELEASED_AS if record[f"released_{of}"] != record[of]]:
+        was = ", ".join(record[f"released_{of}"] or NOT_RECORDED for of in changed)
+        return f"verändert, nicht mehr freigegeben (freigegeben war: {was})"
     at = local_time(record["released_at"].isoformat(), zone)
     return f"freigegeben durch {record['released_by']} am {at}"
 
@@ -59,20 +62,30 @@ def _state(record: dict[str, Any], zone: str) -> str:
 @_BY
 @click.option("--until", metavar="DATUM", help="Letzter Tag der Freigabe, JJJJ-MM-TT.")
 @click.option("--inventory", metavar="NUMMER", help="Inventarnummer des Hauses.")
+@click.option(
+    "--without-firmware",
+    is_flag=True,
+    help="Auch wenn das Gerät keine Firmware meldet: ein Wechsel fällt dann nicht auf.",
+)
 @tenant_option
 @with_app
 def release(
-    app: App, name: str, *, by: str, until: str | None, inventory: str | None, tenant: str | None
+    app: App, name: str, *, by: str, until: str | None, tenant: str | None, **said: Any
 ) -> int:
-    """Gibt ein Gerät mit der Firmware frei, die es zuletzt gemeldet hat."""
+    """Gibt ein Gerät frei, wie es sich zuletzt gemeldet hat.
+
+    Meldet es danach anderen Hersteller, anderes Modell, andere Seriennummer oder Firmware, ist
+    es nicht mehr freigegeben.
+    """
     from ingest.ledger import devices
 
     end = None if until is None else _end_of(until, app.settings.house.zone)
     with app.ledger.writing() as connection:
-        said = devices.release(
-            connection, app.tenant(tenant), name, by=by, until=end, inventory=inventory
-        )
-    click.echo(f"{name} freigegeben mit Firmware {said['firmware'] or NOT_RECORDED}.")
+        terms = devices.ReleaseTerms(until=end, **said)
+        told = devices.release(connection, app.tenant(tenant), name, by=by, terms=terms)
+    product = f"{told['vendor']} {told['model']}".strip()
+    serial, firmware = told["serial"] or NOT_RECORDED, told["firmware"] or NOT_RECORDED
+    click.echo(f"{name} freigegeben: {product}, Nr. {serial}, Firmware {firmware}.")
     return 0
 
 

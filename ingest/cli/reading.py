@@ -14,7 +14,7 @@ from ingest import clock
 from ingest.cli import attesting
 from ingest.cli.app import App, print_json, with_app
 from ingest.cli.evidencing import print_standing, standing
-from ingest.document import Facts
+from ingest.document import BatchStage, Facts
 
 
 @click.command("list")
@@ -42,14 +42,17 @@ def list_(app: App, tenant: str | None, *, review: bool, as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Ein JSON-Objekt.")
 @with_app
 def show(app: App, identifier: str, *, as_json: bool) -> int:
-    """Zeigt eine Einlieferung oder ein Dokument mit seiner ganzen Geschichte."""
+    """Zeigt eine Einlieferung, einen offenen Stapel oder ein Dokument mit seiner Geschichte."""
+    from console.openstack import print_stack
     from console.tables import print_record
     from ingest.ledger import showing
 
     with app.ledger.reading() as connection:
-        record = showing.show(connection, identifier)
+        record = showing.show(connection, identifier, scanning=True)
     if as_json:
         print_json(in_zone(record, app.settings.house.zone))
+    elif record.get("stage") == BatchStage.OPEN:
+        print_stack(record, app.settings.house.zone)
     else:
         print_record(record, app.settings.house.zone)
     return 0

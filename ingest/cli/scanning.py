@@ -91,6 +91,8 @@ def scan(app: App, *, as_json: bool, **options: Any) -> int:
 
     _refuse_contradictions(options)
     tenant = app.tenant(options["tenant"])
+    for damage in damaged(scanning_home(app, tenant)):
+        click.echo(damage.operator_text, err=True)
     picture = ScanPicture(options["device"] or "", options["expected_sheets"], as_json=as_json)
     house, home = house_of(app, tenant), scanning_home(app, tenant)
     for damage in damaged(home):

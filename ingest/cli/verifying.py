@@ -10,7 +10,7 @@ from console.texts import local_time
 from ingest.cli import attesting, evidencing
 from ingest.cli.app import App
 from ingest.content import kind_of
-from ingest.document import NOT_RECORDED, Facts, SourceKind
+from ingest.document import NOT_RECORDED, BatchStage, Facts, SourceKind
 from ingest.errors import DigestMismatch, StoreUnavailable
 from ingest.ledger.agreement import Examination
 from ingest.ledger.integrity import ERASED, Break
@@ -97,9 +97,15 @@ def verify_file(
 
 
 def verify_unit(app: App, identifier: str, trust: Path | None) -> Iterator[Facts]:
-    """Check a batch or document: its chain, its blobs and its sealed PDF."""
+    """Check a batch or document: its chain, its blobs and its sealed PDF.
+
+    Of a stack that is still scanned there are only pages; its chain begins when it is closed.
+    """
     with app.ledger.reading() as connection:
-        record = show(connection, identifier)
+        record = show(connection, identifier, scanning=True)
+        if record.get("stage") == BatchStage.OPEN:
+            yield from _of_stack(app, record)
+            return
         chains = {record["id"], record.get("batch") or record["id"]}
         for chain in sorted(chains):
             broken = list(Examination(connection, chain=chain))
@@ -119,6 +125,15 @@ def verify_unit(app: App, identifier: str, trust: Path | None) -> Iterator[Facts
         yield from _pdf_of(app, record, tenant, trust)
         for passed, required, text in evidencing.statements(app, record):
             yield _result("evidence", passed=passed, required=required, text=text)
+
+
+def _of_stack(app: App, record: Facts) -> Iterator[Facts]:
+    for page in record["stack_pages"]:
+        problem = _blob_problem(app, str(record["tenant"]), str(page["sha256"]))
+        name = f"Seite {page['number']} {str(page['sha256'])[:12]}…"
+        yield _result(name, passed=problem is None, text=problem or "Prüfsumme stimmt")
+    text = f"wird noch gescannt, {record['pages']} Seiten; seine Kette beginnt mit dem Abschluss"
+    yield _result(f"Stapel {record['id']}", passed=True, required=False, text=text)
 
 
 def _erasure(app: App, record: Facts) -> str:

@@ -15,7 +15,17 @@ import sqlalchemy as sa
 
 from ingest.document import CONFIRMATION, NOT_RECORDED, Facts, Role, Standing, UnitKind
 from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, opening, openwork, overriding, people, quality, schema
+from ingest.ledger import (
+    accepting,
+    chains,
+    opening,
+    openwork,
+    overriding,
+    people,
+    quality,
+    reserved,
+    schema,
+)
 from ingest.ledger.columns import clean_text
 from ingest.ledger.moves import move
 from ingest.ledger.persons import require_code
@@ -70,8 +80,9 @@ def release(connection: sa.Connection, unit_id: str, decision: Decision) -> None
     Raises:
         UsageError: The unit is unknown, or neither held nor quarantined, or `by` is no operator
             code, or no known person where the class needs one's release, or no supervisor where
-            a count is passed over that the need demands, or something was opened for work that
-            no longer needs it; nothing changed.
+            a count is passed over that the need demands or where only the head of the scanning
+            office lets it go on (`ingest.ledger.reserved`), or something was opened for work
+            that no longer needs it; nothing changed.
         ToolFailed: The store does not hold an opened copy; nothing may be committed.
     """
     by, reason = decision.by, decision.reason
@@ -92,6 +103,7 @@ def release(connection: sa.Connection, unit_id: str, decision: Decision) -> None
         else:
             if row.reason_code == accepting.RELEASE_NEEDED:
                 people.person_of(connection, row.tenant, by)
+            reserved.require_entitled(connection, row, by)
             said |= opening.keep(connection, row, decision.opened, moment, decision.present)
             _let_go_on(connection, row, moment, released={**row.released, **settings})
             entry = chains.Entry("released_by_clerk", {**said, "settings": settings}, by)
@@ -104,8 +116,8 @@ def retry(connection: sa.Connection, unit_id: str, by: str = NOT_RECORDED) -> No
 
     Raises:
         UsageError: The unit is unknown, or waits for nothing that a person could hasten, or
-            for a person's release, or `by` is neither an operator code nor "not recorded";
-            nothing changed.
+            for a person's release or decision, or `by` is neither an operator code nor "not
+            recorded"; nothing changed.
     """
     if by != NOT_RECORDED:
         require_code(by, unit_id)
@@ -116,6 +128,7 @@ def retry(connection: sa.Connection, unit_id: str, by: str = NOT_RECORDED) -> No
         if row.reason_code == accepting.RELEASE_NEEDED:
             text = f"{unit_id} wartet auf die Freigabe durch eine Person: bitte »release«."
             raise UsageError(f"{unit_id} needs a release", operator_text=text)
+        reserved.refuse_retry(row)
         _let_go_on(connection, row, moment)
         said = {"step": row.step, "unit": row.unit_id, "from": row.standing}
         _, chain = openwork.owner(row)

@@ -1,14 +1,16 @@
-"""The registry of scanners: which are there, and with which firmware each was released.
+"""The registry of scanners: which are there, and as what each was released.
 
 A device for replacing scanning is accepted and released before its first use and after every
-change (BSI TR-03138 V1.5, A.O.2, A.O.3). What tells another firmware than the released one is
-not released.
+change (BSI TR-03138 V1.5, A.O.2, A.O.3). What tells another vendor, model, serial number or
+firmware than was released is not released. Not every device tells its own firmware: see
+`scanners.device.Device`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -17,9 +19,18 @@ from ingest.document import NOT_RECORDED, Facts, Role
 from ingest.errors import UsageError
 from ingest.ledger import accepting, chains, installation, people, schema
 from ingest.ledger.inserting import insert_new
+from ingest.ledger.scanning import RELEASED_AS
 
 Row = sa.Row[Any]
 _device = schema.scan_device
+_NAMES: Final = MappingProxyType(
+    {
+        "vendor": "den Hersteller",
+        "model": "das Modell",
+        "serial": "die Seriennummer",
+        "firmware": "die Firmware",
+    }
+)
 #: Events of the tenant's own chain.
 RELEASED: Final = "device_released"
 WITHDRAWN: Final = "device_withdrawn"
@@ -47,6 +58,21 @@ class SeenDevice:
     model: str
     serial: str | None
     firmware: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseTerms:
+    """On which terms a device is released.
+
+    Attributes:
+        until: From when on the release has ended, None for no end.
+        inventory: Number that the house gave the device.
+        without_firmware: It tells none, and somebody looked at it and knows that.
+    """
+
+    until: dt.datetime | None = None
+    inventory: str | None = None
+    without_firmware: bool = False
 
 
 def see(connection: sa.Connection, tenant: str, seen: SeenDevice) -> Row:
@@ -83,12 +109,21 @@ def objection(connection: sa.Connection, tenant: str, seen: SeenDevice) -> str |
     until = row.released_until_at
     if until is not None and until <= accepting.now(connection):
         return f"{name}: Die Freigabe ist abgelaufen. {remedy}"
-    if row.released_firmware != seen.firmware:
-        return (
-            f"{name} meldet die Firmware {seen.firmware or NOT_RECORDED}, freigegeben ist "
-            f"{row.released_firmware or NOT_RECORDED}. {remedy}"
-        )
+    changed = [
+        f"{_NAMES[of]} {getattr(seen, of) or NOT_RECORDED}, freigegeben ist "
+        f"{released_as(row, of) or NOT_RECORDED}"
+        for of in RELEASED_AS
+        if getattr(seen, of) != released_as(row, of)
+    ]
+    if changed:
+        return f"{name} meldet {'; '.join(changed)}. {remedy}"
     return None
+
+
+def released_as(row: Row, of: str) -> str | None:
+    """Return the vendor, model, serial number or firmware with which a device was released."""
+    value: str | None = row._mapping[f"released_{of}"]  # noqa: SLF001 - SQLAlchemy's public name
+    return value
 
 
 def require_released(connection: sa.Connection, tenant: str, seen: SeenDevice) -> None:
@@ -108,33 +143,36 @@ def release(
     device: str,
     *,
     by: str,
-    until: dt.datetime | None = None,
-    inventory: str | None = None,
+    terms: ReleaseTerms | None = None,
 ) -> Facts:
-    """Release a device with the firmware that it told last; return what was released.
+    """Release a device as it told of itself last; return what was released.
 
     Raises:
-        UsageError: It was never seen, or `by` is not the head of the scanning office; nothing
-            changed.
+        UsageError: It was never seen, tells no firmware and the terms do not say that this is
+            known, or `by` is not the head of the scanning office; nothing changed.
     """
+    terms = terms or ReleaseTerms()
     people.require_role(connection, tenant, by, Role.SUPERVISOR)
     row = _known(connection, tenant, device)
+    if row.firmware is None and not terms.without_firmware:
+        raise _no_firmware(row)
     moment = accepting.now(connection)
+    told = {of: row._mapping[of] for of in RELEASED_AS}  # noqa: SLF001 - SQLAlchemy's public name
     values: Facts = {
         "released_by": by,
         "released_at": moment,
-        "released_firmware": row.firmware,
-        "released_until_at": until,
+        **{f"released_{of}": value for of, value in told.items()},
+        "released_until_at": terms.until,
         "withdrawn_by": None,
         "withdrawn_at": None,
-        "inventory": inventory or row.inventory,
+        "inventory": terms.inventory or row.inventory,
     }
     of = {"of_tenant": tenant, "of_device": device}
     connection.execute(sa.update(_device).where(_ONE).values(values), of)
     said: Facts = {
         "device": device,
-        "firmware": row.firmware,
-        "until": until and until.isoformat(),
+        **told,
+        "until": terms.until and terms.until.isoformat(),
         "inventory": values["inventory"],
     }
     installation.note(connection, tenant, chains.Entry(RELEASED, said, by))
@@ -168,6 +206,15 @@ def listed(connection: sa.Connection, tenant: str) -> list[Facts]:
     """Return all devices of a tenant, by name; times in UTC."""
     query = sa.select(_device).where(_device.c.tenant == tenant).order_by(_device.c.device)
     return [dict(row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _no_firmware(row: Row) -> UsageError:
+    text = (
+        f"Das Gerät {row.device} ({row.vendor} {row.model}) meldet keine Firmware; ein Wechsel "
+        "fiele nicht auf (TR-03138, A.O.3). Bitte die Firmware am Gerät ablesen, festhalten, "
+        "wie ein Wechsel bekannt wird, und mit --without-firmware freigeben."
+    )
+    return UsageError(f"device {row.device} tells no firmware", operator_text=text)
 
 
 def _known(connection: sa.Connection, tenant: str, device: str) -> Row:

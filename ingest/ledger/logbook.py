@@ -27,6 +27,8 @@ from ingest.ledger.persons import require_code
 from ingest.ledger.showing import find
 
 _event, _payload = schema.event, schema.event_payload
+#: What has an id that a command may name, with its tenant.
+_OF_UNITS: Final = (schema.batch, schema.stack)
 _ENTRY: Final = "logged"
 
 
@@ -115,12 +117,12 @@ def _tenant_of(connection: sa.Connection, unit: str | None) -> str | None:
     """Return whose unit it is, else the first tenant there is."""
     if unit is not None:
         try:
-            batch = find(connection, unit).batch_id
+            batch = find(connection, unit, scanning=True).batch_id
         except UsageError:
             pass
         else:
-            query = sa.select(schema.batch.c.tenant).where(schema.batch.c.id == batch)
-            return str(connection.execute(query).scalar_one())
+            own = (sa.select(t.c.tenant).where(t.c.id == batch) for t in _OF_UNITS)
+            return str(connection.execute(sa.union(*own)).scalar_one())
     known = sa.select(schema.tenant.c.code).order_by(schema.tenant.c.since_at).limit(1)
     found: str | None = connection.execute(known).scalar()
     return found

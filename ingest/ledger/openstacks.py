@@ -9,6 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import BatchStage, Facts, Standing
+from ingest.errors import UsageError
 from ingest.ledger import schema
 from ingest.ledger.stacks import IS_OPEN, counting, pages_of
 
@@ -43,6 +44,16 @@ def beginning_so(connection: sa.Connection, beginning: str) -> list[str]:
     near = sa.and_(_stack.c.id >= beginning, _stack.c.id <= beginning + "g")
     query = sa.select(_stack.c.id).where(IS_OPEN, near, _stack.c.id.startswith(beginning))
     return list(connection.execute(query.order_by(_stack.c.id)).scalars())
+
+
+def refusal(id_: str) -> UsageError:
+    """Return what is said where something is asked of a stack that no stack can do yet."""
+    text = (
+        f"Der Stapel {id_} wird noch gescannt; das geht erst, wenn er abgeschlossen ist. Weitere "
+        f"Blätter: »scan --append {id_}«; abschließen: »scan --close {id_}«; verwerfen: »erase "
+        f"{id_}«. Ansehen und nachrechnen geht schon: »show {id_}«, »verify {id_}«."
+    )
+    return UsageError(f"stack {id_} is still scanned", operator_text=text)
 
 
 def described(connection: sa.Connection, id_: str) -> Facts | None:

@@ -6,11 +6,14 @@ them part of the whole.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from ingest.ledger.columns import CleanText, Json, Moment
+
+#: What a device tells of itself and has to tell again to be the one that was released.
+RELEASED_AS: Final = ("vendor", "model", "serial", "firmware")
 
 
 def _text(name: str, **kw: Any) -> sa.Column[str]:
@@ -89,7 +92,7 @@ def devices(metadata: sa.MetaData) -> sa.Table:
         sa.Column("known_at", Moment, nullable=False),
         sa.Column("seen_at", Moment, nullable=False),
         *_act("released"),
-        sa.Column("released_firmware", CleanText),
+        *(sa.Column(f"released_{name}", CleanText) for name in RELEASED_AS),
         sa.Column("released_until_at", Moment),
         *_act("withdrawn"),
         sqlite_with_rowid=False,
@@ -104,7 +107,7 @@ def leases(metadata: sa.MetaData) -> sa.Table:
         sa.Column("tenant", sa.Text, primary_key=True),
         sa.Column("device", sa.Text, primary_key=True),
         _text("token"),
-        sa.Column("station", CleanText),
+        sa.Column("station", CleanText),  #: or `leases.MACHINE` and a name
         sa.Column("operator", CleanText),
         sa.Column("since_at", Moment, nullable=False),
         sa.Column("lease_until", Moment, nullable=False),

@@ -58,26 +58,35 @@ class Located:
     filename: str
 
 
-def find(connection: sa.Connection, id_: str) -> Unit:
+def find(connection: sa.Connection, id_: str, *, scanning: bool = False) -> Unit:
     """Return the batch or document with this id, or whose id alone begins like this.
 
+    Args:
+        connection: In a transaction.
+        id_: At least `SHORTEST_ID` characters.
+        scanning: A stack that is still scanned will do, too.
+
     Raises:
-        UsageError: There is none, there are several, or the beginning is too short.
+        UsageError: There is none, there are several, the beginning is too short, or it is a stack
+            that is still scanned: it has neither work nor documents yet.
     """
     wanted = id_.strip().lower()
     if len(wanted) < SHORTEST_ID or not set(wanted) <= set("0123456789abcdef-"):
         message = f"not an id: {id_!r}"
         text = f"„{id_}“ ist keine Kennung: nötig sind mindestens {SHORTEST_ID} ihrer Zeichen."
         raise UsageError(message, operator_text=text)
+    stacks = openstacks.beginning_so(connection, wanted)
     found = [
         *(Unit(UnitKind.BATCH, row.id, row.id) for row in _beginning(connection, _batch, wanted)),
         *(
             Unit(UnitKind.DOCUMENT, row.id, row.batch_id)
             for row in _beginning(connection, _document, wanted)
         ),
-        *(Unit(UnitKind.BATCH, id_, id_) for id_ in openstacks.beginning_so(connection, wanted)),
+        *(Unit(UnitKind.BATCH, stack, stack) for stack in stacks),
     ]
     if len(found) == 1:
+        if stacks and not scanning:
+            raise openstacks.refusal(stacks[0])
         return found[0]
     if not found:
         text = f"Kein Stapel und kein Dokument hat die Kennung {id_}. Bitte mit „list“ nachsehen."
@@ -96,13 +105,15 @@ def _beginning(connection: sa.Connection, table: sa.Table, wanted: str) -> list[
     return list(connection.execute(query.limit(_NAMED_AT_MOST + 1)))
 
 
-def show(connection: sa.Connection, id_: str) -> Facts:
+def show(connection: sa.Connection, id_: str, *, scanning: bool = False) -> Facts:
     """Return everything about a batch or document: its record, facts, pages, blobs, history.
+
+    With `scanning` a stack that is still scanned will do, see `openstacks.described`.
 
     Raises:
         UsageError: See `find`.
     """
-    unit = find(connection, id_)
+    unit = find(connection, id_, scanning=scanning)
     if (scanned := openstacks.described(connection, unit.id)) is not None:
         return scanned
     batch = connection.execute(sa.select(_batch).where(_batch.c.id == unit.batch_id)).one()

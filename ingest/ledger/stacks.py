@@ -161,6 +161,15 @@ def found(connection: sa.Connection, tenant: str, key: str) -> tuple[Row, list[R
     return row, pages_of(connection, row.id)
 
 
+def named(connection: sa.Connection, tenant: str, key: str) -> Row:
+    """Return a stack without its pages.
+
+    Raises:
+        StackRefused: `stack_unknown`.
+    """
+    return _own(connection.execute(_BY_KEY, {"of_key": key}).first(), tenant, key)
+
+
 def counting(pages: Sequence[Row]) -> list[Row]:
     """Return of each place the last attempt, by number."""
     last = {page.number: page for page in pages}

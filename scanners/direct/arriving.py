@@ -26,14 +26,14 @@ class Ended:
         closing: As the station said it.
         manifest: The record of the stack, durable in the store.
         inventory: Number that the house gave the device.
-        objection: German: why the device is not released; None where it is.
+        objections: Why it is not to go on under a replacing profile: code and German text each.
         anomalies: What was strange, beside what was noted of the open stack.
     """
 
     closing: Closing
     manifest: Source
     inventory: str | None
-    objection: str | None
+    objections: tuple[tuple[str, str], ...] = ()
     anomalies: tuple[Facts, ...] = ()
 
 
@@ -102,8 +102,6 @@ def arrival(
     """
     opening = Opening.from_json(row.said)
     counting = stacks.counting(pages)
-    objects = ended.objection is not None and content["treatment"] == _REPLACING
-    held = (devices.DeviceNotReleased.code, str(ended.objection)) if objects else None
     return Arrival(
         receipt_key=row.key,
         tenant=row.tenant,
@@ -113,10 +111,17 @@ def arrival(
         profile_sha256=row.profile_sha256,
         priority=int(Priority[content["priority"].upper()]),
         sources=tuple(_source(place, page) for place, page in enumerate(counting, start=1)),
-        held=held,
+        held=_held(ended) if content["treatment"] == _REPLACING else None,
         manifests=(ended.manifest,),
         scanned=_scanned(row, opening, pages, ended),
     )
+
+
+def _held(ended: Ended) -> tuple[str, str] | None:
+    """Return the first code and all texts of what objects; None where nothing does."""
+    if not ended.objections:
+        return None
+    return ended.objections[0][0], " ".join(text for _, text in ended.objections)
 
 
 def _envelope(

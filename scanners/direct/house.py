@@ -9,41 +9,34 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import profiles
 from ingest.document import Facts, Priority, ProfileChoice, Queue, Source
 from ingest.errors import (
-    LedgerUnavailable,
-    Outage,
     ProfileInvalid,
-    ScanstrasseError,
-    StoreUnavailable,
-    UsageError,
 )
 from ingest.intake import name_base64
-from ingest.ledger import Arrival, Ledger, devices, leases, people, stacks
+from ingest.ledger import Arrival, Ledger, devices, leases, stacks
+from ingest.ledger.reserved import BACK_MISSING
 from ingest.store import FolderStore, Store
 from scanners.device import Device, ScanSettings
+from scanners.direct import operators
+from scanners.direct.agreeing import back_missing, device_unheld, require_agreement
 from scanners.direct.arriving import Ended, arrival, manifest, seen_device
+from scanners.direct.faults import faults
 from scanners.stack import (
     Closing,
-    DeviceLeased,
-    HouseFull,
     KnownPage,
     Lease,
-    LeaseLost,
-    ManifestDisagrees,
     OfferedProfile,
     Opening,
-    Refused,
     StackPage,
     StackState,
-    Unavailable,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +45,11 @@ if TYPE_CHECKING:
 #: By how much the clock of a station may differ before that is recorded; our choice.
 CLOCK_TOLERANCE: Final = dt.timedelta(seconds=60)
 _REPLACING: Final = "replacing"
+#: What to do about a sheet without its back.
+_INCOMPLETE: Final = (
+    "Bitte das Blatt ansehen: ist es vollständig, gibt die Leitung der Scanstelle frei "
+    "(»release«); sonst zurückweisen und neu scannen."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +60,14 @@ class Workplace:
         tenant: Whose stacks.
         station: Code of the workstation, None for this machine.
         clock_offset: By how much the station's clock is ahead, None where it is ours.
+        machine: Name of this machine, for the right to use a device and nothing else: several may
+            scan into one ledger. Containers have one each unless somebody gives them the same.
     """
 
     tenant: str
     station: str | None = None
     clock_offset: dt.timedelta | None = None
+    machine: str = field(default_factory=socket.gethostname)
 
 
 class DirectHouse:
@@ -93,6 +94,7 @@ class DirectHouse:
         self._ledger, self._store, self._tenant = ledger, store, workplace.tenant
         self._station, self._clock_offset = workplace.station, workplace.clock_offset
         self._house_profiles, self._hint = house_profiles, hint
+        self._machine = f"{leases.MACHINE}{workplace.machine}"
 
     def profiles(self) -> list[OfferedProfile]:
         """Return the profiles to scan paper under, by name; faulty ones are left out."""
@@ -106,13 +108,14 @@ class DirectHouse:
                 offered.append(_offered(loaded))
         return offered
 
-    def admit(self, device: Device, profile: str) -> None:
-        """Make a device known and refuse it where the profile needs a released one.
+    def admit(self, device: Device, profile: str, operator: str | None) -> None:
+        """Make a device known, and refuse it or the person where the profile needs others.
 
         Raises:
             Refused: As the port says.
         """
-        with _faults():
+        with faults():
+            operators.require_codes(operator)
             loaded, seen = self._loaded(profile), seen_device(device, self._station)
             treatment = loaded.profile.treatment
             with self._ledger.writing() as connection:
@@ -120,6 +123,7 @@ class DirectHouse:
             self._ledger.require_admitted(self._tenant, profile, loaded.sha256, treatment)
             if treatment == _REPLACING:
                 with self._ledger.reading() as connection:
+                    operators.require_person(connection, self._tenant, operator)
                     devices.require_released(connection, self._tenant, seen)
 
     def open(self, opening: Opening) -> StackState:
@@ -128,7 +132,8 @@ class DirectHouse:
         Raises:
             Refused: As the port says.
         """
-        with _faults():
+        with faults():
+            operators.require_codes(opening.operator)
             begun = self._begun(opening.key)
             if begun is not None:
                 return begun
@@ -149,9 +154,9 @@ class DirectHouse:
                 anomalies=self._anomalies(),
             )
             with self._ledger.writing() as connection:
-                self._require_operator(connection, opening, loaded)
                 devices.see(connection, self._tenant, seen_device(opening.device, self._station))
                 row = stacks.begin(connection, wish)
+                self._require_own(row)
                 pages = stacks.pages_of(connection, row.id)
         return _state(row, pages)
 
@@ -159,7 +164,10 @@ class DirectHouse:
         """Return a stack that was let in: the version it began under holds to its end."""
         with self._ledger.reading() as connection:
             row = stacks.known(connection, self._tenant, key)
-            return None if row is None else _state(row, stacks.pages_of(connection, row.id))
+            if row is None:
+                return None
+            self._require_own(row)
+            return _state(row, stacks.pages_of(connection, row.id))
 
     def state(self, key: str) -> StackState:
         """Return what there is of a stack.
@@ -167,7 +175,7 @@ class DirectHouse:
         Raises:
             Refused: As the port says.
         """
-        with _faults(), self._ledger.reading() as connection:
+        with faults(), self._ledger.reading() as connection:
             return _state(*stacks.found(connection, self._tenant, key))
 
     def append(self, key: str, page: StackPage) -> bool:
@@ -187,9 +195,11 @@ class DirectHouse:
             facts=scanned.facts.to_json(),
             scanned_by=page.scanned_by,
         )
-        with _faults():
+        with faults():
+            operators.require_codes(page.scanned_by)
             self._keep(page)
             with self._ledger.writing() as connection:
+                self._require_own(stacks.named(connection, self._tenant, key))
                 is_new = stacks.append(connection, self._tenant, key, taken)
                 for anomaly in self._anomalies():
                     stacks.note_anomaly(connection, self._tenant, key, anomaly)
@@ -204,13 +214,15 @@ class DirectHouse:
             Refused: As the port says.
         """
         said = [(page.number, page.attempt, page.sha256) for page in closing.pages]
-        with _faults():
+        with faults():
+            operators.require_codes(closing.closed_by)
             ended = self.ended(key, closing)
 
             def build(row: stacks.Row, pages: stacks.Rows, content: Facts) -> Arrival:
                 if ended is None:
                     message = f"stack {key} was closed and has no receipt"
                     raise RuntimeError(message)
+                require_agreement(row, stacks.counting(pages), closing)
                 return arrival(row, pages, content, ended)
 
             with self._ledger.writing() as connection:
@@ -224,14 +236,18 @@ class DirectHouse:
 
         Raises:
             DeviceLeased: Somebody else has it.
+            Refused: As the port says.
         """
-        name = seen_device(device, self._station).device
-        with _faults(), self._ledger.writing() as connection:
+        # What hangs at a workstation is another device at each, and each tenant has its own codes.
+        desk = self._machine if self._station is None else f"{self._tenant}/{self._station}"
+        name = seen_device(device, desk).device
+        with faults(), self._ledger.writing() as connection:
+            operators.require_codes(operator)
             token = leases.take(
                 connection,
                 self._tenant,
                 name,
-                station=self._station,
+                place=self._station or self._machine,
                 operator=operator,
                 lease=dt.timedelta(seconds=seconds),
             )
@@ -244,34 +260,70 @@ class DirectHouse:
             LeaseLost: It ended before.
         """
         length = dt.timedelta(seconds=lease.seconds)
-        with _faults(), self._ledger.writing() as connection:
+        with faults(), self._ledger.writing() as connection:
             leases.renew(connection, self._tenant, lease.device, lease.token, length)
 
     def give_back(self, lease: Lease) -> None:
         """End the right."""
-        with _faults(), self._ledger.writing() as connection:
+        with faults(), self._ledger.writing() as connection:
             leases.give_back(connection, self._tenant, lease.device, lease.token)
 
     def ended(self, key: str, closing: Closing) -> Ended | None:
         """Return how a stack ends, its manifest kept; None where it ended before."""
         with self._ledger.reading() as connection:
             row, pages = stacks.found(connection, self._tenant, key)
+            if self._station is not None:
+                self._require_own(row)
             if not row.said:
                 return None
-            device = seen_device(Opening.from_json(row.said).device, row.station)
+            opening, counting = Opening.from_json(row.said), stacks.counting(pages)
+            device = seen_device(opening.device, row.station)
             inventory = devices.inventory_of(connection, self._tenant, device.device)
-            objection = devices.objection(connection, self._tenant, device)
-        content = json.dumps(manifest(row, pages, closing), ensure_ascii=False).encode()
+            makers = (row.operator, *(page.scanned_by for page in counting), closing.closed_by)
+            unreleased = devices.objection(connection, self._tenant, device)
+            unknown = operators.objection(connection, self._tenant, makers)
+        anomaly, unheld = back_missing(opening, counting), device_unheld(closing)
+        objections = (
+            (devices.DeviceNotReleased.code, unreleased) if unreleased else None,
+            unknown,
+            None if anomaly is None else (BACK_MISSING, f"{anomaly['text']} {_INCOMPLETE}"),
+        )
+        return Ended(
+            closing=closing,
+            manifest=self._kept(row, manifest(row, pages, closing)),
+            inventory=inventory,
+            objections=tuple(each for each in objections if each is not None),
+            anomalies=tuple(each for each in (anomaly, unheld) if each is not None),
+        )
+
+    def _kept(self, row: stacks.Row, said: Facts) -> Source:
+        content = json.dumps(said, ensure_ascii=False).encode()
         blob = self._store.put(self._tenant, io.BytesIO(content))
         name = f"{row.key}.json"
-        kept = Source(
+        return Source(
             ordinal=1,
             name=name,
             name_base64=name_base64(name),
             sha256=blob.sha256,
             size=blob.size,
         )
-        return Ended(closing=closing, manifest=kept, inventory=inventory, objection=objection)
+
+    def _require_own(self, row: stacks.Row) -> None:
+        """Let a station touch no other's stack; None is the machine of the ledger itself.
+
+        Raises:
+            StackRefused: `stack_of_another`.
+        """
+        if row.station == self._station:
+            return
+        text = (
+            f"Der Stapel {row.id} wurde an einem anderen Arbeitsplatz begonnen "
+            f"({row.station or 'am Server selbst'}) und wird nur von dort übertragen. Bitte dort "
+            "weiterarbeiten; heißt dieser Arbeitsplatz inzwischen anders, ihn wieder unter dem "
+            "alten Kürzel verbinden lassen."
+        )
+        message = f"stack {row.id} is not of station {self._station}"
+        raise stacks.StackRefused(message, operator_text=text, code="stack_of_another")
 
     def _loaded(self, name: str) -> LoadedProfile:
         loaded = profiles.load_released(name, self._house_profiles)
@@ -282,20 +334,6 @@ class DirectHouse:
             )
             raise ProfileInvalid(f"{name} is not for paper", operator_text=text)
         return loaded
-
-    def _require_operator(
-        self, connection: stacks.Connection, opening: Opening, loaded: LoadedProfile
-    ) -> None:
-        if loaded.profile.treatment != _REPLACING:
-            return
-        if opening.operator is None:
-            text = (
-                "Ersetzendes Scannen braucht das Kürzel der scannenden Person. Bitte am "
-                "Arbeitsplatz anmelden oder --operator angeben."
-            )
-            message = "replacing scans need an operator"
-            raise UsageError(message, operator_text=text, code="operator_unknown")
-        people.person_of(connection, self._tenant, opening.operator)
 
     def _anomalies(self) -> tuple[dict[str, object], ...]:
         offset = self._clock_offset
@@ -343,27 +381,3 @@ def _state(row: stacks.Row, pages: stacks.Rows) -> StackState:
         is_closed=row.closed_at is not None,
         is_discarded=row.discarded_at is not None,
     )
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Turn what ledger, store and profiles say into what somebody at a scanner is told."""
-    try:
-        yield
-    except StoreUnavailable as error:
-        kind = HouseFull if error.code == "store_full" else Unavailable
-        raise kind(str(error), operator_text=error.operator_text) from error
-    except (LedgerUnavailable, Outage) as error:
-        raise Unavailable(str(error), operator_text=error.operator_text) from error
-    except ProfileInvalid as error:
-        released = error.code == "profile_not_released"
-        code = "profile_not_released" if released else "profile_unknown"
-        raise Refused(str(error), operator_text=error.operator_text, code=code) from error
-    except leases.DeviceTaken as error:
-        raise DeviceLeased(str(error), operator_text=error.operator_text) from error
-    except leases.LeaseEnded as error:
-        raise LeaseLost(str(error), operator_text=error.operator_text) from error
-    except ScanstrasseError as error:
-        refused = ManifestDisagrees if error.code == ManifestDisagrees.code else Refused
-        code = "operator_unknown" if error.code == UsageError.code else error.code
-        raise refused(str(error), operator_text=error.operator_text, code=code) from error

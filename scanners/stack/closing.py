@@ -43,6 +43,7 @@ def close_stack(journal: Journal, operator: str | None) -> Closing:
         interruptions=tuple(journal.interruptions),
         closed_at=clock.now(),
         closed_by=operator,
+        unheld_at=tuple(each.at for each in journal.device_held if not each.by_house),
     )
     journal.note_closing(closing)
     return closing

@@ -41,9 +41,9 @@ class Refused(AcceptanceFault):
     """The house will never take this as it is: a person has to act.
 
     Codes beside the classes below: `token_refused`, `stack_unknown`, `stack_closed`,
-    `stack_discarded` (the house gave it up), `page_disagrees`, `profile_unknown`,
-    `profile_not_released`, `operator_unknown`, `device_not_released`, `too_large`, `malformed`;
-    and of the way to it `address_refused` and `certificate_refused`.
+    `stack_of_another`, `stack_discarded` (the house gave it up), `page_disagrees`,
+    `profile_unknown`, `profile_not_released`, `operator_unknown`, `device_not_released`,
+    `too_large`, `malformed`; and of the way to it `address_refused` and `certificate_refused`.
     """
 
     code = "refused"

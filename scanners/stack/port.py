@@ -23,24 +23,29 @@ class Acceptance(Protocol):
         """Return the profiles that may be scanned under, by name."""
         ...
 
-    def admit(self, device: Device, profile: str) -> None:
-        """Ask before the first sheet whether a device may be used for a profile.
+    def admit(self, device: Device, profile: str, operator: str | None) -> None:
+        """Ask before the first sheet whether somebody may use a device for a profile.
 
-        The device becomes known to the house. Devices for replacing profiles have to be released
-        with the firmware they tell (BSI TR-03138 V1.5, A.O.2, A.O.3).
+        The device becomes known to the house. For replacing profiles it has to be released as it
+        tells of itself (BSI TR-03138 V1.5, A.O.2, A.O.3), and `operator` has to be the code of a
+        registered person (A.NB.4a); None is nobody who signed on.
 
         Raises:
-            Refused: `device_not_released`, `profile_unknown`, `profile_not_released`.
+            Refused: `device_not_released`, `profile_unknown`, `profile_not_released`;
+                `operator_unknown`: also for what is no code, under any profile.
         """
         ...
 
     def open(self, opening: Opening) -> StackState:
         """Make the stack known, or return what there is of it: its key was used before.
 
-        A stack that was let in stays in, whatever became of its profile meanwhile.
+        A stack that was let in stays in, whatever became of its profile meanwhile. Who is
+        registered, a station without a connection cannot know: a replacing stack of somebody
+        unknown is taken, and held at its end.
 
         Raises:
-            Refused: `profile_unknown`, `profile_not_released`, `operator_unknown`.
+            Refused: `profile_unknown`, `profile_not_released`, `stack_of_another`;
+                `operator_unknown`: what is given is no operator code.
         """
         ...
 
@@ -56,8 +61,9 @@ class Acceptance(Protocol):
         """Take a page; False if it was there already. Pages may come in any order.
 
         Raises:
-            Refused: `stack_unknown`, `stack_closed`; `page_disagrees`: the bytes do not match
-                their digest, or another page is in its place.
+            Refused: `stack_unknown`, `stack_closed`, `stack_of_another`; `page_disagrees`: the
+                bytes do not match their digest, or another page is in its place;
+                `operator_unknown`: who scanned it is no operator code.
         """
         ...
 
@@ -67,9 +73,10 @@ class Acceptance(Protocol):
         Under a profile that was withdrawn meanwhile it is received too, and held for a person.
 
         Raises:
-            ManifestDisagrees: The house has other pages; the stack stays open.
-            Refused: `stack_unknown`; `stack_closed`: the house gave it up, or closed it with
-                other pages.
+            ManifestDisagrees: The house has other pages, or their numbers, places, sheets or
+                settings are not what the manifest and the opening say; the stack stays open.
+            Refused: `stack_unknown`, `stack_of_another`; `stack_closed`: the house gave it up, or
+                closed it with other pages; `operator_unknown`: who ended it is no operator code.
         """
         ...
 
@@ -78,6 +85,7 @@ class Acceptance(Protocol):
 
         Raises:
             DeviceLeased: Another workstation has it.
+            Refused: `operator_unknown`: what is given is no operator code.
         """
         ...
 

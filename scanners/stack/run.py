@@ -25,6 +25,7 @@ from scanners.device import (
     ScanSettings,
     Session,
     Spool,
+    SpoolFull,
     StackTaken,
 )
 from scanners.stack.closing import again, note_cut_off
@@ -197,7 +198,7 @@ class StackRun:
             self._driver.open(self._device_id, settings, spool, first=first) as session,
             leased(self._house, session.device, order.operator, self._lost) as by_house,
         ):
-            self._admit(session.device, order.profile.name)
+            self._admit(session.device, order)
             self._session = session
             try:
                 if self._cancelled.is_set():
@@ -209,12 +210,12 @@ class StackRun:
             finally:
                 self._session = None
 
-    def _admit(self, device: Device, profile: str) -> None:
+    def _admit(self, device: Device, order: Order) -> None:
         if self._house is None:
             return
         # Offline the scan goes on: the house looks when the stack comes.
         with contextlib.suppress(Unavailable):
-            self._house.admit(device, profile)
+            self._house.admit(device, order.profile.name, order.operator)
 
     def _feed(self, session: Session, order: Order, begin: Callable[[], Journal]) -> Journal:
         """Note each page as it comes; `begin` gives the journal with the first."""
@@ -278,6 +279,10 @@ class StackRun:
         self._say("interrupted", journal, after_sheet=after, **said)
 
     def _lost(self, error: AcceptanceFault) -> None:
+        self._by_house = False
+        if self.journal is not None:
+            with contextlib.suppress(SpoolFull, Held):  # the scan itself says what is wrong
+                self.journal.note_device_held(by_house=False)
         self._say("lease_lost", None, operator_text=error.operator_text)
 
     def _progress(self, page: int, size: int) -> None:

@@ -125,6 +125,7 @@ class Closing:
         interruptions: In their order.
         closed_at: By the station's clock, aware.
         closed_by: Code of who ended it, None where nobody has signed on.
+        unheld_at: Since when, in a run of the device, the house did not hold it for the station.
     """
 
     pages: tuple[KnownPage, ...]
@@ -132,6 +133,7 @@ class Closing:
     interruptions: tuple[Interruption, ...]
     closed_at: dt.datetime
     closed_by: str | None = None
+    unheld_at: tuple[dt.datetime, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object; `from_json` reads it."""
@@ -141,6 +143,7 @@ class Closing:
             "interruptions": [each.to_json() for each in self.interruptions],
             "closed_at": self.closed_at.isoformat(),
             "closed_by": self.closed_by,
+            "unheld_at": [at.isoformat() for at in self.unheld_at],
         }
 
     @classmethod
@@ -156,6 +159,7 @@ class Closing:
             "pages": tuple(KnownPage(**each) for each in said["pages"]),
             "interruptions": tuple(Interruption.from_json(each) for each in said["interruptions"]),
             "closed_at": dt.datetime.fromisoformat(said["closed_at"]),
+            "unheld_at": tuple(map(dt.datetime.fromisoformat, said.get("unheld_at", ()))),
         }
         return cls(**read)
 

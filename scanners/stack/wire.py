@@ -7,7 +7,7 @@ carries the station's token (`Authorization: Bearer …`) and its clock (`Scan-C
 |---|---|---|
 | `GET clock` | | `{"now"}` |
 | `GET profiles` | | `{"profiles": [OfferedProfile …]}` |
-| `POST devices` | `{"device", "profile"}` | 204 |
+| `POST devices` | `{"device", "profile", "operator"}` | 204 |
 | `PUT stacks/{key}` | Opening | StackState |
 | `GET stacks/{key}` | | StackState |
 | `PUT stacks/{key}/pages/{number}?attempt=n` | the bytes | 201; 200: was there already |
@@ -72,6 +72,7 @@ _STATUSES: Final = MappingProxyType(
         "operator_unknown": 403,
         "profile_not_released": 403,
         "device_not_released": 403,
+        "stack_of_another": 403,
         "stack_closed": 409,
         "page_disagrees": 409,
         "manifest_disagrees": 409,

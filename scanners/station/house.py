@@ -128,9 +128,10 @@ class HttpHouse:
             self._ask("GET", "/profiles")[1],
         )
 
-    def admit(self, device: Device, profile: str) -> None:
-        """Ask whether a device may be used for a profile; see the port."""
-        self._ask("POST", "/devices", {"device": asdict(device), "profile": profile})
+    def admit(self, device: Device, profile: str, operator: str | None) -> None:
+        """Ask whether somebody may use a device for a profile; see the port."""
+        wish = {"device": asdict(device), "profile": profile, "operator": operator}
+        self._ask("POST", "/devices", wish)
 
     def open(self, opening: Opening) -> StackState:
         """Make the stack known, or return what there is of it; see the port."""

@@ -200,7 +200,7 @@ class _Door:
 
     async def _admit(self, call: Call) -> Response:
         said = asked.admission(await call.body.whole(asked.MOST_JSON))
-        await self._ask(call, lambda house: house.admit(said.device, said.profile))
+        await self._ask(call, lambda house: house.admit(said.device, said.profile, said.operator))
         return answers.nothing_to_say()
 
     async def _open(self, call: Call) -> Response:

@@ -63,10 +63,11 @@ class LeaseWish:
 
 @dataclass(frozen=True, kw_only=True)
 class Admission:
-    """Which device shall be used under which profile."""
+    """Who wants to use which device under which profile."""
 
     device: Device
     profile: str
+    operator: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +177,7 @@ def closing(body: bytes) -> Closing:
 
 
 def admission(body: bytes) -> Admission:
-    """Return device and profile.
+    """Return device, profile and person.
 
     Raises:
         Refused: `malformed`.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,12 +19,13 @@ from scanners.stack import (
     LeaseLost,
     ManifestDisagrees,
     Refused,
+    StackPage,
     StackState,
 )
 from scanners.station.house import HttpHouse
 from scanners.upload import Station
 from tests.plugins.installation import wait_until
-from tests.plugins.stations import House, closing, device, known, opening, page, serving
+from tests.plugins.stations import OPERATOR, House, closing, device, known, opening, page, serving
 
 Houses = tuple[Acceptance, Acceptance]
 
@@ -65,6 +68,13 @@ def refusing(code: str) -> Iterator[None]:
         yield
     assert caught.value.code == code
     assert caught.value.operator_text
+
+
+def but(stack_page: StackPage, **facts: Any) -> StackPage:
+    """Return a page of which something else is said."""
+    scanned = stack_page.page
+    other = dataclasses.replace(scanned, facts=dataclasses.replace(scanned.facts, **facts))
+    return dataclasses.replace(stack_page, page=other)
 
 
 def test_profiles_are_offered_with_what_is_asked_of_the_device(house: Acceptance) -> None:
@@ -230,7 +240,7 @@ def test_a_profile_that_does_not_exist_is_unknown(house: Acceptance) -> None:
     with refusing("profile_unknown"):
         house.open(said)
     with refusing("profile_unknown"):
-        house.admit(device("new"), "gibt-es-nicht")
+        house.admit(device("new"), "gibt-es-nicht", OPERATOR)
     with refusing("stack_unknown"):
         house.state(said.key)
 
@@ -239,18 +249,100 @@ def test_a_profile_that_nobody_released_is_not_scanned_under(house: Acceptance) 
     with refusing("profile_not_released"):
         house.open(opening(profile=House.unapproved))
     with refusing("profile_not_released"):
-        house.admit(device("new"), House.unapproved)
+        house.admit(device("new"), House.unapproved, OPERATOR)
 
 
 def test_a_device_that_nobody_released_scans_copies_only(house: Acceptance) -> None:
-    house.admit(device("copies"), "posteingang")
+    house.admit(device("copies"), "posteingang", None)
     with refusing("device_not_released"):
-        house.admit(device("copies"), House.replacing)
+        house.admit(device("copies"), House.replacing, OPERATOR)
 
 
-def test_whoever_scans_under_a_replacing_profile_is_known(house: Acceptance) -> None:
+@pytest.mark.parametrize("nobody", [None, "XX"], ids=["nobody", "not registered"])
+def test_whoever_scans_under_a_replacing_profile_is_known_before_paper_moves(
+    house: Acceptance, nobody: str | None
+) -> None:
     with refusing("operator_unknown"):
-        house.open(opening(profile=House.replacing, operator=None))
+        house.admit(device("known"), House.replacing, nobody)
+    house.admit(device("known"), "posteingang", nobody)
+
+
+def test_a_stack_of_somebody_unknown_is_taken_because_a_station_cannot_know(
+    house: Acceptance, tmp_path: Path
+) -> None:
+    said = opening(profile=House.replacing, operator="XX")
+    house.open(said)
+    first = dataclasses.replace(page(tmp_path, 1), scanned_by=None)
+    house.append(said.key, first)
+    assert house.close(said.key, closing(first, closed_by="XX")).is_closed
+
+
+@pytest.mark.parametrize("act", ["admit", "open", "append", "close", "lease"])
+def test_a_name_is_never_taken_for_a_code(house: Acceptance, tmp_path: Path, act: str) -> None:
+    said, first, name = opening(), page(tmp_path, 1), "Erika Mustermann"
+    house.open(said)
+    house.append(said.key, first)
+    named = dataclasses.replace(page(tmp_path, 2), scanned_by=name)
+    acts: dict[str, Callable[[], object]] = {
+        "admit": lambda: house.admit(device("name"), "posteingang", name),
+        "open": lambda: house.open(opening(operator=name)),
+        "append": lambda: house.append(said.key, named),
+        "close": lambda: house.close(said.key, closing(first, closed_by=name)),
+        "lease": lambda: house.lease(device("name"), name, 30.0),
+    }
+    with pytest.raises(Refused) as caught:
+        acts[act]()
+    assert caught.value.code == "operator_unknown"
+    assert name not in f"{caught.value}{caught.value.operator_text}"
+    assert house.state(said.key) == StackState(
+        batch_id=house.open(said).batch_id, pages=(known(first),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "facts", "said", "told"),
+    [
+        ((1, 4), {}, {}, "fehlen die Seiten 2, 3"),
+        ((1, 2), {2: {"sheet": 9}}, {}, "Seite 2 ist als Blatt 9"),
+        ((1, 2), {2: {"side": "front"}}, {}, "Blatt 1, Rückseite"),
+        ((1, 2), {}, {"sheets": 999}, "999 Blätter"),
+        ((1, 2), {1: {"dpi": 60}}, {}, "Seite 1 hat 60 dpi"),
+        ((1, 2), {1: {"mode": "bitonal"}}, {}, "Farbart"),
+    ],
+    ids=["gap", "sheet", "side", "sheets", "resolution", "mode"],
+)
+def test_a_manifest_that_its_pages_do_not_bear_out_is_refused(
+    house: Acceptance,
+    tmp_path: Path,
+    numbers: tuple[int, ...],
+    facts: dict[int, dict[str, Any]],
+    said: dict[str, Any],
+    told: str,
+) -> None:
+    opened = opening()
+    house.open(opened)
+    pages = [but(page(tmp_path, number), **facts.get(number, {})) for number in numbers]
+    for each in pages:
+        house.append(opened.key, each)
+    with pytest.raises(ManifestDisagrees) as caught:
+        house.close(opened.key, closing(*pages, **said))
+    assert told in caught.value.operator_text
+    assert not house.state(opened.key).is_closed
+
+
+def test_a_station_touches_its_own_stacks_only(
+    house: Acceptance, there: Acceptance, tmp_path: Path
+) -> None:
+    said, first = opening(), page(tmp_path, 1)
+    house.open(said)
+    with refusing("stack_of_another"):
+        there.open(said)
+    with refusing("stack_of_another"):
+        there.append(said.key, first)
+    house.append(said.key, first)
+    with refusing("stack_of_another"):
+        there.close(said.key, closing(first))
+    assert house.close(said.key, closing(first)).is_closed
 
 
 def test_a_device_is_used_by_one_station_at_a_time(house: Acceptance, there: Acceptance) -> None:

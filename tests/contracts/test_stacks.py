@@ -13,13 +13,14 @@ import pytest
 from ingest.errors import UsageError
 from ingest.ledger import devices, erasure, givingup, reading, schema, showing, stations
 from ingest.ledger.agreement import Examination
+from ingest.ledger.devices import ReleaseTerms
 from ingest.ledger.makers import scanned_by
 from scanners.direct import DirectHouse
 from scanners.direct.arriving import seen_device
 from scanners.stack import Refused, StackState
 from scanners.upload import Station
 from tests.plugins.ledgers import change, everything, rows
-from tests.plugins.stations import DEVICE, House, closing, opening, page
+from tests.plugins.stations import DEVICE, OPERATOR, House, closing, opening, page
 
 HERE = Station(code="platz-3", tenant="default")
 
@@ -49,7 +50,7 @@ def disagreeing(house: House) -> list[str]:
 
 def shown(house: House, id_: str) -> dict[str, Any]:
     with house.ledger.reading() as connection:
-        return showing.show(connection, id_)
+        return showing.show(connection, id_, scanning=True)
 
 
 def scanned(desk: DirectHouse, folder: Path, pages: int = 2, **said: Any) -> tuple[str, str]:
@@ -228,7 +229,9 @@ def test_a_device_is_released_with_its_firmware_and_not_with_another(house: Hous
         assert "nicht freigegeben" in str(devices.objection(connection, "default", seen))
         with pytest.raises(UsageError):
             devices.release(connection, "default", seen.device, by="KL")
-        devices.release(connection, "default", seen.device, by="LTG", inventory="INV-7")
+        devices.release(
+            connection, "default", seen.device, by="LTG", terms=ReleaseTerms(inventory="INV-7")
+        )
         assert devices.objection(connection, "default", seen) is None
         assert devices.inventory_of(connection, "default", seen.device) == "INV-7"
         devices.see(connection, "default", newer)
@@ -239,11 +242,49 @@ def test_a_device_is_released_with_its_firmware_and_not_with_another(house: Hous
     assert devices.RELEASED in kinds
 
 
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"vendor": "Andere"}, "Hersteller Andere"),
+        ({"model": "Billig 1"}, "Modell Billig 1"),
+        ({"serial": "0"}, "Seriennummer 0"),
+        ({"firmware": None}, "Firmware nicht erfasst"),
+    ],
+    ids=["vendor", "model", "serial", "firmware"],
+)
+def test_another_device_at_the_place_of_a_released_one_is_not_released(
+    house: House, told: dict[str, Any], said: str
+) -> None:
+    seen = seen_device(DEVICE, None)
+    other = devices.SeenDevice(**{**vars(seen), **told})
+    with house.ledger.writing() as connection:
+        devices.see(connection, "default", seen)
+        devices.release(connection, "default", seen.device, by="LTG")
+        devices.see(connection, "default", other)
+        assert said in str(devices.objection(connection, "default", other))
+        devices.see(connection, "default", seen)
+        assert devices.objection(connection, "default", seen) is None
+
+
+def test_a_device_that_tells_no_firmware_is_released_by_whoever_knows_that(house: House) -> None:
+    silent = seen_device(dataclasses.replace(DEVICE, firmware=None), None)
+    with house.ledger.writing() as connection:
+        devices.see(connection, "default", silent)
+        with pytest.raises(UsageError) as caught:
+            devices.release(connection, "default", silent.device, by="LTG")
+        assert "--without-firmware" in caught.value.operator_text
+        terms = ReleaseTerms(without_firmware=True)
+        devices.release(connection, "default", silent.device, by="LTG", terms=terms)
+        assert devices.objection(connection, "default", silent) is None
+
+
 def test_a_release_ends_by_time_and_by_withdrawal(house: House) -> None:
     seen, past = seen_device(DEVICE, None), dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     with house.ledger.writing() as connection:
         devices.see(connection, "default", seen)
-        devices.release(connection, "default", seen.device, by="LTG", until=past)
+        devices.release(
+            connection, "default", seen.device, by="LTG", terms=ReleaseTerms(until=past)
+        )
         assert "abgelaufen" in str(devices.objection(connection, "default", seen))
         devices.release(connection, "default", seen.device, by="LTG")
         devices.withdraw(connection, "default", seen.device, by="LTG", reason="Reparatur")
@@ -256,7 +297,7 @@ def test_what_an_unreleased_device_scanned_while_the_house_was_away_is_held(
     house: House, desk: DirectHouse, tmp_path: Path
 ) -> None:
     with pytest.raises(Refused) as caught:
-        desk.admit(DEVICE, House.replacing)
+        desk.admit(DEVICE, House.replacing, OPERATOR)
     assert caught.value.code == "device_not_released"
     opened, first = opening(profile=House.replacing), page(tmp_path, 1)
     desk.open(opened)

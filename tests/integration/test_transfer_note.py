@@ -155,6 +155,19 @@ def test_a_creator_whom_nobody_can_resolve_is_refused(desk: Desk) -> None:
     )
 
 
+def test_everybody_who_fed_sheets_of_the_stack_has_to_be_resolvable(desk: Desk) -> None:
+    assignment = replacing(desk, registered=frozenset({ENVELOPE.operator, "qs-03", "ps-08"}))
+    known, unknown = (
+        dataclasses.replace(
+            assignment.batch, facts={"scanned": {"operators": [ENVELOPE.operator, code]}}
+        )
+        for code in ("ps-08", "ps-99")
+    )
+    text = refused(desk, dataclasses.replace(assignment, batch=unknown))
+    assert "auflösbare scannende Person (Kürzel „ps-99“" in text
+    made(desk, dataclasses.replace(assignment, batch=known))
+
+
 def test_a_checker_whom_nobody_can_resolve_is_refused(desk: Desk) -> None:
     looked = sampled(selected=True, verdict=VERDICT)
     text = refused(desk, replacing(desk, looked, registered=frozenset({"ps-07"})))

@@ -63,7 +63,7 @@ class FileHouse:
         self._before("profiles")
         return [PROFILE]
 
-    def admit(self, device: Device, profile: str) -> None:
+    def admit(self, device: Device, profile: str, operator: str | None) -> None:
         self._before("admit")
 
     def open(self, opening: Opening) -> StackState:

@@ -71,7 +71,7 @@ def page(
         width=1,
         height=1,
         dpi=75,
-        mode="grey",
+        mode="colour",
         depth=8,
         began_at=NOON,
         finished_at=NOON + dt.timedelta(seconds=1),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ingest import clock
-from ingest.document import NOT_RECORDED, Assignment, Document, RenditionKind, Sides
+from ingest.document import NOT_RECORDED, SCANNED, Assignment, Document, RenditionKind, Sides
 from ingest.errors import CountMismatch, NoteIncomplete
 from ingest.settings import HouseSettings
 from profiles.protection import MEASURES
@@ -91,6 +91,10 @@ def _creator(assignment: Assignment, house: HouseSettings) -> Iterator[Gap]:
     elif operator not in assignment.registered:
         name = f"auflösbarer Ersteller (Kürzel „{operator}“ steht für keine bekannte Person)"
         yield Gap(field=4, name=name, remedy="das Kürzel für eine Person eintragen")
+    for other in assignment.batch.facts.get(SCANNED, {}).get("operators", ()):
+        if other != operator and other not in assignment.registered:
+            name = f"auflösbare scannende Person (Kürzel „{other}“ steht für keine bekannte Person)"
+            yield Gap(field=4, name=name, remedy="das Kürzel für eine Person eintragen")
 
 
 def _house(house: HouseSettings) -> Iterator[Gap]:

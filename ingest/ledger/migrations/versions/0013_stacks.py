@@ -40,7 +40,7 @@ def upgrade() -> None:
         _given("known_at", sa.BigInteger),
         _given("seen_at", sa.BigInteger),
         *_act("released"),
-        sa.Column("released_firmware", sa.Text),
+        *_maybe("released_vendor", "released_model", "released_serial", "released_firmware"),
         sa.Column("released_until_at", sa.BigInteger),
         *_act("withdrawn"),
         sa.PrimaryKeyConstraint("tenant", "device", name="pk_scan_device"),
