@@ -52,7 +52,7 @@ def close_stack(app: App, identifier: str, operator: str, reason: str) -> int:
     """
     from scanners.direct.ending import close_by_house
 
-    unit = app.unit(identifier)
+    unit = app.unit(identifier, scanning=True)
     require_lost(app, unit)
     done = close_by_house(app.ledger, app.store, unit, by=operator, reason=reason, hint=hints(app))
     click.echo(f"{done.batch_id}: {done.pages} Seiten, vom Haus abgeschlossen.")

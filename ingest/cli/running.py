@@ -6,8 +6,10 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import click
+import structlog
 
 from ingest.cli import usage
 from ingest.cli.app import App, configure_logs, with_app
@@ -17,6 +19,11 @@ from ingest.cli.serving import hints, start_upload
 from ingest.cli.stopping import stopping
 from ingest.cli.waiting import living_workers
 from ingest.document import Queue
+
+if TYPE_CHECKING:
+    from scanners.stack.transmission import Carriage
+
+log = structlog.get_logger(__name__)
 
 
 @click.command()
@@ -134,11 +141,19 @@ def _start_carrying(app: App, tenant: str, hint: Callable[[Queue], None], stack:
     """Take in what a `scan` that was killed left on this machine."""
     from scanners.stack.transmission import Transmission
 
-    transmission = Transmission(scanning_home(app, tenant), house_of(app, tenant, hint))
+    home, house = scanning_home(app, tenant), house_of(app, tenant, hint)
+    transmission = Transmission(home, house, tell=_say_carried)
     thread = threading.Thread(target=transmission.run, name=f"scanned-{tenant}", daemon=True)
     thread.start()
     stack.callback(thread.join, 10.0)
     stack.callback(transmission.stop)
+
+
+def _say_carried(carriage: Carriage) -> None:
+    """Log what a person has to know of: nobody stands at the scanner."""
+    if carriage.operator_text:
+        said = {"stack": carriage.key or None, "text": carriage.operator_text}
+        log.error("scanned_not_carried", kind=carriage.kind, **said)
 
 
 def _start_upkeep(app: App, stop: threading.Event) -> None:

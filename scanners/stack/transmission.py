@@ -286,7 +286,7 @@ class Transmission:
                 self._say("closed", journal)
 
     def _set_aside(self, journal: Journal, code: str, operator_text: str) -> None:
-        _LOG.error("stack %s is set aside for a person: %s", journal.key, code)
+        _LOG.warning("stack %s is set aside for a person: %s", journal.key, code)
         self._opened.discard(journal.key)
         journal.note_refused(code, operator_text)
         self._say("refused", journal, operator_text)

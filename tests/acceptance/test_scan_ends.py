@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -137,3 +139,16 @@ def test_the_house_closes_a_stack_that_nobody_else_can(
         require_lost(App(house.data, house.config), id_)
     assert "scan --close" in caught.value.operator_text
     assert broken(ledger) == []
+
+
+def test_a_stack_that_cannot_be_carried_is_told_of_where_nobody_scans(
+    house: House, ledger: Ledger
+) -> None:
+    scanned(house).pages[1].page.path.unlink()
+    place = ["--data", str(house.data), "--config", str(house.config)]
+    words = [sys.executable, "-m", "ingest", *place, "watch"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if "scanned_not_carried" in line)
+        process.terminate()
+    assert "Die Datei der Seite 1 fehlt" in said

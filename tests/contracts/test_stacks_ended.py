@@ -132,7 +132,7 @@ def test_gaps_in_a_stack_that_the_house_ended_are_for_a_person(
     record = only_batch(house)
     assert (record["standing"], record["reason_code"]) == ("held", "pages_missing")
     assert "fehlen die Seiten 3" in record["reason"]
-    assert scan_facts(house)["anomalies"][0]["missing"] == [3]
+    assert scan_facts(house)["anomalies"][-1]["missing"] == [3]
 
 
 def test_the_house_ends_a_stack_by_a_named_person_with_a_reason_and_pages(
