@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -264,16 +263,13 @@ def _open_stack(desk: Desk, wanted: str) -> Journal:
 
 
 def _sheets(text: str) -> list[int]:
-    """Return the sheets that `3,5-7` names."""
-    found: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*", part)
-        if match is None:
-            message = f"--rescan: „{text}“ nennt keine Blätter; richtig ist z. B. 3,5-7."
-            raise click.UsageError(message)
-        first, last = int(match[1]), int(match[2] or match[1])
-        found.extend(range(first, last + 1))
-    return found
+    from scanners.stack.sheets import sheets_named
+
+    try:
+        return sheets_named(text)
+    except ValueError as error:
+        message = f"--rescan: „{text}“ nennt keine Blätter; richtig ist z. B. 3,5-7."
+        raise click.UsageError(message) from error
 
 
 def _drivers(app: App) -> Drivers:

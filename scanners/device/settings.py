@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -94,13 +94,3 @@ class Effective:
     requested: Any
     effective: Any
     inexact: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sensed:
-    """What the device said of a page beside its image: imprint, patch code, double feed."""
-
-    imprint: str | None = None
-    patch: str | None = None
-    double_feed: bool | None = None
-    extra: dict[str, Any] = field(default_factory=dict)

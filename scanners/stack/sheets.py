@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from scanners.device import Feed
 from scanners.stack.journal import Journal
 
@@ -41,6 +43,22 @@ def place_of(number: int, journal: Journal) -> tuple[int, str]:
     if _sides(journal) == 1:
         return number, "front"
     return (number + 1) // 2, "front" if number % 2 else "back"
+
+
+def sheets_named(text: str) -> list[int]:
+    """Return the sheets that `3,5-7` names.
+
+    Raises:
+        ValueError: It names none.
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*", part)
+        if match is None:
+            message = f"{text!r} names no sheets"
+            raise ValueError(message)
+        found.extend(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return found
 
 
 def _sides(journal: Journal) -> int:

@@ -7,7 +7,6 @@ import datetime as dt
 import getpass
 import logging
 import os
-import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from scanners.stack.interrupting import interruptible
 from scanners.stack.journal import journals
 from scanners.stack.locking import Held
 from scanners.stack.run import Order
+from scanners.stack.sheets import sheets_named
 from scanners.stack.shelf import JournalDamaged
 from scanners.stack.transmission import Transmission
 from scanners.station import status
@@ -261,14 +261,10 @@ def _received(text: str | None) -> dt.datetime | None:
 
 
 def _sheets(text: str) -> list[int]:
-    """Return the sheets that `3,5-7` names."""
-    found: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*", part)
-        if match is None:
-            raise Unusable(f"„{text}“ nennt keine Blätter; richtig ist z. B. 3,5-7.")
-        found.extend(range(int(match[1]), int(match[2] or match[1]) + 1))
-    return found
+    try:
+        return sheets_named(text)
+    except ValueError as error:
+        raise Unusable(f"„{text}“ nennt keine Blätter; richtig ist z. B. 3,5-7.") from error
 
 
 _COMMANDS: Final = {

@@ -90,10 +90,6 @@ class Home:
         write_whole(self.path / "token", token.encode())
         self._write("pairing.json", said)
 
-    def keep_token(self, token: str) -> None:
-        """Keep a token for the house that `station.toml` names."""
-        write_whole(self.path / "token", token.encode())
-
     @property
     def token(self) -> str | None:
         """Of this station: from the environment or its file; None where there is none.
