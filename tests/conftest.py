@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import os
 
+from hypothesis import settings
+
 pytest_plugins = ["tests.plugins.servers", "tests.plugins.authority"]
+
+
+# No law is about speed. Where CI judges a change, it judges with the same examples each time;
+# new ones are looked for everywhere else.
+settings.register_profile("searching", deadline=None)
+settings.register_profile("judging", deadline=None, derandomize=True)
+settings.load_profile("judging" if os.environ.get("CI") else "searching")
 
 
 def pytest_configure() -> None:

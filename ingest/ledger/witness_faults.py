@@ -88,7 +88,7 @@ def _of_root(row: Row, said: _Said, under: dict[tuple[int, int], bytes]) -> Iter
             yield "ein Platz unter keinem Zeitstempel"
         return
     leaves = parted(under.get((row.batch_id, row.branch), b""))
-    if row.place is None or leaves[row.place : row.place + 1] != (bytes.fromhex(row.root),):
+    if row.place is None or [one.hex() for one in leaves[row.place : row.place + 1]] != [row.root]:
         yield "nicht das, was unter dem Zeitstempel steht"
 
 

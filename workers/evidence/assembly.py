@@ -161,8 +161,8 @@ def _grown(connection: sa.Connection, row: Row, trees: _Trees) -> bool:
     count = sum(len(branch.leaves) for branch in branches)
     if not whole or count != row.leaves or not all(branch.leaves for branch in branches):
         return False
-    root = bytes.fromhex(row.root)
-    return all(climbed(root_of(branch.leaves), branch.path) == root for branch in branches)
+    root: str = row.root
+    return all(climbed(root_of(branch.leaves), branch.path).hex() == root for branch in branches)
 
 
 def _leads(row: Row, chain: list[bytes], entry: Row, later: Row) -> bool:
