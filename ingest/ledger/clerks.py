@@ -79,7 +79,8 @@ def release(connection: sa.Connection, unit_id: str, decision: Decision) -> None
 
     Raises:
         UsageError: The unit is unknown, or neither held nor quarantined, or `by` is no operator
-            code, or no known person where the class needs one's release, or no supervisor where
+            code, or no known person where the house has any or the class needs one's release, or
+            no supervisor where
             a count is passed over that the need demands or where only the head of the scanning
             office lets it go on (`ingest.ledger.reserved`), or something was opened for work
             that no longer needs it; nothing changed.
@@ -91,6 +92,7 @@ def release(connection: sa.Connection, unit_id: str, decision: Decision) -> None
     allowed = {Standing.HELD, Standing.QUARANTINED}
     settings = shown(decision.settings)
     for row in _chosen(connection, unit_id, allowed, "freigegeben")[1]:
+        people.require_known(connection, row.tenant, by)
         _refuse_judged(row, "freigegeben")
         overriding.require_entitled(connection, row, by, settings)
         said: Facts = {"step": row.step, "unit": row.unit_id, "reason": reason}
@@ -124,6 +126,8 @@ def retry(connection: sa.Connection, unit_id: str, by: str = NOT_RECORDED) -> No
     moment = accepting.now(connection)
     allowed = {Standing.DEFERRED, Standing.HELD, Standing.WAITING}
     for row in _chosen(connection, unit_id, allowed, "wiederholt")[1]:
+        if by != NOT_RECORDED:
+            people.require_known(connection, row.tenant, by)
         _refuse_judged(row, "wiederholt")
         if row.reason_code == accepting.RELEASE_NEEDED:
             text = f"{unit_id} wartet auf die Freigabe durch eine Person: bitte »release«."
@@ -140,12 +144,13 @@ def reject(connection: sa.Connection, unit_id: str, by: str, reason: str) -> Non
 
     Raises:
         UsageError: The unit is unknown, is a page, or is not held, or `by` is no operator
-            code; nothing changed.
+            code or none of the house's; nothing changed.
     """
     require(unit_id, by, reason)
     moment = accepting.now(connection)
     sampled = quality.enter_of(connection, clean_text(unit_id))
     row, chosen = _chosen(connection, unit_id, {Standing.HELD}, "zurückgewiesen")
+    people.require_known(connection, row.tenant, by)
     if row.step in CONFIRMATION:
         text = (
             f"Dokument {unit_id} ist zugestellt; offen ist nur sein Ergänzungsvermerk. Bitte die "

@@ -22,6 +22,7 @@ from ingest.document import (
     RESCANNED,
     Facts,
     RenditionKind,
+    Role,
     Standing,
     Step,
     UnitKind,
@@ -33,9 +34,11 @@ from ingest.ledger import (
     accepting,
     chains,
     circumstances,
+    clerks,
     deletions,
     evidence,
     paperunits,
+    people,
     quality,
     reports,
     schema,
@@ -46,7 +49,6 @@ from ingest.ledger import (
 from ingest.ledger.engine import be_patient
 from ingest.ledger.integrity import ERASED
 from ingest.ledger.moves import move
-from ingest.ledger.persons import require_code
 from ingest.ledger.showing import Unit, find
 
 Row = sa.Row[Any]
@@ -103,10 +105,10 @@ def erase(
         The digests that no other batch or document of the tenant refers to any more.
 
     Raises:
-        UsageError: Unknown id, erased before, being worked on, or no operator code or reason
-            given; nothing changed.
+        UsageError: Unknown id, erased before, being worked on, no operator code or reason
+            given, or `by` is not entrusted with it; nothing changed.
     """
-    _require(by, reason)
+    clerks.require("Löschen", by, reason)
     be_patient(connection)
     unit = find(connection, id_)
     sampled = quality.enter(connection, unit.batch_id)
@@ -114,6 +116,7 @@ def erase(
     batch = connection.execute(
         sa.select(_batch).where(_batch.c.id == unit.batch_id).with_for_update()
     ).one()
+    people.require_known(connection, batch.tenant, by, Role.SUPERVISOR)
     of_batch = _document.c.batch_id == batch.id
     documents = list(connection.execute(sa.select(_document).where(of_batch)))
     family = _family(connection, unit)  # with the revisions that came while this waited
@@ -131,13 +134,6 @@ def erase(
     if sampled:  # nobody waits for what is gone
         quality.settle(connection, batch.id, accepting.now(connection))
     return free
-
-
-def _require(by: str, reason: str) -> None:
-    require_code(by, "Löschen")
-    if not reason.strip():
-        text = "Löschen: Es fehlt die Angabe --reason (Grund)."
-        raise UsageError("erasing needs a reason", operator_text=text)
 
 
 def _family(connection: sa.Connection, unit: Unit) -> frozenset[str]:

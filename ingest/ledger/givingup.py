@@ -7,10 +7,17 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from ingest.document import Facts
-from ingest.errors import UsageError
-from ingest.ledger import accepting, chains, installation, schema, stacks, unreferenced
-from ingest.ledger.persons import require_code
+from ingest.document import Facts, Role
+from ingest.ledger import (
+    accepting,
+    chains,
+    clerks,
+    installation,
+    people,
+    schema,
+    stacks,
+    unreferenced,
+)
 
 _stack, _page = schema.stack, schema.stack_page
 #: Event of the tenant's own chain.
@@ -42,13 +49,15 @@ def discard(connection: sa.Connection, id_: str, by: str, reason: str) -> GivenU
         What it was; None where no open stack has this id.
 
     Raises:
-        UsageError: No operator code, or no reason; nothing changed.
+        UsageError: No operator code, no reason, or `by` is not entrusted with it; nothing
+            changed.
     """
     query = sa.select(_stack).where(_stack.c.id == id_, stacks.IS_OPEN)
     row = connection.execute(query.with_for_update()).first()
     if row is None:
         return None
-    _require_reason(by, reason)
+    clerks.require("Löschen", by, reason)
+    people.require_known(connection, row.tenant, by, Role.SUPERVISOR)
     pages = stacks.pages_of(connection, row.id)
     connection.execute(sa.delete(_page).where(_page.c.stack_id == row.id))
     gone: Facts = {"said": {}, "anomalies": [], "device": "", "discarded_by": by}
@@ -74,13 +83,6 @@ def note_unknown(
     Raises:
         UsageError: No operator code, or no reason; nothing changed.
     """
-    _require_reason(by, reason)
+    clerks.require("Löschen", by, reason)
     said: Facts = {"stack": key, "pages": pages, "reason": reason}
     installation.note(connection, tenant, chains.Entry(DISCARDED, said, by))
-
-
-def _require_reason(by: str, reason: str) -> None:
-    require_code(by, "Löschen")
-    if not reason.strip():
-        text = "Löschen: Es fehlt die Angabe --reason (Grund)."
-        raise UsageError("discarding needs a reason", operator_text=text)

@@ -242,6 +242,23 @@ def require_if_given(connection: sa.Connection, tenant: str, code: str, role: Ro
         require_role(connection, tenant, code, role)
 
 
+def require_known(
+    connection: sa.Connection, tenant: str, code: str, role: Role | None = None
+) -> None:
+    """Refuse a decision by whoever is no person of the house, once it has registered anybody.
+
+    Before that any operator code decides and is recorded, so that a small house can begin.
+    With `role` the same holds for it: see `require_if_given`.
+
+    Raises:
+        UsageError: `code` is not registered, has ended, or its person does not have `role`.
+    """
+    if _first(connection, tenant) is not None:
+        person_of(connection, tenant, code)
+    if role is not None:
+        require_if_given(connection, tenant, code, role)
+
+
 def require_apart(
     connection: sa.Connection,
     tenant: str,

@@ -29,7 +29,17 @@ from ingest.document import (
     replaced,
 )
 from ingest.errors import ToolFailed, UsageError
-from ingest.ledger import accepting, chains, clerks, openwork, quality, revising, schema, takeover
+from ingest.ledger import (
+    accepting,
+    chains,
+    clerks,
+    openwork,
+    people,
+    quality,
+    revising,
+    schema,
+    takeover,
+)
 from ingest.ledger.engine import hold
 from ingest.ledger.moves import move
 from ingest.ledger.showing import find
@@ -138,6 +148,7 @@ def rescan(connection: sa.Connection, document_id: str, new: Rescan) -> Rescanne
     sampled = quality.enter(connection, unit.batch_id)
     work, children = openwork.family(connection, unit.id)
     batch = connection.execute(_LOCKED_BATCH, {"unit": unit.batch_id}).one()
+    people.require_known(connection, batch.tenant, new.by)
     old = connection.execute(_LOCKED, {"unit": unit.id}).one()
     sources = connection.execute(_SOURCES, {"of_batch": batch.id}).all()
     if (known := _known(connection, old, new)) is not None:

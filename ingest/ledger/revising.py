@@ -33,6 +33,7 @@ from ingest.ledger import (
     chains,
     clerks,
     openwork,
+    people,
     quality,
     rulescheck,
     schema,
@@ -116,6 +117,7 @@ def put_back(
     hold(connection, f"revisions of {unit.batch_id}")  # of two persons the second sees the first
     sampled = quality.enter(connection, unit.batch_id)
     old, batch, work, children = _locked(connection, unit.batch_id, page, wanted)
+    people.require_known(connection, batch.tenant, by)
     refuse_danger(old, [*children, *([work] if work is not None else [])])
     revision = _revision(connection, batch, old, page, by, reason)
     kept = work.released if work is not None else takeover.released(connection, batch.id, old.id)

@@ -6,9 +6,9 @@ import pytest
 
 from ingest.document import Role, Standing, Step
 from ingest.errors import UsageError
-from ingest.ledger import Ledger, people
+from ingest.ledger import Ledger, erasure, people, schema
 from ingest.ledger.installation import chain_of
-from tests.plugins.ledgers import arrival, broken, claim_at, events
+from tests.plugins.ledgers import arrival, broken, claim_at, deliver, events, rows
 
 TENANT = "default"
 
@@ -153,3 +153,44 @@ def test_only_the_security_officer_lets_out_of_quarantine(ledger: Ledger) -> Non
     with pytest.raises(UsageError, match="MM"):
         ledger.release(claim.unit_id, "MM", "harmlos")
     ledger.release(claim.unit_id, "KL", "harmlos")
+
+
+def test_once_there_are_persons_nobody_else_decides(ledger: Ledger) -> None:
+    ledger.accept(arrival())
+    assert ledger.set_aside(
+        claim_at(ledger, Step.INSPECTION),
+        Standing.HELD,
+        code="password_needed",
+        operator_text="Kennwort",
+        message="encrypted",
+    )
+    (batch_id,) = [row.id for row in rows(ledger, schema.batch)]
+    staff(ledger)
+    for decide in (ledger.release, ledger.reject):
+        with pytest.raises(UsageError) as caught:
+            decide(batch_id, "XY", "weil")
+        assert "XY ist nicht gemeldet" in caught.value.operator_text
+    with pytest.raises(UsageError, match="XY"):
+        ledger.retry(batch_id, "XY")
+    assert events(ledger, batch_id) == ["received", "held"]
+    ledger.reject(batch_id, "MM", "nicht für uns")
+
+
+def test_only_the_head_of_the_office_erases_once_there_is_one(ledger: Ledger) -> None:
+    ledger.accept(arrival())
+    deliver(ledger)
+    document = rows(ledger, schema.document)[0].id
+    staff(ledger)
+    erase(ledger, document, "XY", "nicht gemeldet")
+    with ledger.writing() as connection:
+        people.give(connection, TENANT, "KL", Role.SUPERVISOR, by="ADM")
+    erase(ledger, document, "MM", "Leitung der Scanstelle")
+    with ledger.writing() as connection:
+        assert erasure.erase(connection, document, "KL", "versehentlich geöffnet")
+
+
+def erase(ledger: Ledger, document: str, by: str, text: str) -> None:
+    """Try to erase, and expect a refusal with a text."""
+    with pytest.raises(UsageError) as caught, ledger.writing() as connection:
+        erasure.erase(connection, document, by, "versehentlich geöffnet")
+    assert text in caught.value.operator_text
