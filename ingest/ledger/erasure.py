@@ -312,9 +312,9 @@ class _Erasure:
         evidence.forget(self._connection, row.tenant, [row.id])
         quality.forget(self._connection, [row.id])
         self._run(sa.delete(_claim).where(_claim.c.document_id == row.id))
-        self._unit_gone(_document, row, changed_at=self._at, review_open=0, facts=kept)
+        self._unit_gone(_document, row, changed_at=self._at, review_open=0)
         self._consignment_gone(row.consignment_id)
-        self._ended.append((row.id, self.withdrawn.get(row.id, {}), removed))
+        self._ended.append((row.id, {**self.withdrawn.get(row.id, {}), **kept}, removed))
         return self._renditions_gone([row.id], removed)
 
     def _unit_gone(self, table: sa.Table, row: Row, **gone: object) -> None:

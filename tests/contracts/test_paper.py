@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import sqlalchemy as sa
 
-from ingest.ledger import Ledger, boxes, schema
+from ingest.document import Role
+from ingest.ledger import Ledger, boxes, people, schema
+from ingest.ledger.erasure import erase
 from tests.plugins.ledgers import broken, change, rows
 from tests.plugins.paperwork import (
     BOX,
     LATER,
     MEANS,
     TENANT,
+    WAITING,
     act,
     agrees,
     another,
+    back_up,
     deliver,
     destroyed,
+    documents,
     moved,
     ready,
     refused,
     released,
     replacing,
+    staff,
     stages,
 )
 from tests.plugins.releases import taken
@@ -134,3 +142,29 @@ def test_paper_of_another_tenant_is_on_no_list(ledger: Ledger) -> None:
         assert boxes.units(connection, "other", "stored", BOX) == []
         assert boxes.units(connection, TENANT, "stored", "Karton 1") == []
         assert boxes.units(connection, TENANT, "destroy") == []
+
+
+def test_what_was_not_backed_up_when_it_was_erased_only_goes_back(ledger: Ledger) -> None:
+    staff(ledger)
+    taken(ledger, replacing())
+    deliver(ledger, cut=((1,),))
+    (document,) = documents(ledger)
+    act(ledger, "store", document, by="SCN", place=BOX)
+    with ledger.writing() as connection:
+        erase(connection, document, "ADM", "irrtümlich erfasst")
+    with moved(dt.timedelta(days=1)):
+        back_up(ledger)
+    with moved(dt.timedelta(days=WAITING + 3)):
+        assert "nicht gültig ersetzt" in refused(released, ledger, document)
+
+
+def test_who_scanned_does_not_release_what_was_erased(ledger: Ledger) -> None:
+    document, _ = ready(ledger)
+    with ledger.writing() as connection:
+        people.give(connection, TENANT, "SCN", Role.RELEASER, by="ADM")
+    with moved(dt.timedelta(days=2)), ledger.writing() as connection:
+        erase(connection, document, "ADM", "irrtümlich erfasst")
+    with moved(dt.timedelta(days=2 * WAITING)):
+        assert "zwei verschiedene Personen" in refused(released, ledger, document, by="SCN")
+        assert released(ledger, document) == [document]
+    assert agrees(ledger) == []
