@@ -149,13 +149,15 @@ def _beside_anchors(
     found = compare(connection, [app.settings.anchors], tenant)
     for one in found.behind:
         yield f"Kette {one.chain}", False, f"laut Anker fehlen {one.events} Ereignisse"
+    for id_ in found.back:
+        yield id_, False, f"laut Anker gelöscht und wieder da; bitte »erase {id_}«"
     for chain in found.rewritten:
         yield f"Kette {chain}", False, "der verankerte Stand war ein anderer"
     for path in found.damaged:
         yield f"Anker {path.name}", False, "nicht lesbar"
     if found.days:
         lost = f", {found.explained} Ketten nach Wiederherstellung" if found.explained else ""
-        whole = not (found.behind or found.rewritten or found.damaged)
+        whole = not (found.behind or found.rewritten or found.damaged or found.back)
         yield f"Anker {tenant}", whole, f"{found.days} Tage verglichen{lost}"
 
 
