@@ -82,6 +82,7 @@ def technical_annex(settings: Settings, connection: sa.Connection, tenant: str) 
     lines = [
         f"# Technische Anlage zur Verfahrensdokumentation: {settings.house.organisation}",
         f"Mandant: {tenant}",
+        _house(settings),
         outline.PREFACE,
         *_classes(loaded, stages),
         *_roles(connection, tenant),
@@ -92,6 +93,11 @@ def technical_annex(settings: Settings, connection: sa.Connection, tenant: str) 
         *_to_write(loaded),
     ]
     return "\n\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _house(settings: Settings) -> str:
+    house = settings.house
+    return f"Ort: {house.place}; Einheit: {house.unit}; Auftraggeber: {house.client}"
 
 
 def _classes(loaded: Sequence[LoadedProfile], stages: dict[str, str]) -> Iterator[str]:

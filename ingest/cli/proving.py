@@ -56,6 +56,7 @@ def _owed(app: App) -> list[tuple[str, str | None]]:
     """
     from ingest.cli.attesting import overdue_findings
     from ingest.cli.evidencing import overdue
+    from ingest.cli.procedures import outdated_annex
 
     found = [("Namen", missing_names(app)), *overdue_findings(app)]
     for tenant in app.settings.tenants:
@@ -63,6 +64,7 @@ def _owed(app: App) -> list[tuple[str, str | None]]:
         if problem is not None:
             log.error("alarm_renewal_overdue", tenant=tenant)
         found.append((f"Beweissicherung {tenant}", problem))
+        found.append((f"Technische Anlage {tenant}", outdated_annex(app, tenant)))
     return found
 
 

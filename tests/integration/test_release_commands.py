@@ -188,6 +188,26 @@ def test_the_annex_is_the_same_bytes_twice_and_names_nobody(
     assert "Was Menschen noch schreiben müssen" in first
 
 
+def test_the_check_says_when_the_annex_that_notes_cite_is_not_what_is_set(
+    approved: House,
+) -> None:
+    from ingest.cli.app import App
+    from ingest.cli.procedures import outdated_annex
+
+    approved.call("procedure", "release-annex", "--by", "LTG")
+    with App(data=approved.data, config=approved.config) as app:
+        assert outdated_annex(app, "default") is None
+    kept = approved.config.read_text("utf-8")
+    approved.config.write_text(kept.replace("[house]\n", '[house]\nunit = "Fremdfirma"\n'), "utf-8")
+    with App(data=approved.data, config=approved.config) as app:
+        assert "Fremdfirma" in str(outdated_annex(app, "default"))
+    approved.config.write_text(kept, "utf-8")
+    approved.call("people", "add", "NEU", "--by", "ADM")
+    approved.call("people", "give", "NEU", "scan_operator", "--by", "ADM")
+    with App(data=approved.data, config=approved.config) as app:
+        assert "Rollen" in str(outdated_annex(app, "default"))
+
+
 def test_the_auditors_list_has_sixty_items_and_what_is_so_now(approved: House) -> None:
     lines = approved.call("report", "--anlage-p", "--json").splitlines()
     found = {one["clause"]: one for one in map(json.loads, lines)}
