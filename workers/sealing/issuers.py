@@ -35,11 +35,12 @@ def issuers_of(
     try:
         verify_chain(certificate, issuers)
     except (SealBroken, InvalidSignature, ValueError, TypeError) as error:
+        reason = str(error) or type(error).__name__
         text = (
             f"{key}: {path} führt nicht vom Siegelzertifikat "
-            f"({certificate.subject.rfc4514_string()}) bis zur Wurzel ({error}). Bitte genau die "
+            f"({certificate.subject.rfc4514_string()}) bis zur Wurzel ({reason}). Bitte genau die "
             "Zertifikate darüber eintragen, die Wurzel eingeschlossen."
         )
-        message = f"{key}: no way from the seal's certificate to a root ({error})"
+        message = f"{key}: no way from the seal's certificate to a root ({reason})"
         raise Misconfigured(message, operator_text=text) from error
     return issuers
