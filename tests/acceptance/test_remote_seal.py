@@ -67,11 +67,13 @@ def test_a_service_that_is_away_keeps_nobody_from_starting(
     sealing: Installation, service: SigningService, capsys: pytest.CaptureFixture[str]
 ) -> None:
     service.fault = f"{METHODS[0]} unavailable"
+    ended = threading.Event()
+    ended.set()  # whoever waited would end at once
     with App(sealing.data, sealing.config) as app:
-        require_ready(app, threading.Event())
+        require_ready(app, ended)
     assert "keine brauchbare Antwort" in capsys.readouterr().err
     service.reset()
     service.said = {"key.status": "disabled"}
     with App(sealing.data, sealing.config) as app, pytest.raises(Misconfigured) as caught:
-        require_ready(app, threading.Event())
+        require_ready(app, ended)
     assert "nicht freigegeben" in caught.value.operator_text

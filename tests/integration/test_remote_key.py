@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ingest.errors import AuthorityUnavailable, Misconfigured, ScanstrasseError, UnsafeFolders
 from ingest.sealing_settings import SealingSettings
+from tests.plugins.escl_certificates import self_made
 from tests.plugins.signing_service import (
     ACCESS,
     AWAY,
@@ -167,6 +168,16 @@ def test_nobody_there_defers(house: House, issued: tuple[SigningService, Path]) 
     refused(away, AuthorityUnavailable)
 
 
+def test_nobody_is_told_a_secret_who_is_not_who_the_address_says(
+    tmp_path: Path, issued: tuple[SigningService, Path]
+) -> None:
+    context, _, _ = self_made(tmp_path, "127.0.0.1")
+    with serving(issued[0].key, issued[0].certificate, context) as stranger:
+        told = refused(House(tmp_path, stranger, issued[1]), AuthorityUnavailable)
+    assert "CERTIFICATE_VERIFY_FAILED" in told.operator_text
+    assert stranger.asked == []
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("how", ["forbidden", "refused", "repeating", "terse"])
 def test_what_the_service_refuses_is_the_operators_and_repeats_no_secret(
@@ -184,13 +195,13 @@ def test_an_access_token_that_expired_is_sent_once_until_its_file_is_new(
     house: House, service: SigningService, method: str
 ) -> None:
     service.fault = f"{method} expired"
-    assert "access_token_file" in refused(house, Misconfigured).operator_text
+    assert "access_token_file" in refused(house, AuthorityUnavailable).operator_text
     service.fault = None
     heard = len(service.asked)
     for forgotten in (False, True):  # this process, and one that starts
         if forgotten:
             _remote.cache_clear()
-        with pytest.raises(Misconfigured, match="not tried again"):
+        with pytest.raises(AuthorityUnavailable, match="not tried again"):
             house.key().sign(CONTENT)
     assert len(service.asked) == heard
     service.access = "zugang-zwei"

@@ -11,6 +11,7 @@ import base64
 import json
 import secrets
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Iterator
@@ -239,12 +240,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(key: Key, certificate: x509.Certificate) -> Iterator[SigningService]:
+def serving(
+    key: Key, certificate: x509.Certificate, tls: ssl.SSLContext | None = None
+) -> Iterator[SigningService]:
     """Run a service until the block ends."""
     service = SigningService(key, certificate)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     vars(server)["service"] = service
-    service.url = f"http://127.0.0.1:{server.server_port}{_PREFIX.rstrip('/')}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    scheme = "http" if tls is None else "https"
+    service.url = f"{scheme}://127.0.0.1:{server.server_port}{_PREFIX.rstrip('/')}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -88,8 +88,8 @@ class Service:
         """Ask what the key is, and whether it may be used.
 
         Raises:
-            AuthorityUnavailable: No proper answer came.
-            Misconfigured: The service refuses access token or credential.
+            AuthorityUnavailable: No proper answer came, or the access token has ended.
+            Misconfigured: The service refuses the credential.
         """
         question = {"certificates": "single", "certInfo": False, "authInfo": True}
         answer = self._ask("credentials/info", question, ())
@@ -251,14 +251,15 @@ class Service:
         )
         return AuthorityUnavailable(f"signing service {self.name}: {reason}", operator_text=text)
 
-    def _stale(self, reason: str) -> Misconfigured:
+    def _stale(self, reason: str) -> AuthorityUnavailable:
+        """An access token ends by itself and is renewed by a machine, so this is an outage."""
         text = (
             f"Siegeldienst {self.name}: das Zugangstoken in {self._access.path} wurde nicht "
-            f"angenommen ({reason}), meist ist es abgelaufen. Es wird nicht noch einmal gesendet; "
-            "bitte ein neues in die Datei schreiben."
+            f"angenommen ({reason}), meist ist es abgelaufen. Es wird nicht noch einmal gesendet, "
+            "das Dokument wartet; bitte ein neues in die Datei schreiben."
         )
         message = f"signing service {self.name}: access token not accepted ({reason})"
-        return Misconfigured(message, operator_text=text)
+        return AuthorityUnavailable(message, operator_text=text)
 
     def _wrong_pin(self, reason: str) -> Misconfigured:
         path = "" if self._pin is None else self._pin.path
