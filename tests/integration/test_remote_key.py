@@ -227,10 +227,11 @@ def test_a_wrong_pin_is_offered_once_and_never_locks(house: House, service: Sign
     assert list(house.marks.iterdir()) == []
 
 
+@pytest.mark.parametrize("how", ["forbidden", "terse", "muddled"])  # may be about the PIN
 def test_a_pin_that_was_right_after_all_counts_again_when_its_file_is_new(
-    house: House, service: SigningService
+    house: House, service: SigningService, how: str
 ) -> None:
-    service.fault = f"{METHODS[1]} forbidden"  # may as well be about the PIN
+    service.fault = f"{METHODS[1]} {how}"
     assert "PIN" in refused(house, Misconfigured).operator_text
     service.fault = None
     refused(house, Misconfigured)

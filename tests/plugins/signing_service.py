@@ -124,6 +124,7 @@ class SigningService:
             "refused": _refused(400, "invalid_request", "Invalid parameter credentialID"),
             "repeating": _refused(400, "invalid_request", said),
             "terse": (400, b"no"),
+            "muddled": _refused(500, "invalid_pin", "The PIN is invalid"),
             "expired": _refused(401, "invalid_token", said),
             "two_signatures": _given({"signatures": ["AAAA", "AAAA"]}),
             "no_base64": _given({"signatures": ["****"]}),

@@ -165,7 +165,7 @@ class Service:
             content = ask(f"{self._settings.url}/{method}", body, headers, bounds)
         except Refused as error:
             reason = f"{method}: {error}{_stated(error.content, (access, *secrets))}"
-            raise self._refusal(error.status, reason, access, question.get("PIN")) from error
+            raise self._refusal(error, reason, access, question.get("PIN")) from error
         except NotAnswered as error:
             raise self._silent(f"{method}: {error}") from error
         self._access.accept()
@@ -179,18 +179,21 @@ class Service:
             raise self._silent(f"{method}: answer is no object")
         return answer
 
-    def _refusal(self, status: int, reason: str, access: str, pin: str | None) -> ScanstrasseError:
+    def _refusal(
+        self, error: Refused, reason: str, access: str, pin: str | None
+    ) -> ScanstrasseError:
         """Say who has to act on another status than 200."""
-        if status == _UNAUTHORISED:
+        if error.status == _UNAUTHORISED:
             self._access.refuse(access)
             return self._stale(reason)
-        if status in _LATER or status not in _REFUSALS:
-            return self._silent(reason)
-        if pin is not None and self._pin is not None:
-            # Services name a wrong PIN in many ways, and some lock it after three: so whatever
-            # they refuse together with one counts as that.
+        away = error.status in _LATER or error.status not in _REFUSALS
+        # Services name a wrong PIN in many ways, and some lock it after three: so whatever they
+        # refuse together with one counts as that.
+        if pin is not None and self._pin is not None and (not away or _names_pin(error.content)):
             self._pin.refuse(pin)
             return self._wrong_pin(reason)
+        if away:
+            return self._silent(reason)
         text = (
             f"Siegeldienst {self.name} lehnt ab ({reason}). Das Dokument wartet; bitte "
             "[sealing.csc] prüfen und beim Dienst nachsehen, ob der Schlüssel "
@@ -308,12 +311,20 @@ def _plain(text: str) -> str:
 
 def _stated(content: bytes, secrets: Sequence[str]) -> str:
     """Return the reason in a refusal (10.1), nothing where it holds a secret or is none."""
-    try:
-        answer = json.loads(content)
-        said = [answer[name] for name in ("error", "error_description") if answer.get(name)]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return ""
-    text = ": ".join(str(one) for one in said)
+    text = ": ".join(one for one in _reasons(content) if one)
     if not text or any(secret in text for secret in secrets):
         return ""
     return f", {_plain(text)}"
+
+
+def _names_pin(content: bytes) -> bool:
+    return "pin" in _reasons(content)[0].lower()
+
+
+def _reasons(content: bytes) -> tuple[str, str]:
+    """Return `error` and `error_description` of a refusal, empty where there are none."""
+    try:
+        answer = json.loads(content)
+        return str(answer.get("error") or ""), str(answer.get("error_description") or "")
+    except (ValueError, AttributeError, RecursionError):
+        return "", ""
