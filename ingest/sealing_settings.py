@@ -10,7 +10,7 @@ import datetime as dt
 import re
 from pathlib import Path
 from typing import Final, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -26,6 +26,15 @@ def _absolute(path: Path) -> Path:
         message = f"{path} ist kein vollständiger Pfad; er muss mit / beginnen"
         raise ValueError(message)
     return path
+
+
+def _parts(url: str) -> SplitResult | None:
+    """Return the parts of an address, None if it has no host, or a port that is none."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
 
 
 class TokenSettings(_Section):
@@ -67,8 +76,8 @@ class RemoteSettings(_Section):
     @classmethod
     def _is_safe(cls, url: str) -> str:
         """Refuse addresses to which the secrets would travel in the clear."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        parts = _parts(url)
+        if parts is None or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
             message = f"„{url}“ ist keine Adresse mit https://"
             raise ValueError(message)
         if parts.username is not None or parts.password is not None:

@@ -179,7 +179,7 @@ def test_nobody_is_told_a_secret_who_is_not_who_the_address_says(
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("how", ["forbidden", "refused", "repeating", "terse"])
+@pytest.mark.parametrize("how", ["forbidden", "refused", "repeating", "spelling", "terse"])
 def test_what_the_service_refuses_is_the_operators_and_repeats_no_secret(
     house: House, service: SigningService, method: str, how: str
 ) -> None:
@@ -331,6 +331,14 @@ def test_a_certificate_that_changed_since_seals_nothing_until_it_is_asked_for(
     assert "sealing.csc.issuers" in refused(house, Misconfigured).operator_text
     house.issuers.write_bytes(issuers.read_bytes())
     assert fits(service.named, house.key().sign(CONTENT), CONTENT)
+
+
+def test_unknown_keys_make_no_seal(house: House, service: SigningService) -> None:
+    der = service.certificate.public_bytes(serialization.Encoding.DER)
+    elliptic, unknown = bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d0209")
+    strange = base64.b64encode(der.replace(elliptic, unknown)).decode()
+    service.said = {"cert.certificates": [strange]}
+    assert "weder P-256 noch RSA" in refused(house, Misconfigured).operator_text
 
 
 def test_weak_keys_make_no_seal(tmp_path: Path) -> None:

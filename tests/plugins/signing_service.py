@@ -123,6 +123,7 @@ class SigningService:
             "forbidden": _refused(403, "access_denied", "Not your credential"),
             "refused": _refused(400, "invalid_request", "Invalid parameter credentialID"),
             "repeating": _refused(400, "invalid_request", said),
+            "spelling": _refused(400, "invalid_request", "\n".join(said)),
             "terse": (400, b"no"),
             "muddled": _refused(500, "invalid_pin", "The PIN is invalid"),
             "expired": _refused(401, "invalid_token", said),

@@ -34,6 +34,8 @@ def _load(tmp_path: Path, text: str) -> Settings:
         ('[sealing.csc]\npin = "4711"\n', "sealing.csc.pin: unbekannter"),
         ('[sealing.csc]\nurl = "https://a/csc/v1"\n', "sealing.csc.issuers: fehlt"),
         ('[sealing.csc]\nurl = "siegel.example"\n', "keine Adresse mit https"),
+        ('[sealing.csc]\nurl = "https://siegel.example:99999/v1"\n', "keine Adresse mit https"),
+        ('[sealing.csc]\nurl = "https://[siegel/v1"\n', "keine Adresse mit https"),
         ('[sealing.csc]\nurl = "http://192.0.2.9/csc/v1"\n', "unverschlüsselt"),
         ('[sealing.csc]\nurl = "http://localhost.example/csc/v1"\n', "unverschlüsselt"),
         ('[sealing.csc]\nurl = "https://a:geheim@b/csc/v1"\n', "kein Kennwort"),

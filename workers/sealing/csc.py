@@ -305,16 +305,13 @@ def _word(value: Any) -> str:
     return word if word in _WORDS else "unknown"
 
 
-def _plain(text: str) -> str:
-    return "".join(sign for sign in text if sign.isprintable())[:_LONGEST_REASON]
-
-
 def _stated(content: bytes, secrets: Sequence[str]) -> str:
     """Return the reason in a refusal (10.1), nothing where it holds a secret or is none."""
-    text = ": ".join(one for one in _reasons(content) if one)
-    if not text or any(secret in text for secret in secrets):
+    said = ": ".join(one for one in _reasons(content) if one)
+    text = "".join(sign for sign in said if sign.isprintable())
+    if not text or any(secret in one for secret in secrets for one in (said, text)):
         return ""
-    return f", {_plain(text)}"
+    return f", {text[:_LONGEST_REASON]}"
 
 
 def _names_pin(content: bytes) -> bool:

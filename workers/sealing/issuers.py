@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from ingest.errors import Misconfigured
 from workers.sealing.proof import SealBroken, verify_chain
@@ -34,7 +34,7 @@ def issuers_of(
         raise Misconfigured(f"issuers {path}: {error}", operator_text=text) from error
     try:
         verify_chain(certificate, issuers)
-    except (SealBroken, InvalidSignature, ValueError, TypeError) as error:
+    except (SealBroken, InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError) as error:
         reason = str(error) or type(error).__name__
         text = (
             f"{key}: {path} führt nicht vom Siegelzertifikat "

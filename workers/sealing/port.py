@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
@@ -61,7 +61,10 @@ class SigningKey(Protocol):
 
 def is_suitable(certificate: x509.Certificate) -> bool:
     """Tell whether seals can be made and verified with this kind of key: P-256, RSA from 3000."""
-    public = certificate.public_key()
+    try:
+        public = certificate.public_key()
+    except (UnsupportedAlgorithm, ValueError):
+        return False
     if isinstance(public, ec.EllipticCurvePublicKey):
         return isinstance(public.curve, ec.SECP256R1)
     return isinstance(public, rsa.RSAPublicKey) and public.key_size >= _MINIMUM_RSA
