@@ -32,9 +32,10 @@ def _parts(url: str) -> SplitResult | None:
     """Return the parts of an address, None if it has no host, or a port that is none."""
     try:
         parts = urlsplit(url)
-        return parts if parts.hostname and parts.port != 0 else None
+        named = parts.hostname is not None and parts.port != 0
     except ValueError:
         return None
+    return parts if named else None
 
 
 class TokenSettings(_Section):
