@@ -168,7 +168,7 @@ class Disposal:
             path,
             own if own.is_file() else None,
             sealing.tsa_roots,
-            seal_roots=sealing.token.issuers if sealing.token is not None else None,
+            seal_roots=sealing.issuers,
             note=note,
         )
         failed = [

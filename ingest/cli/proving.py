@@ -11,7 +11,14 @@ import structlog
 
 from ingest import clock
 from ingest.cli.app import App, print_json, with_app
-from ingest.errors import Misconfigured, Outage, ScanstrasseError, ToolMissing, UnsafeFolders
+from ingest.errors import (
+    AuthorityUnavailable,
+    Misconfigured,
+    Outage,
+    ScanstrasseError,
+    ToolMissing,
+    UnsafeFolders,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -163,8 +170,17 @@ def require_ready(app: App, stop: threading.Event, *, sealing: bool = True) -> N
 
 
 def _failed(app: App, *, sealing: bool) -> list[tuple[str, ScanstrasseError]]:
+    """Return what keeps from starting: a key that is away makes only its own documents wait."""
     results = _results(app, sealing=sealing)
-    return [(name, error) for name, error in results if error is not None]
+    for _, error in results:
+        if isinstance(error, AuthorityUnavailable):
+            log.warning("seal_unavailable", error=str(error))
+            click.echo(error.operator_text, err=True)
+    return [
+        (name, error)
+        for name, error in results
+        if error is not None and not isinstance(error, AuthorityUnavailable)
+    ]
 
 
 def _check_profiles(app: App) -> None:
@@ -224,7 +240,7 @@ def _check_key(app: App) -> None:
 
 
 def _check_seal(app: App) -> None:
-    """Check that what released profiles demand is there, and that the token opens."""
+    """Check that what released profiles demand is there, and that the key can be used."""
     import profiles
     from workers.sealing.levels import require_means
 
@@ -233,14 +249,14 @@ def _check_seal(app: App) -> None:
         loaded = profiles.load(name, app.settings.profiles)
         if loaded.profile.released:
             require_means(loaded.facts(), sealing)
-    if sealing.token is None:
+    if not sealing.has_organisation:
         return
     from ingest.sandbox import Child, Limits
 
     keys = str(app.settings.keys)
-    setup = {"token": sealing.token.model_dump(mode="json"), "marks": keys}
+    setup = {"sealing": sealing.model_dump(mode="json"), "marks": keys}
     limits = Limits(memory_bytes=app.settings.workers.memory_bytes)
-    child = Child("workers.sealing.custody:attend", setup, limits)
+    child = Child("workers.sealing.organisation:attend", setup, limits)
     try:
         child.call({}, _TOKEN_SECONDS, lambda: True)
     finally:

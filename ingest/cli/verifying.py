@@ -177,10 +177,9 @@ def _supplement_of(app: App, record: Facts, tenant: str, trust: Path | None) -> 
     from workers.sealing.timestamps import load_roots
 
     sealing = app.settings.sealing
-    issuers = sealing.token.issuers if sealing.token is not None else None
     roots = {
         "installation": load_roots(trust or _own_certificate(app)),
-        "organisation": load_roots(trust or issuers),
+        "organisation": load_roots(trust or sealing.issuers),
     }
     judged = judge_supplement(content, seal, roots, load_roots(sealing.tsa_roots))
     wrong = " ".join(disagreements(judged.facts, record)) if judged.passed else ""
@@ -200,12 +199,11 @@ def _own_certificate(app: App) -> Path | None:
 
 def _verified(app: App, path: Path, trust: Path | None, note: bytes | None = None) -> Verification:
     sealing = app.settings.sealing
-    issuers = sealing.token.issuers if sealing.token is not None else None
     return verify_pdf(
         path,
         trust or _own_certificate(app),
         sealing.tsa_roots,
-        seal_roots=trust or issuers,
+        seal_roots=trust or sealing.issuers,
         note=note,
     )
 

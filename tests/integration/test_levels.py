@@ -308,7 +308,7 @@ def test_foreign_roots_prove_no_level(tmp_path: Path, desk: Desk, sound: Trust) 
 def test_the_second_path_wants_the_level_it_was_told(
     tmp_path: Path, desk: Desk, card: Card
 ) -> None:
-    from workers.sealing.custody import organisation_key
+    from workers.sealing.custody import token_key
 
     assignment = noted(desk, "B-LT")
     (made,) = sealing.perform(assignment, desk.context()).renditions
@@ -316,7 +316,7 @@ def test_the_second_path_wants_the_level_it_was_told(
     before = context.path(of(assignment).renditions[RenditionKind.NOTED].sha256)
     path = context.path(made.sha256)
     assert desk.settings.sealing.token is not None
-    key = organisation_key(desk.settings.sealing.token, desk.settings.keys)
+    key = token_key(desk.settings.sealing.token, desk.settings.keys)
     prove(path, before, key, "B-LT")
     with pytest.raises(SealBroken, match="level B-LT instead of B-LTA"):
         prove(path, before, key, "B-LTA")

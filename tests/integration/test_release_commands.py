@@ -13,6 +13,7 @@ import pytest
 from console.annex import technical_annex
 from ingest.document import Step
 from ingest.ledger import Ledger, schema
+from ingest.sealing_settings import SealingSettings
 from ingest.settings import load
 from scanners.folder.watch import FolderChannel
 from tests.plugins import papers
@@ -172,7 +173,20 @@ def test_the_annex_is_the_same_bytes_twice_and_names_nobody(
     with ledger.reading() as connection:
         first = technical_annex(settings, connection, "default")
         again = technical_annex(settings, connection, "default")
+        csc = {
+            "url": "https://siegel.example/csc/v1",
+            "credential": "siegel-2026",
+            "access_token_file": "/run/zugang",
+            "issuers": "/etc/issuers.pem",
+        }
+        remote = settings.model_copy(
+            update={"sealing": SealingSettings.model_validate({"csc": csc})}
+        )
+        named = technical_annex(remote, connection, "default")
     assert first == again
+    assert "Schlüssel der Organisation: nicht eingerichtet" in first
+    assert "Schlüssel der Organisation: beim Siegeldienst siegel.example (CSC)" in named
+    assert "/run/zugang" not in named
     assert "Stadt Musterhausen" in first
     assert "| rechnung-bau | 1 |" in first
     assert "| Leitung der Scanstelle | 1 |" in first

@@ -213,7 +213,7 @@ def _evidence(known: Known, pieces: Pieces) -> None:
 def _signed(known: Known, settings: Settings, store: Store, pieces: Pieces) -> None:
     """Add certificates, and what this installation finds when it verifies the PDF."""
     sealing = settings.sealing
-    issuers = sealing.token.issuers if sealing.token is not None else None
+    issuers = sealing.issuers
     own = settings.keys / CERTIFICATE_FILE
     roots = [path for path in (sealing.tsa_roots, issuers, own) if path and path.is_file()]
     with ExitStack() as opened:
