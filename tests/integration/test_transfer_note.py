@@ -193,17 +193,18 @@ def test_nothing_is_scanned_before_it_came(desk: Desk) -> None:
     made(desk, replacing(desk, envelope=later))
 
 
-def test_black_and_white_matches_by_content_alone(desk: Desk) -> None:
+def test_black_and_white_is_said_where_the_class_asks_for_a_visual_match(desk: Desk) -> None:
     assignment = replacing(desk)
     (page,) = assignment.pages
     found = {**page.facts.get("examination", {}), "mode": "1"}
     page = dataclasses.replace(page, facts={**page.facts, "examination": found})
     assignment = dataclasses.replace(assignment, pages=(page,))
-    assert "Abbild 1 ist schwarz-weiß" in refused(desk, assignment)
+    told = "Abbild 1: schwarz-weiß, Farben sind nicht belegt"
+    assert told in made(desk, assignment)[1].facts["anomalies"]
     quality = {**assignment.profile["quality"], "match": "content"}
     profile = {**assignment.profile, "quality": quality}
-    tree, _ = made(desk, dataclasses.replace(assignment, profile=profile))
-    assert said(tree, "//t:Uebereinstimmung/t:Bildlich") == ["false"]
+    _, outcome = made(desk, dataclasses.replace(assignment, profile=profile))
+    assert told not in outcome.facts["anomalies"]
 
 
 @pytest.mark.parametrize("title", [None, "Scanvermerk"])

@@ -135,7 +135,6 @@ def _capture(assignment: Assignment, document: Document, known: Known) -> Iterat
         yield Gap(field=18, name="erwartete Blattzahl", remedy=_BATCH_JSON)
     if "checking" not in document.facts:
         yield Gap(field=15, name="automatische Prüfung", remedy="wiederholen")
-    yield from _images(assignment)
 
 
 def _times(assignment: Assignment, house: HouseSettings, known: Known) -> Iterator[Gap]:
@@ -154,16 +153,6 @@ def _times(assignment: Assignment, house: HouseSettings, known: Known) -> Iterat
     if received and received.at.astimezone(zone).date() > scanned_at.astimezone(zone).date():
         name = "Eingangsdatum (das angegebene liegt nach dem Tag des Scans)"
         yield Gap(field=12, name=name, remedy=_BATCH_JSON)
-
-
-def _images(assignment: Assignment) -> Iterator[Gap]:
-    """Black and white cannot show what was in colour, so it matches by content at most (F 4.3)."""
-    if assignment.profile["quality"]["match"] != "both":
-        return
-    for page in assignment.pages:
-        if page.facts.get("examination", {}).get("mode") == "1":
-            name = f"bildliche Übereinstimmung (Abbild {page.number} ist schwarz-weiß)"
-            yield Gap(field=20, name=name, remedy="in Farbe neu scannen: »rescan«")
 
 
 def _check(assignment: Assignment) -> Iterator[Gap]:
