@@ -250,9 +250,8 @@ def close(
     if row.closed_at is not None and (given := accepting.receipt(connection, key)) is not None:
         return given
     _require_open(row)
-    rules = {"of_tenant": tenant, "of_sha256": row.profile_sha256}
-    content: Facts = connection.execute(_RULES, rules).scalar_one()
-    receipt = accepting.accept(connection, build(row, pages, content), known=False, begun=True)
+    arrival = build(row, pages, rules_of(connection, row))
+    receipt = accepting.accept(connection, arrival, known=False, begun=True)
     moment = accepting.now(connection)
     ended = sa.update(_stack).where(_stack.c.id == row.id)
     connection.execute(ended.values(closed_at=moment, changed_at=moment, said={}))
@@ -260,6 +259,13 @@ def close(
     facts = sa.update(_page).where(_page.c.stack_id == row.id)
     connection.execute(facts.values(facts={}))
     return receipt
+
+
+def rules_of(connection: sa.Connection, row: Row) -> Facts:
+    """Return the content of the profile's version that holds to the end of a stack."""
+    of = {"of_tenant": row.tenant, "of_sha256": row.profile_sha256}
+    content: Facts = connection.execute(_RULES, of).scalar_one()
+    return content
 
 
 def note_anomaly(connection: sa.Connection, tenant: str, key: str, anomaly: Facts) -> None:

@@ -17,6 +17,7 @@ from scanners.stack.closing import close_stack
 from scanners.stack.faults import Refused, Unavailable
 from scanners.stack.givingup import drop, given_up
 from scanners.stack.journal import Journal, journals
+from scanners.stack.lacking import CODE as TOO_LATE
 from scanners.stack.locking import Held
 from scanners.stack.port import Acceptance
 from scanners.stack.run import Event, Opener, Order, StackRun
@@ -92,9 +93,10 @@ class Desk:
 
         Raises:
             ScanFault, AcceptanceFault: As `scan`.
-            Refused: `stack_discarded`: the house gave it up; it is gone here too.
+            Refused: `stack_discarded`: the house gave it up; it is gone here too. `stack_closed`:
+                the house ended it. No sheet has moved.
         """
-        self._again(journal)
+        self._again(journal, feeding=True)
         return self._at(
             device, lambda run: run.go_on(journal, operator), operator, keep_open=keep_open
         )
@@ -108,7 +110,7 @@ class Desk:
             ValueError: It has no such sheet.
             ScanFault, AcceptanceFault: As `go_on`.
         """
-        self._again(journal)
+        self._again(journal, feeding=True)
         return self._at(
             device, lambda run: run.rescan(journal, sheets, operator), operator, keep_open=True
         )
@@ -126,19 +128,30 @@ class Desk:
             close_stack(journal, operator)
         return self._outcome(journal)
 
-    def _again(self, journal: Journal) -> None:
+    def _again(self, journal: Journal, *, feeding: bool = False) -> None:
         """Carry a stack again that was set aside: what was wrong with it may be gone.
 
+        Args:
+            journal: Of the stack.
+            feeding: Whether sheets are to be scanned into it.
+
         Raises:
-            Refused: The house gave it up.
+            Refused: The house gave it up, or ended it and sheets are to be scanned.
         """
-        is_discarded, pages = False, len(journal.pages)
+        state, pages = None, len(journal.pages)
         with contextlib.suppress(Refused, Unavailable):  # whoever carries it is told
-            is_discarded = self._house.state(journal.key).is_discarded
-        if is_discarded:
+            state = self._house.state(journal.key)
+        if state is not None and state.is_discarded:
             with contextlib.suppress(Held, FileNotFoundError):  # whoever carries it removes it
                 drop(journal)
             raise given_up(journal.key, pages)
+        if feeding and state is not None and state.is_closed:
+            text = (
+                f"Der Stapel {state.batch_id} ist im Haus schon abgeschlossen; es wurde kein Blatt "
+                "eingezogen. Bitte weitere Blätter als neuen Stapel scannen."
+            )
+            message = f"the house ended stack {journal.key}"
+            raise Refused(message, operator_text=text, code=TOO_LATE)
         if journal.set_aside is not None:
             with contextlib.suppress(Held):  # it is carried this moment
                 journal.note_retried()
