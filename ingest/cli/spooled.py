@@ -31,22 +31,29 @@ def _of(app: App, tenant: str) -> list[Facts]:
     home = scanning_home(app, tenant)
     if not known(home):
         return []
+    from console.texts import local_time
     from ingest.ledger.inboxes import unaccepted_record
     from scanners.direct.uncarried import uncarried
 
+    zone = app.settings.house.zone
+
+    records = []
     with app.ledger.reading() as connection:
-        return [
-            unaccepted_record(
-                batch=left.batch_id,
-                tenant=tenant,
-                source_name=f"Stapel {left.key[:8]}",
-                root=str(left.folder),
-                reason_code=left.code,
-                reason=left.text,
-                first_seen_at=None if left.since is None else left.since.isoformat(),
-                pages=left.pages,
-                sheets=left.sheets,
-                stack=left.key,
+        for left in uncarried(connection, tenant, home):
+            since = None if left.since is None else left.since.isoformat()
+            moment = "" if since is None else f" Gescannt ab {local_time(since, zone)}."
+            records.append(
+                unaccepted_record(
+                    batch=left.batch_id,
+                    tenant=tenant,
+                    source_name=f"Stapel {left.key[:8]}",
+                    root=str(left.folder),
+                    reason_code=left.code,
+                    reason=left.text + moment,
+                    first_seen_at=since,
+                    pages=left.pages,
+                    sheets=left.sheets,
+                    stack=left.key,
+                )
             )
-            for left in uncarried(connection, tenant, home)
-        ]
+    return records

@@ -118,7 +118,11 @@ def _matter(
     where = f"{what} liegen gescannt auf diesem Rechner und sind nicht angenommen."
     if not left:
         where = f"Alle Seiten des Stapels {key} sind angenommen, sein Abschluss noch nicht."
-    act = f"»scan --close {key}« (abschließen) oder »scan --append {key}« (weiterscannen)"
+    known_as = key if state is None else state.batch_id
+    act = (
+        f"»scan --close {key}« (abschließen) oder »scan --append {key}« (weiterscannen); "
+        f"verwerfen: »erase {known_as}«"
+    )
     if refused is not None:
         return refused.code, f"{where} {refused.operator_text} Danach {act}."
     return WAITING, f"{where} »run« und »watch« holen es nach, sofort {act}."

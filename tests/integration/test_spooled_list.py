@@ -71,7 +71,8 @@ def test_what_a_killed_scan_left_is_listed_with_how_much_since_when_and_what_to_
     assert (record["tenant"], record["stack"], record["id"]) == ("default", journal.key, None)
     assert (record["pages"], record["sheets"]) == (3, 2)
     assert (record["reason_code"], record["first_seen_at"]) == ("not_carried", SINCE)
-    for told in ("3 Seiten (2 Blätter)", "»run«", f"»scan --close {journal.key}«"):
+    acts = ("»run«", f"»scan --close {journal.key}«", f"»erase {journal.key}«")
+    for told in ("3 Seiten (2 Blätter)", "Gescannt ab 02.03.2026 13:00", *acts):
         assert told in record["reason"]
     assert record["reason"] in house.call("list")
     assert record["reason"] in house.call("status")
