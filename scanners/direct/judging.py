@@ -14,7 +14,7 @@ from typing import Any, Final
 from ingest.document import Facts
 from ingest.ledger import devices, stacks
 from ingest.ledger.reserved import BACK_MISSING, OTHER_DEVICE, SETTINGS_DIFFER
-from profiles.model import Profile
+from profiles.scanning import asked_by
 from scanners.device import Feed, PageFacts, ScanSettings
 from scanners.direct import operators
 from scanners.direct.agreeing import of_another_device
@@ -90,8 +90,8 @@ def judged(
     device = seen_device(opening.device, row.station)
     makers = (row.operator, *(page.scanned_by for page in pages), closing.closed_by)
     unreleased = devices.objection(connection, tenant, device)
-    asked = Profile.model_validate(stacks.rules_of(connection, row)).scanning()
-    otherwise = settings_differ(row, opening.settings, ScanSettings.from_json(asked))
+    asked = ScanSettings.from_json(asked_by(stacks.rules_of(connection, row)))
+    otherwise = settings_differ(row, opening.settings, asked)
     mixed, back = _mixed(opening, pages), _back_missing(opening, pages)
     objections = (
         (devices.DeviceNotReleased.code, unreleased) if unreleased else None,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scanners.device import ScanFault
+from scanners.device import ScanFault, StackTaken
 from scanners.stack.closing import close_stack
 from scanners.stack.faults import Refused, Unavailable
 from scanners.stack.givingup import drop, given_up
@@ -120,12 +120,14 @@ class Desk:
 
         Raises:
             ValueError: It has none.
+            ScanFault: Its sheets are mixed, or it is scanned this moment; it stays open.
             Refused: `stack_discarded`: the house gave it up; it is gone here too.
         """
         self._again(journal)
         self._sheets = counted(journal)
+        _end(journal, operator)
         with self._carrying():
-            close_stack(journal, operator)
+            pass
         return self._outcome(journal)
 
     def _again(self, journal: Journal, *, feeding: bool = False) -> None:
@@ -185,7 +187,7 @@ class Desk:
                 journal = act(run)
                 self._sheets = counted(journal)
                 if not keep_open:
-                    close_stack(journal, operator)
+                    _end(journal, operator)
         except ScanFault:
             self.interrupted = None if run.journal is None else self._name(run.journal)
             raise
@@ -237,8 +239,8 @@ class Desk:
             batch_id, carried, closed = state.batch_id, len(state.pages), state.is_closed
         set_aside = None if gone else journal.set_aside
         refused = self._refused.get(journal.key) or self._refused.get("", "")
-        if set_aside is not None:
-            refused = set_aside.operator_text
+        if set_aside is not None:  # it may have ended in the house without pages of here
+            refused, closed = set_aside.operator_text, False
         return Outcome(
             key=journal.key,
             batch_id=batch_id,
@@ -249,3 +251,24 @@ class Desk:
             expected=opening.expected_sheets,
             operator_text="" if closed else refused,
         )
+
+
+def _end(journal: Journal, operator: str | None) -> None:
+    """Let a stack end; one that is carried to its end this moment has ended already.
+
+    Raises:
+        ValueError, SheetMixed: As `close_stack`.
+        StackTaken: Somebody scans it.
+    """
+    try:
+        close_stack(journal, operator)
+    except FileNotFoundError:
+        return  # the house has it
+    except Held as error:
+        try:
+            is_ending = journal.closing is not None
+        except FileNotFoundError:
+            return
+        if not is_ending:
+            message = f"stack {journal.key} is scanned by another process"
+            raise StackTaken(message) from error

@@ -146,6 +146,10 @@ def test_what_came_too_late_for_its_stack_is_listed_and_can_be_erased_alone(
     more = house._run(("scan", "--append", journal.key, "--operator", "AB"), "")
     assert more.return_value == 3
     assert "schon abgeschlossen; es wurde kein Blatt eingezogen" in more.stderr
+    ended = house._run(("scan", "--close", journal.key, "--operator", "AB"), "")
+    assert ended.return_value == 3
+    assert "ohne die Seiten 3 (Blatt 2)" in ended.stderr
+    assert "angenommen" not in ended.stdout
     why = ("--operator", "AB", "--reason", "doppelt gescannt")
     house.call("erase", journal.key, *why, "--yes")
     assert not journal.folder.exists()
