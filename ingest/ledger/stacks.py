@@ -26,6 +26,8 @@ Connection = sa.Connection
 _stack, _page = schema.stack, schema.stack_page
 
 _BY_KEY = sa.select(_stack).where(_stack.c.key == sa.bindparam("of_key"))
+#: In place of the digest of a page that was erased from a closed stack.
+ERASED: Final = ""
 #: Pages may still be added.
 IS_OPEN: Final = sa.and_(_stack.c.closed_at.is_(None), _stack.c.discarded_at.is_(None))
 _PAGES = (
@@ -285,6 +287,10 @@ def forget_pages(
 ) -> set[str]:
     """Erase what is left of the stack that became a batch, and return the digests of that.
 
+    A workstation that still has the pages is told that they were erased, not that they never came:
+    of a batch that is erased as a whole the stack is given up, of a part each page has its place
+    without digest.
+
     Args:
         connection: In a writing transaction.
         batch_id: Of the batch.
@@ -298,12 +304,19 @@ def forget_pages(
         for page in pages
         if gone is None or page.sha256 in gone or (page.number, page.attempt) not in last
     ]
+    erased: Facts = {"sha256": ERASED, "size": 0, "facts": {}, "scanned_by": None}
     for page in leaving:
         one = sa.and_(_page.c.number == page.number, _page.c.attempt == page.attempt)
-        connection.execute(sa.delete(_page).where(_page.c.stack_id == batch_id, one))
+        of_stack = sa.and_(_page.c.stack_id == batch_id, one)
+        if gone is not None and (page.number, page.attempt) in last:
+            connection.execute(sa.update(_page).where(of_stack).values(erased))
+        else:
+            connection.execute(sa.delete(_page).where(of_stack))
     values: Facts = {"said": {}, "anomalies": [], "device": ""}
+    if gone is None:
+        values["discarded_at"] = accepting.now(connection)
     connection.execute(sa.update(_stack).where(_stack.c.id == batch_id).values(values))
-    return {page.sha256 for page in leaving}
+    return {page.sha256 for page in leaving} - {ERASED}
 
 
 def pages_of(connection: sa.Connection, stack_id: str) -> list[Row]:

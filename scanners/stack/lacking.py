@@ -16,13 +16,14 @@ _NAMED: Final = 20
 def lacking(journal: Journal, state: StackState) -> list[StackPage]:
     """Return the pages that count and that the house has not, whatever was noted of them.
 
-    A house whose ledger was restored lacks pages that it confirmed once.
+    A house whose ledger was restored lacks pages that it confirmed once; pages that it erased it
+    does not lack.
     """
-    there = {(page.number, page.attempt, page.sha256) for page in state.pages}
+    there = {(page.number, page.attempt): page.sha256 for page in state.pages}
     return [
         page
         for number, page in journal.pages.items()
-        if (number, page.attempt, page.page.sha256) not in there
+        if there.get((number, page.attempt)) not in (page.page.sha256, "")
     ]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import profiles
 from ingest.errors import UsageError
-from ingest.ledger import devices, schema
+from ingest.ledger import devices, erasure, schema, stacks
 from scanners.device import Mode, ScanSettings
 from scanners.direct.arriving import seen_device
 from scanners.direct.ending import close_by_house
@@ -234,6 +234,26 @@ def test_a_page_that_a_restored_house_lost_is_not_removed_with_its_ended_stack(
     found = journal.set_aside
     assert found is not None
     assert "ohne die Seiten 3" in found.operator_text
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "a page"])
+def test_what_was_erased_in_the_house_is_not_kept_as_come_too_late(
+    way: Way, tmp_path: Path, *, whole: bool
+) -> None:
+    journal = carried(way, tmp_path, 1, 2)
+    id_, digest = way.desk.state(journal.key).batch_id, journal.pages[2].page.sha256
+    way.end(id_)
+    with way.whole.ledger.writing() as connection:
+        if whole:
+            erasure.erase(connection, id_, "KL", "Irrläufer")
+        else:
+            assert stacks.forget_pages(connection, id_, {digest}) == {digest}
+    assert way.desk.state(journal.key).is_discarded is whole
+    Transmission(tmp_path, way.desk).carry_all()
+    assert not journal.folder.exists()
+    with way.whole.ledger.reading() as connection:
+        left = [row for row in stacks.pages_of(connection, id_) if row.sha256 == digest]
+    assert left == []
 
 
 def test_a_page_that_a_restored_house_lost_goes_there_again(way: Way, tmp_path: Path) -> None:
