@@ -101,6 +101,7 @@ def test_sheets_are_counted_as_they_come_and_the_stack_is_a_batch(
     assert (found["sheets"], found["interruptions"], found["replaced"]) == (3, [], [])
     assert found["device"]["serial"] == "WB-0001"
     assert found["settings"]["dpi"] == 300
+    assert found["anomalies"] == []
     assert {name for name, made in found["effective"].items() if made["requested"] == 300}
     assert broken(ledger) == []
     assert list((house.data / "scanning" / "default" / "stacks").iterdir()) == []
@@ -116,6 +117,7 @@ def test_the_manifest_of_the_stack_is_kept_with_every_page_of_it(
     said = json.loads(target.read_text("utf-8"))
     assert [page["sha256"] for page in said["pages"]] == digests(ledger)
     assert all(page["facts"]["finished_at"] for page in said["pages"])
+    assert {page["facts"]["device"]["serial"] for page in said["pages"]} == {"WB-0001"}
     assert said["opening"]["device"]["model"] == "Papierlos 3000"
     assert said["closing"]["sheets"] == 3
 

@@ -44,8 +44,8 @@ def opening(key: str | None = None, **said: Any) -> Opening:
         "operator": OPERATOR,
         "station": "platz-3",
         "device": DEVICE,
-        "settings": ScanSettings(dpi=75),
-        "effective": {"dpi": Effective(option="resolution", requested=75, effective=75)},
+        "settings": ScanSettings(),
+        "effective": {"dpi": Effective(option="resolution", requested=300, effective=300)},
         "opened_at": NOON,
     }
     return Opening(**{**values, **said})
@@ -70,7 +70,7 @@ def page(
         side="front" if number % 2 else "back",
         width=1,
         height=1,
-        dpi=75,
+        dpi=300,
         mode="colour",
         depth=8,
         began_at=NOON,
