@@ -72,4 +72,7 @@ def _lock(descriptor: int) -> None:
         posix: Any = importlib.import_module("fcntl")
         posix.flock(descriptor, posix.LOCK_EX | posix.LOCK_NB)
     else:
-        windows.locking(descriptor, windows.LK_NBLCK, 1)
+        try:
+            windows.locking(descriptor, windows.LK_NBLCK, 1)
+        except OSError as error:  # the reason is not told everywhere, and there is no other one
+            raise BlockingIOError(str(error)) from error
