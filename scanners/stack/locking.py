@@ -91,7 +91,10 @@ def _lock(descriptor: int) -> None:
             # Somebody only looks, see `is_held`; whoever holds it refuses this too.
             posix.flock(descriptor, posix.LOCK_SH | posix.LOCK_NB)
     else:
-        windows.locking(descriptor, windows.LK_NBLCK, 1)
+        try:
+            windows.locking(descriptor, windows.LK_NBLCK, 1)
+        except OSError as error:  # the reason is not told everywhere, and there is no other one
+            raise BlockingIOError(str(error)) from error
 
 
 def _is_exclusive(posix: Any, descriptor: int) -> bool:

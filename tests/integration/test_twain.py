@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ POINTER = ctypes.sizeof(ctypes.c_void_p)
 
 class Told(Telling):
     def __init__(self, stop_after: int | None = None) -> None:
-        super().__init__(io.StringIO())
+        super().__init__(io.StringIO(), io.BytesIO())
         self.stop_after, self.seen = stop_after, 0
 
     @override
@@ -166,7 +167,7 @@ def test_numbers_are_those_of_the_specification() -> None:
     assert [abi.number(abi.fixed(value)) for value in (300.0, -2.5)] == [300.0, -2.5]
     assert (abi.MEMORY_APPOWNS, abi.MEMORY_POINTER) == (0x0001, 0x0008)
     assert (abi.DF_DSM2, abi.DF_APP2) == (0x10000000, 0x20000000)
-    assert (abi.DAT_CALLBACK, abi.DAT_CALLBACK2, abi.DAT_ENTRYPOINT) == (0x10, 0x412, 0x403)
+    assert (abi.DAT_CALLBACK, abi.DAT_CALLBACK2, abi.DAT_ENTRYPOINT) == (0x10, 0x12, 0x403)
     assert (abi.MSG_XFERREADY, abi.MSG_ENABLEDS, abi.MSG_ENDXFER) == (0x101, 0x502, 0x701)
     assert (abi.RC_CANCEL, abi.RC_XFERDONE, abi.RC_ENDOFLIST) == (3, 6, 7)
     assert (abi.CC_PAPERJAM, abi.CC_PAPERDOUBLEFEED, abi.CC_NOMEDIA) == (20, 21, 29)
@@ -302,7 +303,7 @@ def test_on_windows_messages_go_to_the_source_first_and_then_to_their_windows() 
     assert window(user32) == 0x4711
     assert pump(lambda address: Message.from_address(address).message == 0x20, user32) == 3
     assert user32.dispatched == [0x10, 0x30]
-    assert (window(), pump(lambda _: True)) == (None, 0), "and elsewhere there are none"
+    assert (window() is None, pump(lambda _: True)) == (os.name != "nt", 0)
 
 
 class Windows:
