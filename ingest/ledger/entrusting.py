@@ -38,20 +38,18 @@ def heard(events: Iterable[sa.Row[Any]]) -> Mapping[str, Rows]:
     """
     found = _Heard()
     for event in events:
-        if event.salt is not None and is_genuine(event):
-            found.hear(event)
+        act = _ACTS.get(event.kind)
+        if act is not None and event.salt is not None and is_genuine(event):
+            act(found, event.actor, event.payload)
     found.conclude()
     return found.rows
 
 
 class _Heard:
+    """Rows as the events so far leave them."""
+
     def __init__(self) -> None:
         self.rows: dict[str, Rows] = {}
-
-    def hear(self, event: sa.Row[Any]) -> None:
-        """Take in one event, in the order of the chain."""
-        if (act := _ACTS.get(event.kind)) is not None:
-            act(self, event.actor, event.payload)
 
     def of(self, table: sa.Table) -> Rows:
         """Return the rows of a table."""
