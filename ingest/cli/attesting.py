@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -86,7 +85,10 @@ def statements(app: App, record: Facts) -> Iterator[tuple[str, bool, bool, str]]
         ):
             place = _first(digests)
             if place is not None and witness.of_unit(connection, kind, batch) is not None:
-                found.append((kind, proof(connection, kind, batch, place)))
+                try:
+                    found.append((kind, proof(connection, kind, batch, place)))
+                except (ValueError, LookupError) as error:
+                    yield _KINDS[kind][0], False, True, f"beschädigt und nicht lesbar: {error}"
     for kind, one in found:
         yield _statement(app, kind, one)
 
@@ -105,7 +107,7 @@ def _statement(app: App, kind: str, found: Proof | None) -> tuple[str, bool, boo
         return name, False, False, "wartet auf einen Zeitstempel"
     try:
         first, *_ = links = prove(proving(found), [found.members[0]])
-    except NotProved as error:
+    except (NotProved, ValueError) as error:
         return name, False, True, f"führt nicht zum Zeitstempel: {error}"
     for link in links:
         if (reason := _doubt(app, link)) is not None:
@@ -124,20 +126,33 @@ def _doubt(app: App, link: Link) -> str | None:
     return doubt(link.encoded, link.said.imprint, roots, link.confirmed_at or clock.now())
 
 
-def of_ledger(app: App, connection: sa.Connection, tenant: str) -> Iterator[tuple[str, bool, str]]:
-    """Yield where files, images, heads or timestamps are not what was witnessed."""
+def of_ledger(
+    app: App, connection: sa.Connection, tenant: str, newest: int | None = SIGNATURES
+) -> Iterator[tuple[str, bool, str]]:
+    """Yield where files, images, heads or timestamps are not what was witnessed.
+
+    Args:
+        app: The installation.
+        connection: In a reading transaction.
+        tenant: Whose.
+        newest: The signatures of so many of the newest timestamps are verified; None for all.
+    """
+    from ingest.ledger.evidenced import counted
     from ingest.ledger.witness_faults import faults
     from ingest.ledger.witnessed import account
 
     broken = 0
-    for concerned, reason in (*faults(connection, tenant), *_signatures(app, connection, tenant)):
+    signatures = _signatures(app, connection, tenant, newest)
+    for concerned, reason in (*faults(connection, tenant), *signatures):
         broken += 1
         yield concerned, False, reason
     yield from _beside_anchors(app, connection, tenant)
     found = account(connection, tenant)
     waits = f", {found['waiting']} warten auf einen Zeitstempel" if found["waiting"] else ""
     text = "nachgerechnet" if not broken else f"{broken} Stellen verletzt"
-    yield f"Eingänge, Erfassungen, Tageswurzeln {tenant}", not broken, f"{text}{waits}"
+    older = 0 if newest is None else counted(connection, tenant) - newest
+    left = f", Signaturen von {older} älteren Zeitstempeln nicht geprüft" if older > 0 else ""
+    yield f"Eingänge, Erfassungen, Tageswurzeln {tenant}", not broken, f"{text}{waits}{left}"
 
 
 def _beside_anchors(
@@ -161,18 +176,22 @@ def _beside_anchors(
         yield f"Anker {tenant}", whole, f"{found.days} Tage verglichen{lost}"
 
 
-def _signatures(app: App, connection: sa.Connection, tenant: str) -> Iterator[tuple[str, str]]:
+def _signatures(
+    app: App, connection: sa.Connection, tenant: str, newest: int | None
+) -> Iterator[tuple[str, str]]:
     """Yield which of the newest timestamps are not valid, each as of when it was renewed."""
-    from ingest.ledger.evidenced import batches
+    from ingest.ledger.evidenced import signed
     from workers.sealing.timestamps import load_roots
     from workers.sealing.tokens import doubt
 
     roots = load_roots(app.settings.sealing.tsa_roots)
-    rows = batches(connection, tenant)
-    made = {row.id: row.stamped_at for row in rows}
-    for row in rows[-SIGNATURES:]:
-        moment: dt.datetime = made.get(row.renewed_by) or clock.now()
-        reason = doubt(row.token, bytes.fromhex(row.root), roots, moment)
+    for row in signed(connection, tenant, newest):
+        try:
+            root = bytes.fromhex(row.root)
+        except ValueError:
+            yield f"Zeitstempel {row.id}", "nicht gültig: die Wurzel dazu ist keine Prüfsumme"
+            continue
+        reason = doubt(row.token, root, roots, row.confirmed_at or clock.now())
         if reason is not None:
             yield f"Zeitstempel {row.id}", f"nicht gültig: {reason}"
 

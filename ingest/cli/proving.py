@@ -276,19 +276,35 @@ def _check_seal(app: App) -> None:
     help="Beweisnachweis (.er) zur DATEI; ohne Angabe zählt einer, der mit ihrem Namen daneben "
     "liegt.",
 )
+@click.option(
+    "--all-timestamps",
+    is_flag=True,
+    help="Ohne ID und DATEI: prüft die Signaturen aller Zeitstempel, nicht nur der neuesten 500 "
+    "jedes Mandanten.",
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON statt Text.")
 @with_app
 def verify(
-    app: App, subject: str | None, trust: Path | None, evidence: Path | None, *, as_json: bool
+    app: App,
+    subject: str | None,
+    trust: Path | None,
+    evidence: Path | None,
+    *,
+    all_timestamps: bool,
+    as_json: bool,
 ) -> int:
     """Prüft eine Datei, ein Dokument oder, ohne Angabe, alle Ketten und Prüfsummen."""
+    from ingest.cli.attesting import SIGNATURES
     from ingest.cli.verifying import verify_all, verify_file, verify_unit
 
     if evidence is not None and (subject is None or not Path(subject).is_file()):
         message = "--evidence gehört zu einer DATEI; zu Dokumenten ist der Nachweis im Ledger."
         raise click.UsageError(message)
+    if all_timestamps and subject is not None:
+        message = "--all-timestamps gilt ohne ID und DATEI: dann werden alle Zeitstempel geprüft."
+        raise click.UsageError(message)
     if subject is None:
-        results = verify_all(app)
+        results = verify_all(app, None if all_timestamps else SIGNATURES)
     elif Path(subject).is_file():
         results = verify_file(app, Path(subject), trust, evidence)
     else:

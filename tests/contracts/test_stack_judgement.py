@@ -245,7 +245,7 @@ def test_what_was_erased_in_the_house_is_not_kept_as_come_too_late(
     way.end(id_)
     with way.whole.ledger.writing() as connection:
         if whole:
-            erasure.erase(connection, id_, "KL", "Irrläufer")
+            erasure.erase(connection, id_, "LTG", "Irrläufer")
         else:
             assert stacks.forget_pages(connection, id_, {digest}) == {digest}
     assert way.desk.state(journal.key).is_discarded is whole
