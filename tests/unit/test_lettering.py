@@ -9,13 +9,13 @@ from typing import Any
 import pikepdf
 import pypdfium2
 import pytest
-from pyhanko.pdf_utils import generic
-from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter
+from pyhanko.pdf_utils import generic, writer
 
 from workers.sealing.lettering import Lettering
 
 FONT = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
 PDF: Any = generic
+WRITER: Any = writer
 
 
 @pytest.fixture(scope="module")
@@ -24,24 +24,24 @@ def drawn() -> bytes:
     if not FONT.is_file():
         pytest.skip("needs fonts-dejavu-core")
     lettering = Lettering(FONT, "Größe\n漢 42")
-    writer: Any = PdfFileWriter()
-    engine = lettering.create_font_engine(writer)
+    pdf = WRITER.PdfFileWriter()
+    engine = lettering.create_font_engine(pdf)
     first, second = (engine.shape(line) for line in lettering.text.split("\n"))
     ops = b"BT /F 20 Tf 30 50 Td %s ET BT /F 20 Tf %f 50 Td %s ET" % (
         first.graphics_ops,
         30 + 20 * first.x_advance,
         second.graphics_ops,
     )
-    content = writer.add_object(PDF.StreamObject(stream_data=ops))
+    content = pdf.add_object(PDF.StreamObject(stream_data=ops))
     fonts = PDF.DictionaryObject({PDF.pdf_name("/F"): engine.as_resource()})
-    page = PageObject(
+    page = WRITER.PageObject(
         contents=content,
         media_box=(0, 0, 200, 100),
         resources=PDF.DictionaryObject({PDF.pdf_name("/Font"): fonts}),
     )
-    writer.insert_page(page)
+    pdf.insert_page(page)
     written = io.BytesIO()
-    writer.write(written)
+    pdf.write(written)
     return written.getvalue()
 
 

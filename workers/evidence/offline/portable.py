@@ -170,6 +170,35 @@ def attached_files(content: Readable) -> Iterator[bytes | None]:
         yield _stream(content, content[begin:opened], opened + len(b"stream"))
 
 
+def stored_streams(content: Readable, key: bytes) -> Iterator[bytes]:
+    """Yield what lies in the document security store under a key (ISO 32000-2, 12.8.4.3).
+
+    What cannot be found or unpacked here is left out; nothing here is believed unasked.
+    """
+    listed = re.compile(rb"/" + key + rb"\s*(?:\[([\dR\s]{0,65536})\]|(\d{1,10}\s+\d{1,5}\s+R))")
+    for found in listed.finditer(content):  # type: ignore[call-overload] # as above
+        references = found.group(1) or found.group(2) or b""
+        if found.group(1) is None:
+            references = _object(content, references.split()[0])[:_NEAR]
+        for number in re.findall(rb"(\d{1,10})\s+\d{1,5}\s+R\b", references):
+            held = _object(content, number)
+            opened = held.find(b"stream")
+            unpacked = _stream(held, held[:opened], opened + len(b"stream")) if opened > 0 else None
+            if unpacked is not None:
+                yield unpacked
+
+
+def _object(content: Readable, number: bytes) -> bytes:
+    """Return the newest object with a number, empty where there is none; at most `_LARGEST`."""
+    end = len(content)
+    while (at := content.rfind(number + b" 0 obj", 0, end)) >= 0:
+        if not content[max(0, at - 1) : at].isdigit():
+            after = content.find(b"endobj", at, min(at + _LARGEST, len(content)))
+            return content[at : max(at, after)]
+        end = at
+    return b""
+
+
 def _stream(content: Readable, dictionary: bytes, at: int) -> bytes | None:
     at += 2 if content[at : at + 2] == b"\r\n" else 1
     length = _LENGTH.search(dictionary)

@@ -60,6 +60,18 @@ def _archived(fields: bytes) -> Archived:
     return Archived(lists, token)
 
 
+def named_first(encoded: bytes) -> tuple[bytes, ...]:
+    """Return the digests over which the first timestamp of a record is, its group's and no others.
+
+    Raises:
+        Unreadable: It is no record.
+    """
+    for chain in read_record(encoded):
+        for archived in chain.stamps:
+            return archived.lists[0] if archived.lists else (read_stamp(archived.token).imprint,)
+    return ()
+
+
 def stamps_over(
     encoded: bytes, digests: Iterable[bytes], again: Callable[[str], Collection[bytes]]
 ) -> tuple[StampedBy, ...]:
