@@ -32,6 +32,7 @@ PARTS: Final = (
             "openssl",
             "revocation",
             "sealed",
+            "supplement",
             "claims",
             "records",
             "examination",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from workers.evidence.der import NotDer, elements, inside
 
@@ -33,8 +33,7 @@ class Unclear(ValueError):
     """The bytes are not what they should be, or say something that is not understood here."""
 
 
-@dataclass(frozen=True)
-class Certified:
+class Certified(NamedTuple):
     """A certificate.
 
     Attributes:
@@ -58,8 +57,7 @@ class Certified:
         return self.issuer == self.subject
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """What an answer says of a certificate.
 
     Attributes:

@@ -121,6 +121,7 @@ class Claims:
         """Find what records are over but are not said to be, and what none of them is over."""
         secured = [name for name in (self._subject["pdf"], self._subject["note"]) if name]
         secured += [name for name in self._present if name.startswith("original-eingang/")]
+        secured += [f"ergaenzungsvermerk.{form}" for form in ("xml", "p7s")]
         digests = {
             name: digest_of_file(self._folder / name) for name in secured if name in self._present
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from workers.evidence.der import NotDer, elements, inside
 from workers.evidence.offline.certified import read_certificate
@@ -30,8 +30,7 @@ class Unreadable(ValueError):
     """The bytes are not what they should be; the message says what was expected."""
 
 
-@dataclass(frozen=True)
-class Container:
+class Container(NamedTuple):
     """One signer's container.
 
     Attributes:
@@ -57,8 +56,7 @@ class Container:
     size: int
 
 
-@dataclass(frozen=True)
-class StampedBy:
+class StampedBy(NamedTuple):
     """A timestamp token: over what, with which digest, when."""
 
     imprint: bytes

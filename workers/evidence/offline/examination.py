@@ -14,12 +14,13 @@ from workers.evidence.offline.claims import Claims
 from workers.evidence.offline.containers import StampedBy, Unreadable, read_container
 from workers.evidence.offline.findings import Findings
 from workers.evidence.offline.history import Chain, read_log, root_from, stated
-from workers.evidence.offline.manifest import check_manifest, digest_of_file
+from workers.evidence.offline.manifest import check_manifest, digest_of_file, read_anew
 from workers.evidence.offline.notes import Note, read_note
 from workers.evidence.offline.openssl import OpenSsl
 from workers.evidence.offline.record import stamps_over
 from workers.evidence.offline.records import Records
 from workers.evidence.offline.sealed import SealedPdf
+from workers.evidence.offline.supplement import Supplement
 
 _SUBJECT, _LOG, _PDF = "beweis.json", "protokoll.jsonl", "scanprodukt.pdf"
 _NOTES = ("scanvermerk.xml", "transfervermerk.xml")
@@ -43,6 +44,7 @@ class Examination:
 
     def run(self) -> None:
         """Look at everything; statements go to the findings."""
+        read_anew()
         check_manifest(self._folder, self._say)
         known = self._read_subject()
         self._sealed_manifest()
@@ -52,6 +54,8 @@ class Examination:
         note = self._notes(chains)
         self._records(note)
         self._pdf(chains, note)
+        chain = chains.get(self._subject["document"])
+        Supplement(self._folder, self._say, self._openssl, self._subject, chain).run()
         Claims(self._folder, self._say, self._subject, chains, note).run()
         Records(self._folder, self._say, self._subject, chains, note).run()
         self._left_out()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from workers.evidence.offline.certified import (
     Certified,
@@ -26,8 +26,7 @@ from workers.evidence.offline.openssl import OpenSsl
 _OLDER = dt.timedelta(minutes=10)
 
 
-@dataclass(frozen=True)
-class Answers:
+class Answers(NamedTuple):
     """What travels with a document, all DER: certificates, OCSP responses, revocation lists."""
 
     certificates: tuple[bytes, ...]
