@@ -35,6 +35,7 @@ class OpenSsl:
         self._roots = trust or bundled
         #: Many records share one timestamp, and starting a program takes its time.
         self._answers: dict[tuple[bytes, tuple[str, ...]], str | None] = {}
+        self._told: dict[tuple[bytes, tuple[str, ...]], bool] = {}
 
     @property
     def found(self) -> bool:
@@ -99,10 +100,17 @@ class OpenSsl:
         texts: dict[str, str],
         others: dict[str, bytes] | None = None,
     ) -> bool:
+        """Run a command over files and tell whether it ended well and said what is wanted."""
+        files = {name: text.encode("ascii") for name, text in texts.items()} | (others or {})
+        question = (b"\0".join(files.values()), tuple(command))
+        if question not in self._told:
+            self._told[question] = wanted in self._lines(command, files)
+        return self._told[question]
+
+    def _lines(self, command: list[str], files: dict[str, bytes]) -> list[str]:
+        """Return what the program says, nothing where it refuses."""
         with tempfile.TemporaryDirectory() as folder:
-            for name, text in texts.items():
-                (Path(folder) / name).write_text(text, "ascii")
-            for name, content in (others or {}).items():
+            for name, content in files.items():
                 (Path(folder) / name).write_bytes(content)
             try:
                 done = subprocess.run(  # noqa: S603 - a program found on the PATH
@@ -115,9 +123,9 @@ class OpenSsl:
                     check=False,
                 )
             except (OSError, subprocess.TimeoutExpired):
-                return False
+                return []
         lines = done.stdout.decode("utf-8", "replace").splitlines()
-        return done.returncode == 0 and wanted in [line.strip() for line in lines]
+        return [] if done.returncode else [line.strip() for line in lines]
 
     def _judge(
         self, where: str, encoded: bytes, name: str, commands: tuple[list[str], list[str]]
