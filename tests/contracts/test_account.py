@@ -23,6 +23,7 @@ from tests.plugins.ledgers import (
     arrival,
     claim_at,
     deliver,
+    only_day,
     source,
     work,
 )
@@ -31,9 +32,9 @@ CUT = ((1, 2), (4,))  # page 3 is a separator sheet
 
 
 def accounted(ledger: Ledger, day: dt.date | None = None, **extra: Any) -> DayAccount:
+    chosen = day or only_day(ledger)
     with ledger.reading() as connection:
-        today = day or dt.datetime.now(UTC).date()
-        return day_account(connection, "default", today, "UTC", **extra)
+        return day_account(connection, "default", chosen, "UTC", **extra)
 
 
 def test_the_evening_account_of_a_mixed_day_has_no_difference(ledger: Ledger) -> None:

@@ -119,7 +119,7 @@ def test_one_changed_character_is_named(whole: Ledger, column: str) -> None:
     with undone(whole) as connection:
         connection.execute(sa.text("PRAGMA defer_foreign_keys = ON"))
         rows = connection.execute(filled).mappings().all()
-        for row, other in ((row, one) for row in rows[-1:] for one in changes(row[field])):
+        for row, other in ((last, one) for last in rows[-1:] for one in changes(last[field])):
             own = [plain.c[one.name] == row[one.name] for one in table.primary_key]
             step = connection.begin_nested()
             change = sa.update(plain).where(*own).values({field: other})

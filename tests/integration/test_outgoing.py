@@ -50,7 +50,7 @@ def desk(tmp_path: Path, trust: Trust, card: Card) -> Desk:
         "token": card.settings,
         "tsa_urls": [trust.tsa],
         "tsa_roots": trust.pem("tsa-root"),
-        "tsa_timeout_seconds": 5,
+        "tsa_timeout_seconds": 120,
     }
     return Desk(tmp_path, sealing=given)
 

@@ -168,6 +168,15 @@ def rows(ledger: Ledger, table: sa.Table) -> list[Any]:
         return list(connection.execute(table.select().order_by(*order, *table.primary_key)))
 
 
+def only_day(ledger: Ledger) -> dt.date:
+    """Let all batches have come with the first, should midnight lie between; return their day."""
+    table = schema.batch
+    with ledger.writing() as connection:
+        first = connection.execute(sa.select(sa.func.min(table.c.registered_at))).scalar_one()
+        connection.execute(sa.update(table).values(registered_at=first))
+    return dt.datetime.now(dt.UTC).date() if first is None else first.date()
+
+
 def broken(ledger: Ledger, tenant: str | None = None) -> list[integrity.Break]:
     """Return every place at which a chain does not verify."""
     with ledger.reading() as connection:
