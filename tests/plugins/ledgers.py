@@ -168,13 +168,9 @@ def rows(ledger: Ledger, table: sa.Table) -> list[Any]:
         return list(connection.execute(table.select().order_by(*order, *table.primary_key)))
 
 
-def only_day(ledger: Ledger) -> dt.date:
-    """Let all batches have come with the first, should midnight lie between; return their day."""
-    table = schema.batch
-    with ledger.writing() as connection:
-        first = connection.execute(sa.select(sa.func.min(table.c.registered_at))).scalar_one()
-        connection.execute(sa.update(table).values(registered_at=first))
-    return dt.datetime.now(dt.UTC).date() if first is None else first.date()
+def first_day(ledger: Ledger) -> dt.date:
+    """Return the day, in UTC, on which the first batch came: midnight may have passed since."""
+    return min(row.registered_at for row in rows(ledger, schema.batch)).date()
 
 
 def broken(ledger: Ledger, tenant: str | None = None) -> list[integrity.Break]:

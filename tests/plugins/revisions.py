@@ -16,7 +16,7 @@ from tests.plugins.ledgers import (
     arrival,
     claim_at,
     digest,
-    only_day,
+    first_day,
     outcome,
     rows,
 )
@@ -76,6 +76,6 @@ def disagreements(ledger: Ledger) -> list[str]:
 
 
 def accounted(ledger: Ledger) -> DayAccount:
-    day = only_day(ledger)
+    day = first_day(ledger)
     with ledger.reading() as connection:
         return day_account(connection, "default", day, "UTC")
