@@ -170,7 +170,8 @@ def rows(ledger: Ledger, table: sa.Table) -> list[Any]:
 
 def first_day(ledger: Ledger) -> dt.date:
     """Return the day, in UTC, on which the first batch came: midnight may have passed since."""
-    return min(row.registered_at for row in rows(ledger, schema.batch)).date()
+    first: dt.datetime = min(row.registered_at for row in rows(ledger, schema.batch))
+    return first.date()
 
 
 def broken(ledger: Ledger, tenant: str | None = None) -> list[integrity.Break]:
