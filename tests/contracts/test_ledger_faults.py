@@ -342,7 +342,9 @@ def _repair(ledger: Ledger) -> None:
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(st.sampled_from(_MISHAPS), max_size=40))
 def test_whatever_happens_every_document_is_delivered_once(mishaps: list[str]) -> None:
