@@ -262,7 +262,7 @@ def test_a_scan_killed_in_mid_stack_goes_on_where_it_was(
     words = ["scan", "--device", "escl:adf", "--operator", "AB", "--json"]
     command = [sys.executable, "-m", "ingest", *place, *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        wait_until(lambda: len(rows(ledger, schema.stack_page)) == 3, 30, "three pages")
+        wait_until(lambda: len(rows(ledger, schema.stack_page)) == 3, "three pages")
         os.kill(process.pid, signal.SIGKILL)
     (stack,) = batches(house)
     assert (stack["stage"], stack["pages"]) == ("open", 3)
@@ -282,7 +282,7 @@ def test_what_a_killed_scan_left_on_this_machine_is_taken_in_by_whoever_watches(
         journal.note_page(stations.page(spool, number))
     place = ["--data", str(house.data), "--config", str(house.config)]
     with subprocess.Popen([sys.executable, "-m", "ingest", *place, "watch"]) as process:
-        wait_until(lambda: len(rows(ledger, schema.stack_page)) == 2, 30, "both pages")
+        wait_until(lambda: len(rows(ledger, schema.stack_page)) == 2, "both pages")
         process.terminate()
     (stack,) = batches(house)
     assert (stack["stage"], stack["pages"]) == ("open", 2)

@@ -65,7 +65,7 @@ def desk_with(folder: Path, trust: Trust, card: Card, **more: Any) -> Desk:
         "token": card.settings,
         "tsa_urls": [trust.tsa],
         "tsa_roots": trust.pem("tsa-root"),
-        "tsa_timeout_seconds": 5,
+        "tsa_timeout_seconds": 120,
     }
     return Desk(folder, sealing={**given, **more})
 

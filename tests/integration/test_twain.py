@@ -9,6 +9,7 @@ import ctypes
 import io
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,10 @@ from scanners.twain import TwainDriver, abi
 from scanners.twain.child import opening
 from scanners.twain.dsm import load
 from scanners.twain.windows import Message, pump, window
+from tests.plugins.installation import PATIENCE
 from tests.plugins.twain_source import TwainSource
 
-SETTINGS = ScanSettings(mode=Mode.GREY, dpi=100, timeout=0.2)
+SETTINGS = ScanSettings(mode=Mode.GREY, dpi=100, timeout=PATIENCE)
 POINTER = ctypes.sizeof(ctypes.c_void_p)
 
 
@@ -238,7 +240,8 @@ def test_cover_open_feeder_empty_and_a_source_that_hangs(
     source.trouble[1] = abi.CC_INTERLOCK
     assert isinstance(interrupted(source, tmp_path)[0], CoverOpen)
     source.trouble[1] = "hang"
-    assert isinstance(interrupted(source, tmp_path)[0], DeviceStalled)
+    soon = replace(SETTINGS, timeout=0.2)
+    assert isinstance(interrupted(source, tmp_path, soon)[0], DeviceStalled)
     source.values[abi.CAP_FEEDERLOADED] = 0
     assert isinstance(interrupted(source, tmp_path)[0], FeederEmpty)
 
@@ -282,7 +285,7 @@ def test_an_image_of_another_shape_is_no_page(
     source: TwainSource, tmp_path: Path, wrong: dict[str, int]
 ) -> None:
     source.shape = wrong
-    settings = ScanSettings(mode=Mode.COLOUR, dpi=100, timeout=0.2)
+    settings = ScanSettings(mode=Mode.COLOUR, dpi=100, timeout=PATIENCE)
     error, pages = interrupted(source, tmp_path, settings)
     assert (type(error), pages, list(tmp_path.iterdir())) == (PageTruncated, [], [])
 

@@ -259,7 +259,7 @@ FORGERIES: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     ),
     "a record altered": (
         "evidence-record.er",
-        lambda er: er[:60] + b"\x00" + er[61:],
+        lambda er: er[:60] + bytes([er[60] ^ 1]) + er[61:],
         "evidence-record.er: beweist nichts",
     ),
 }
