@@ -7,6 +7,7 @@ after it finds that these bytes are there already.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,7 @@ class Wish:
         unit_id: A batch or a document.
         page: Arrival number of the only page that is replaced, None for everything.
         files: One for each document, in order.
+        device, scanned_at: As `ledger.rescanning.Rescan`.
     """
 
     unit_id: str
@@ -41,6 +43,8 @@ class Wish:
     files: Sequence[Path]
     by: str
     reason: str
+    device: str | None = None
+    scanned_at: dt.datetime | None = None
 
 
 def rescan(ledger: Ledger, store: Store, settings: Settings, wish: Wish) -> list[Rescanned]:
@@ -72,6 +76,8 @@ def rescan(ledger: Ledger, store: Store, settings: Settings, wish: Wish) -> list
             source=outcome.sources[0],
             pages=outcome.pages,
             present=store.holds,
+            device=wish.device,
+            scanned_at=wish.scanned_at,
         )
         for document, outcome in zip(about.documents, found, strict=True)
     }

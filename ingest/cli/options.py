@@ -47,16 +47,16 @@ def code_option(name: str, text: str) -> Callable[[Callable[..., Any]], Any]:
     )
 
 
-def received_moment(text: str, zone: str) -> dt.datetime:
-    """Return the date of receipt that `--received-at` says; without a zone it is the house's."""
+def received_moment(text: str, zone: str, option: str = "--received-at") -> dt.datetime:
+    """Return the date that `--received-at` says, or a like option; without a zone the house's."""
     try:
         parsed = dt.datetime.fromisoformat(text)
     except ValueError as error:
-        message = f"--received-at: „{text}“ ist kein Datum; bitte JJJJ-MM-TT angeben."
+        message = f"{option}: „{text}“ ist kein Datum; bitte JJJJ-MM-TT angeben."
         raise click.UsageError(message) from error
     moment = parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(zone))
     if clock.lies_ahead(moment):
-        message = f"--received-at: „{text}“ liegt in der Zukunft; bitte den Eingangstag angeben."
+        message = f"{option}: „{text}“ liegt in der Zukunft; bitte den wirklichen Tag angeben."
         raise click.UsageError(message)
     return moment
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ingest.cli.app import App, print_json, with_app
-from ingest.cli.options import operator_option
+from ingest.cli.options import operator_option, received_moment
 
 
 @click.command()
@@ -23,6 +23,8 @@ from ingest.cli.options import operator_option
 )
 @click.option("--page", type=click.IntRange(min=1), help="Nur diese Seite der Einlieferung.")
 @click.option("--reason", required=True, help="Grund; er steht im Protokoll.")
+@click.option("--device", help="Womit neu gescannt wurde; es steht im Vermerk.")
+@click.option("--scanned-at", metavar="ZEIT", help="Wann, z. B. 2026-03-02T08:15.")
 @operator_option(required=True)
 @click.option("--json", "as_json", is_flag=True, help="JSON statt Text.")
 @with_app
@@ -37,12 +39,15 @@ def rescan(
     from workers.rescanning import Wish
     from workers.rescanning import rescan as replace
 
+    when, zone = said["scanned_at"], app.settings.house.zone
     wish = Wish(
         unit_id=app.unit(identifier),
         page=said["page"],
         files=files,
         by=said["operator"],
         reason=said["reason"],
+        device=said["device"],
+        scanned_at=None if when is None else received_moment(when, zone, "--scanned-at"),
     )
     for done in replace(app.ledger, app.store, app.settings, wish):
         if as_json:

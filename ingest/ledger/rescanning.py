@@ -80,6 +80,8 @@ class Rescan:
         source: As inspection found it; its ordinal is given here.
         pages: As inspection found them.
         present: Asks the store for the bytes; None to trust the caller.
+        device: What scanned it, None where nobody said.
+        scanned_at: When it was scanned, None where nobody said; never when it was handed in.
     """
 
     by: str
@@ -88,6 +90,8 @@ class Rescan:
     source: Source
     pages: Sequence[FoundPage]
     present: Present | None = None
+    device: str | None = None
+    scanned_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,6 +274,8 @@ def _revision(found: _Found) -> Revision:
             "page": number,
             "by": new.by,
             "at": found.moment.isoformat(),
+            "device": new.device,
+            "scanned_at": None if new.scanned_at is None else new.scanned_at.isoformat(),
             "reason": new.reason,
             "replaced_page": None if gone is None else gone.number,
             "replaced_sha256": None if gone is None else gone.sha256,

@@ -370,3 +370,21 @@ def test_changes_after_the_scan_are_listed(desk: Desk) -> None:
         "Anzeige um 90 Grad im Uhrzeigersinn gedreht, Bild unverändert",
         "neu gepackt: JPEG 92",
     ]
+
+
+def test_what_was_scanned_again_has_its_own_time_and_device(desk: Desk) -> None:
+    again = {
+        "page": 1,
+        "by": "qs-03",
+        "at": "2026-02-27T12:00:00+00:00",
+        "reason": "schief",
+        "replaced_sha256": "ab" * 32,
+    }
+    known = {**again, "device": "SC-2", "scanned_at": "2026-02-27T11:50:00+00:00"}
+    for entry, device, when in (
+        (known, "SC-2", "2026-02-27T12:50:00+01:00"),
+        (again, "nicht erfasst", "nicht erfasst"),
+    ):
+        tree, _ = made(desk, replacing(desk, sampled(rescanned=[entry])))
+        (found,) = tree.iterfind(".//t:Nachscan", NS)
+        assert (found.get("geraet"), found.get("gescanntAm")) == (device, when)

@@ -84,6 +84,8 @@ LABELS: Final = MappingProxyType(
         "farbmodus": "Farbmodus",
         "fehleranteil": "Fehleranteil",
         "festgelegtAm": "festgelegt am",
+        "geraet": "Gerät",
+        "gescanntAm": "gescannt am",
         "grund": "Grund",
         "grundgesamtheit": "Grundgesamtheit (Dokumente)",
         "hoehe": "Höhe (Bildpunkte)",

@@ -305,6 +305,8 @@ def _counts(root: ET.Element, given: Given) -> None:
     for entry in rescanned:
         attributes = _done(given, entry)
         attributes["ersetztSha256"] = entry["replaced_sha256"] or NOT_APPLICABLE
+        attributes["geraet"] = clean(entry.get("device") or "")
+        attributes["gescanntAm"] = given.moment(entry.get("scanned_at"))
         ET.SubElement(counts, "Nachscan", attributes)
 
 
