@@ -18,6 +18,7 @@ from tests.plugins import papers
 from tests.plugins.ledgers import rows
 from tests.plugins.revisions import accounted, disagreements, documents, separated, to_the_end
 
+HOW = ("--device", "SC-2", "--scanned-at", "2026-03-02T08:15")
 WHO = ("--operator", "op17", "--reason", "Ecke gefaltet")
 
 
@@ -41,6 +42,12 @@ def file(folder: Path, name: str, content: bytes) -> str:
     return str(folder / name)
 
 
+def how_scanned(ledger: Ledger, document: str) -> tuple[str, str]:
+    made = {row.id: row.facts for row in documents(ledger)}
+    (entry,) = made[document]["separation"]["rescanned"]
+    return entry["device"], entry["scanned_at"]
+
+
 def test_page_and_stack_are_scanned_again(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,15 +56,12 @@ def test_page_and_stack_are_scanned_again(
     batch = separated(ledger, ((1, 3), (4,)), {2: "blank"})
     to_the_end(ledger)
     new = file(tmp_path, "neu.tif", papers.tiff("drei"))
-    how = ("--device", "SC-2", "--scanned-at", "2026-03-02T08:15")
-    (done,) = call(tmp_path, batch, new, "--page", "3", *how)
+    (done,) = call(tmp_path, batch, new, "--page", "3", *HOW)
     assert (done["created"], done["pages"], done["revision"]) == (True, [5], 2)
     page = next(row for row in rows(ledger, schema.page) if row.number == 5)
     source = next(row for row in rows(ledger, schema.batch_source) if row.ordinal == 2)
     assert (page.frame, page.source, source.kind, source.rescan_of) == (0, 2, "tiff", 1)
-    (made,) = [row for row in documents(ledger) if row.id == done["document"]]
-    (entry,) = made.facts["separation"]["rescanned"]
-    assert (entry["device"], entry["scanned_at"]) == ("SC-2", "2026-03-02T08:15:00+01:00")
+    assert how_scanned(ledger, done["document"]) == ("SC-2", "2026-03-02T08:15:00+01:00")
     with App(tmp_path, None) as app:
         assert app.store.holds("default", source.sha256)
     (again,) = call(tmp_path, batch, new, "--page", "3")  # as after a crash of the caller
