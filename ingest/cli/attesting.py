@@ -50,7 +50,7 @@ def write_receipt_record(app: App, identifier: str, source: int | None, output: 
 
 
 def _receipt_record(app: App, identifier: str, source: int | None) -> bytes | None:
-    from ingest.ledger import witness
+    from ingest.ledger import covering, witness
     from ingest.ledger.showing import find, locate
     from ingest.ledger.witnessed import proof
     from workers.evidence.assembly import proving
@@ -58,11 +58,12 @@ def _receipt_record(app: App, identifier: str, source: int | None) -> bytes | No
     with app.ledger.reading() as connection:
         file = locate(connection, identifier, "original", source)
         batch = find(connection, identifier).batch_id
-        files = witness.arrived(connection, batch)
-        if file.sha256 not in files:
-            return None
-        found = proof(connection, witness.RECEIPT, batch, files.index(file.sha256))
-    return None if found is None else proving(found)
+        for unit, leaves in covering.leaves(connection, witness.RECEIPT, [batch]).items():
+            files = [leaf.sha256 for leaf in leaves]
+            if file.sha256 in files:
+                found = proof(connection, witness.RECEIPT, unit, files.index(file.sha256))
+                return None if found is None else proving(found)
+    return None
 
 
 def statements(app: App, record: Facts) -> Iterator[tuple[str, bool, bool, str]]:
@@ -76,31 +77,44 @@ def statements(app: App, record: Facts) -> Iterator[tuple[str, bool, bool, str]]
     from ingest.ledger.witnessed import proof
 
     batch = str(record.get("batch") or record["id"])
-    found: list[tuple[str, Proof | None]] = []
+    found: list[tuple[str, str, Proof | None]] = []
     with app.ledger.reading() as connection:
         for concerned, reason in faults(connection, str(record["tenant"]), batch):
             yield concerned, False, True, reason
-        for kind, digests in (
-            (witness.RECEIPT, witness.arrived(connection, batch)),
-            (witness.CAPTURE, witness.imaged(connection, batch)),
-        ):
-            place = _first(digests)
-            if place is not None and witness.of_unit(connection, kind, batch) is not None:
-                found.append((kind, proof(connection, kind, batch, place)))
-    for kind, one in found:
-        yield _statement(app, kind, one)
+        for kind in _KINDS:
+            for unit, place in _firsts(connection, kind, batch, record):
+                if witness.of_unit(connection, kind, unit) is not None:
+                    again = unit.removeprefix(batch).replace("/", " Nachscan ")
+                    found.append((kind, again, proof(connection, kind, unit, place)))
+    for kind, again, one in found:
+        yield _statement(app, kind, again, one)
 
 
-def _first(digests: list[str]) -> int | None:
-    """Return which is the first that is not erased."""
-    return next((at for at, sha256 in enumerate(digests) if sha256), None)
+def _firsts(
+    connection: sa.Connection, kind: str, batch: str, record: Facts
+) -> Iterator[tuple[str, int]]:
+    """Yield under each root the first leaf that is not erased, of a document of its own.
+
+    The receipt of the arrival is that of whatever lay in it.
+    """
+    from ingest.ledger import covering
+
+    own: set[int] | None = None
+    if record["message_type"] == "document":
+        own = {page["source" if kind == "receipt" else "number"] for page in record["pages_found"]}
+    for unit, leaves in covering.leaves(connection, kind, [batch]).items():
+        wanted = None if (kind, unit) == ("receipt", batch) else own
+        for place, leaf in enumerate(leaves):
+            if leaf.sha256 and (wanted is None or leaf.key in wanted):
+                yield unit, place
+                break
 
 
-def _statement(app: App, kind: str, found: Proof | None) -> tuple[str, bool, bool, str]:
+def _statement(app: App, kind: str, again: str, found: Proof | None) -> tuple[str, bool, bool, str]:
     from workers.evidence.assembly import proving
     from workers.evidence.verification import NotProved, prove
 
-    name, what = _KINDS[kind]
+    name, what = _KINDS[kind][0] + again, _KINDS[kind][1]
     if found is None:
         return name, False, False, "wartet auf einen Zeitstempel"
     try:

@@ -17,7 +17,7 @@ def roots(metadata: sa.MetaData) -> sa.Table:
         "witness_root",
         metadata,
         sa.Column("kind", sa.Text, primary_key=True),  #: receipt, capture, heads
-        sa.Column("unit", sa.Text, primary_key=True),  #: id of the batch, or `tenant/ISO day`
+        sa.Column("unit", sa.Text, primary_key=True),  #: `batch`, `batch/ordinal`, `tenant/day`
         sa.Column("tenant", sa.Text, nullable=False),
         sa.Column("root", sa.Text, nullable=False),
         sa.Column("leaves", sa.LargeBinary, nullable=False),  #: digests, one after the other
