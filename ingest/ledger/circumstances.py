@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from ingest.document import ENDS, Facts, PaperStage, RenditionKind, Stage, Standing
-from ingest.ledger import accepting, backup, people, samples, schema
-from ingest.ledger.conditions import REPLACED, Circumstances, Proof, had_replaced
+from ingest.ledger import accepting, backup, installation, people, samples, schema
+from ingest.ledger.anchors import RESTORED
+from ingest.ledger.conditions import AT_ERASURE, Circumstances, Proof
 from ingest.ledger.integrity import ERASED
 from ingest.ledger.makers import scanned_by
-from ingest.ledger.paperunits import newest, open_holds
+from ingest.ledger.paperunits import RESTORE_CONFIRMED, chain_of, newest, open_holds
+from ingest.ledger.replacement import REPLACED, SCANNED_BY
 
 Row = sa.Row[Any]
 _document, _batch, _page = schema.document, schema.batch, schema.page
@@ -40,12 +42,17 @@ class Checked:
 
 @dataclass(frozen=True, kw_only=True)
 class Sealed:
-    """A document's sealed PDF and the profile of its class, for whoever checks beforehand."""
+    """A document's sealed PDF and the profile of its class, for whoever checks beforehand.
+
+    Attributes:
+        note_sha256: Of the note where it stands beside the PDF; None where it is inside.
+    """
 
     tenant: str
     document: str
     profile: str
     pdf_sha256: str | None
+    note_sha256: str | None = None
 
 
 def sealed(connection: sa.Connection, unit: Row) -> Sealed | None:
@@ -58,7 +65,8 @@ def sealed(connection: sa.Connection, unit: Row) -> Sealed | None:
         tenant=unit.tenant,
         document=document.id,
         profile=document.profile or batch.profile,
-        pdf_sha256=_pdf(connection, document.id),
+        pdf_sha256=_made(connection, document.id, RenditionKind.PDF),
+        note_sha256=_made(connection, document.id, RenditionKind.NOTE),
     )
 
 
@@ -77,13 +85,52 @@ def gather(
     if document is None:
         return None
     batch = _batch_of(connection, unit)
-    makers = scanned_by(batch.operator, document.facts, batch.facts)
-    erased_by = _erased_by(connection, document)
-    rules = _rules(connection, batch, document)
-    return Circumstances(
+    case = _of_document(connection, batch, document, checked)
+    return replace(
+        case,
         stage=PaperStage(unit.stage),
         wanted=wanted,
         place=unit.place,
+        holds=tuple(open_holds(connection, unit.id)),
+        free_since_at=unit.free_since_at,
+        restored_at=_restored_at(connection, batch, unit),
+    )
+
+
+def _restored_at(connection: sa.Connection, batch: Row, unit: Row) -> dt.datetime | None:
+    """Return when a copy was put back that may lack what was said of the paper.
+
+    Anchors tell of whole days, so what was last said before the loss nobody can know but a
+    person: what came after counts, or who confirmed since.
+    """
+    chain = installation.chain_of(unit.tenant)
+    at = _last(connection, chain, RESTORED)
+    if at is None or batch.registered_at > at:
+        return None
+    confirmed_at = _last(connection, chain_of(unit.id), RESTORE_CONFIRMED)
+    return at if confirmed_at is None or confirmed_at < at else None
+
+
+def _last(connection: sa.Connection, chain: str, kind: str) -> dt.datetime | None:
+    chosen = sa.and_(_event.c.chain == chain, _event.c.kind == kind)
+    query = sa.select(_event.c.at).where(chosen).order_by(_event.c.seq.desc()).limit(1)
+    at: dt.datetime | None = connection.execute(query).scalar()
+    return at
+
+
+def _of_document(
+    connection: sa.Connection, batch: Row, document: Row, checked: Checked
+) -> Circumstances:
+    """Return what is asked of a document, as if its paper lay where it should."""
+    gone = _Erasure.of(connection, document)
+    makers = gone.scanned_by or scanned_by(batch.operator, document.facts, batch.facts)
+    rules = _rules(connection, batch, document)
+    return Circumstances(
+        stage=PaperStage.STORED,
+        wanted=PaperStage.STORED,
+        place="",
+        holds=(),
+        free_since_at=None,
         document=document.id,
         facts=document.facts,
         rules=rules,
@@ -94,37 +141,64 @@ def gather(
         review_open=bool(document.review_open),
         erased_at=document.erased_at,
         opened=_opened(connection, document),
-        pdf_sha256=_pdf(connection, document.id),
+        pdf_sha256=_made(connection, document.id, RenditionKind.PDF),
         proof=checked.proofs.get(document.id),
         delivered_at=_delivered_at(connection, document),
-        backed_up_at=backup.backed_up_at(connection, unit.tenant),
-        holds=tuple(open_holds(connection, unit.id)),
-        free_since_at=unit.free_since_at,
+        backed_up_at=backup.backed_up_at(connection, batch.tenant),
         under_way=_under_way(connection, document),
         has_evidence=_has_evidence(connection, document.id),
         shares_sheets_with=_neighbours(connection, document),
         scanned_by=makers,
-        unknown_scanners=_nobodys(connection, unit.tenant, makers),
+        unknown_scanners=_nobodys(connection, batch.tenant, makers),
         now=accepting.now(connection),
         zone=checked.zone,
         quality=samples.told(connection, document, rules),
-        erased_by=erased_by,
-        unknown_erasers=_nobodys(connection, unit.tenant, erased_by),
+        replaced=gone.replaced,
+        erased_by=gone.by,
+        unknown_erasers=_nobodys(connection, batch.tenant, gone.by),
     )
 
 
 def outliving(connection: sa.Connection, batch: Row, document: Row) -> Facts:
-    """Return what a document's facts go on saying about its paper once it is erased.
+    """Return what the event of a document's erasure says about its paper, for good.
 
     Args:
         connection: Of the transaction that erases, before anything of the document is gone.
         batch: Row of its batch.
         document: Its row.
     """
-    rules = _rules(connection, batch, document)
-    told = samples.told(connection, document, rules)
-    is_done = document.standing == Standing.DONE
-    return {REPLACED: True} if is_done and had_replaced(document.facts, rules, told) else {}
+    case = _of_document(connection, batch, document, Checked(zone=dt.UTC))
+    is_sealed = document.facts.get("sealing", {}).get("kind") == "organisation"
+    if not is_sealed or any(condition.missing(case) for condition in AT_ERASURE):
+        return {REPLACED: False}
+    return {REPLACED: True, SCANNED_BY: list(case.scanned_by)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Erasure:
+    """What the last event of an erased document says; of one that is not erased, nothing."""
+
+    by: tuple[str, ...] = ()
+    replaced: bool = False
+    scanned_by: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, connection: sa.Connection, document: Row) -> _Erasure:
+        if document.erased_at is None:
+            return cls()
+        said = schema.event_payload
+        own = sa.and_(said.c.chain == _event.c.chain, said.c.seq == _event.c.seq)
+        chosen = sa.and_(_event.c.chain == document.id, _event.c.kind == ERASED)
+        query = sa.select(_event.c.actor, said.c.payload).outerjoin(said, own).where(chosen)
+        rows = connection.execute(query.order_by(_event.c.seq)).all()
+        # Before events said it, only the row did.
+        told: Facts = {REPLACED: document.facts.get(REPLACED, False)}
+        told |= (rows[-1].payload or {}) if rows else {}
+        return cls(
+            by=tuple(dict.fromkeys(row.actor for row in rows)),
+            replaced=told[REPLACED] is True,
+            scanned_by=tuple(told.get(SCANNED_BY, ())),
+        )
 
 
 def _batch_of(connection: sa.Connection, unit: Row) -> Row:
@@ -147,14 +221,6 @@ def _nobodys(
     return tuple(code for code, person in known.items() if person is None)
 
 
-def _erased_by(connection: sa.Connection, document: Row) -> tuple[str, ...]:
-    if document.erased_at is None:
-        return ()
-    chosen = sa.and_(_event.c.chain == document.id, _event.c.kind == ERASED)
-    query = sa.select(_event.c.actor).where(chosen).order_by(_event.c.seq)
-    return tuple(dict.fromkeys(connection.execute(query).scalars()))
-
-
 def _opened(connection: sa.Connection, document: Row) -> str | None:
     sent = schema.consignment
     query = sa.select(sent.c.opened).where(sent.c.id == document.consignment_id)
@@ -162,9 +228,9 @@ def _opened(connection: sa.Connection, document: Row) -> str | None:
     return opened
 
 
-def _pdf(connection: sa.Connection, document_id: str) -> str | None:
+def _made(connection: sa.Connection, document_id: str, kind: RenditionKind) -> str | None:
     made = schema.rendition
-    chosen = sa.and_(made.c.unit_id == document_id, made.c.kind == RenditionKind.PDF)
+    chosen = sa.and_(made.c.unit_id == document_id, made.c.kind == kind)
     query = sa.select(made.c.sha256).where(chosen).order_by(made.c.id.desc()).limit(1)
     return connection.execute(query).scalar()
 

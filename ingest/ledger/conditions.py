@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ingest.document import PAPER_NAMES, Facts, PaperStage, Standing
+from ingest.ledger.replacement import counts_as_replacing, note_complete
 
 #: The decisions of the archive after which paper may go.
 _MAY_GO: Final = frozenset({"disposable", "general_rule"})
@@ -33,46 +34,7 @@ _OPEN: Final = MappingProxyType(
 )
 #: States of quality assurance in which nothing is owed and nothing was refused.
 _CLOSED: Final = frozenset({"passed", "confirmed"})
-#: What an erased document's facts still say: that its scan had validly replaced the paper.
-REPLACED: Final = "paper_replaced"
 _OPENED_BY_MISTAKE: Final = "opened_by_mistake"
-_REPLACES: Final = "ersetzend"  #: what notes call it
-
-
-def note_complete(facts: Facts) -> bool:
-    """Tell whether a document's note has every mandatory field (TR-03138 A.NB.4).
-
-    The note says so, or by the statement of match: without all fields there is none.
-    """
-    note: Facts = facts.get("note", {})
-    return note.get("complete") is True or bool(note.get("statement"))
-
-
-def counts_as_replacing(facts: Facts) -> bool:
-    """Tell whether the match was confirmed, by the note or by a clerk's later result.
-
-    The note says so only once quality assurance is closed; where the clerk checks after
-    delivery, their supplementary note does, once it is delivered (A.NB.3). What was said later
-    counts.
-    """
-    later: Facts = facts.get("confirmation", {})
-    if "confirmation_delivery" in facts:
-        later = facts.get("confirming", {})
-    said = later or facts.get("note", {})
-    return said.get("counts_as") == "replacing" or said.get("treatment") == _REPLACES
-
-
-def had_replaced(facts: Facts, rules: Facts, quality: Facts) -> bool:
-    """Tell whether a scan validly replaced its paper: asked when it is erased, kept since.
-
-    Args:
-        facts: Of the document.
-        rules: Content of the profile under which it was captured.
-        quality: As `Assignment.quality`.
-    """
-    is_closed = quality.get("state", "passed") in _CLOSED
-    is_replacing = rules.get("treatment") == "replacing"
-    return is_closed and is_replacing and note_complete(facts) and counts_as_replacing(facts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,10 +62,12 @@ class Circumstances:
         under_way: Ids of revisions that are being worked on.
         backed_up_at: Moment of the newest complete backup.
         free_since_at: When the last legal hold was lifted.
+        restored_at: When an older copy was put back, and nobody confirmed the paper since.
         shares_sheets_with: Other documents on the same sheets.
         quality: As `Assignment.quality` is now; empty where the class asks for no check.
         scanned_by: Codes of those who scanned, None in it where nobody was recorded.
         unknown_scanners: Those of them that stand for no person.
+        replaced: Of an erased document: its scan had validly replaced the paper.
         erased_by: Codes of those who erased the document.
         unknown_erasers: Those of them that stand for no person.
         now: Database time.
@@ -137,6 +101,8 @@ class Circumstances:
     now: dt.datetime
     zone: dt.tzinfo
     quality: Facts = field(default_factory=dict)
+    restored_at: dt.datetime | None = None
+    replaced: bool = False
     erased_by: tuple[str, ...] = ()
     unknown_erasers: tuple[str, ...] = ()
 
@@ -255,6 +221,17 @@ def _unheld(case: Circumstances) -> str | None:
     return f"Das Papier ist gesperrt (Sperre {', '.join(map(str, case.holds))})."
 
 
+def _confirmed_since(case: Circumstances) -> str | None:
+    if case.restored_at is None:
+        return None
+    day = case.restored_at.astimezone(case.zone)
+    return (
+        f"Am {day:%d.%m.%Y} wurde eine Sicherung zurückgespielt: Eine Sperre, Rückgabe oder "
+        "Löschung von vorher kann fehlen. Die Leitung der Scanstelle bestätigt nach Durchsicht mit "
+        "»paper confirm«."
+    )
+
+
 def _not_owed(case: Circumstances) -> str | None:
     if case.opened == _OPENED_BY_MISTAKE:
         return "Die Sendung wurde irrtümlich geöffnet: Sie ist zurückzugeben."
@@ -317,7 +294,7 @@ def _erased(case: Circumstances) -> str | None:
 
 
 def _had_replaced(case: Circumstances) -> str | None:
-    if case.facts.get(REPLACED) is True:
+    if case.replaced:
         return None
     return (
         "Das Papier war bei der Löschung nicht gültig ersetzt: Es ist das Original und kann nur "
@@ -337,10 +314,16 @@ def _erased_by(case: Circumstances) -> str | None:
 _STORED: Final = Condition(name="stored", title="Papier abgelegt, Platz bekannt", missing=_stored)
 _WAITED: Final = Condition(name="waited", title="Wartefrist der Klasse abgelaufen", missing=_waited)
 _UNHELD: Final = Condition(name="unheld", title="keine Sperre", missing=_unheld)
+_CONFIRMED: Final = Condition(
+    name="confirmed_since", title="nach Wiederherstellung bestätigt", missing=_confirmed_since
+)
 _NOT_OWED: Final = Condition(name="not_owed", title="nicht zurückzugeben", missing=_not_owed)
 _ARCHIVED: Final = Condition(name="archived", title="Archiv hat verzichtet", missing=_archived)
 _OWN_SHEETS: Final = Condition(
     name="own_sheets", title="Blätter gehören nur diesem Dokument", missing=_own_sheets
+)
+_SCANNED_BY: Final = Condition(
+    name="scanned_by", title="scannende Person bekannt", missing=_scanned_by
 )
 
 #: All of them have to hold before the paper of a document may go.
@@ -354,25 +337,40 @@ CONDITIONS: Final = (
     Condition(name="backed_up", title="danach vollständig gesichert", missing=_backed_up),
     _WAITED,
     _UNHELD,
+    _CONFIRMED,
     _NOT_OWED,
     _ARCHIVED,
     Condition(name="final", title="abgeschlossen, kein Klärfall", missing=_final),
     Condition(name="no_rescan", title="kein Nachscan, keine Fassung offen", missing=_no_rescan),
     Condition(name="evidenced", title="Beweisnachweis, wo verlangt", missing=_evidenced),
     _OWN_SHEETS,
-    Condition(name="scanned_by", title="scannende Person bekannt", missing=_scanned_by),
+    _SCANNED_BY,
+)
+#: What of it had to hold when a document was erased, or erasing were a way round the conditions.
+#: The seal was proven when it was made; whether the paper may go is asked of what is left.
+AT_ERASURE: Final = tuple(
+    condition
+    for condition in CONDITIONS
+    if condition.name
+    in {
+        *("replacing", "confirmed", "noted", "delivered", "backed_up", "final", "no_rescan"),
+        *("evidenced", "scanned_by"),
+    }
 )
 #: Of an erased document there is no scan that could replace the paper. Its paper usually goes
 #: back to the sender; where it has to be destroyed as well (Art. 17 GDPR), these hold: time to
-#: notice a mistake, nobody's right to the paper, and two persons, neither of whom erased it. What
+#: notice a mistake, nobody's right to the paper, and two persons, neither of whom erased it, the
+#: first of whom did not scan it. What
 #: no scan ever replaced goes back and is never destroyed: erasing is no way round the conditions.
 CONDITIONS_ERASED: Final = (
     _STORED,
     Condition(name="erased", title="Dokument gelöscht", missing=_erased),
     Condition(name="had_replaced", title="vor der Löschung gültig ersetzt", missing=_had_replaced),
     Condition(name="erased_by", title="löschende Person bekannt", missing=_erased_by),
+    _SCANNED_BY,
     _WAITED,
     _UNHELD,
+    _CONFIRMED,
     _NOT_OWED,
     _ARCHIVED,
     _OWN_SHEETS,

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from ingest.document import Facts, RenditionKind
 from ingest.hashtree import SIZE
 from ingest.ledger import schema, witness
-from ingest.ledger.witness import CAPTURE, NAMED, RECEIPT
+from ingest.ledger.witness import CAPTURE, NAMED, RECEIPT, SUPPLEMENT, SUPPLEMENTED
 
 Row = sa.Row[Any]
 _source, _page, _root, _event = (
@@ -114,19 +114,20 @@ def leaves(connection: sa.Connection, kind: str, batches: Collection[str]) -> di
     """Return what the roots of some batches are over, by their units, in order of the leaves.
 
     Of an arrival that are its sources, then what the station said of them; a manifest that was
-    erased is missing at the end. Of a capture it is the images, as the pages are numbered.
+    erased is missing at the end. Of a capture it is the images, as the pages are numbered; of a
+    supplementary note that and its seal, none where they were erased.
 
     Args:
         connection: In a transaction.
-        kind: `RECEIPT` or `CAPTURE`.
-        batches: Their ids.
+        kind: `RECEIPT`, `CAPTURE` or `SUPPLEMENT`.
+        batches: Their ids; of supplementary notes those of their documents.
     """
     units: dict[tuple[str, int | None], str] = {
         (one.batch, one.ordinal): one.unit for one in again(connection, batches)
     }
     found: dict[str, list[Leaf]] = {}
-    rows = _images(connection, batches) if kind == CAPTURE else _files(connection, batches)
-    for batch, ordinal, leaf in rows:
+    find = {RECEIPT: _files, CAPTURE: _images, SUPPLEMENT: _supplements}[kind]
+    for batch, ordinal, leaf in find(connection, batches):
         found.setdefault(units.get((batch, ordinal), batch), []).append(leaf)
     return found
 
@@ -154,6 +155,14 @@ def _files(connection: sa.Connection, batches: Collection[str]) -> _Found:
     )
     for batch, sha256 in connection.execute(said.order_by(made.c.id)):
         yield batch, None, Leaf(None, sha256)
+
+
+def _supplements(connection: sa.Connection, documents: Collection[str]) -> _Found:
+    made = schema.rendition
+    query = sa.select(made.c.unit_id, made.c.sha256).where(made.c.unit_id.in_(documents))
+    for part in SUPPLEMENTED:
+        for document, sha256 in connection.execute(query.where(made.c.kind == part)):
+            yield document, None, Leaf(None, sha256)
 
 
 def digests(connection: sa.Connection, kind: str, unit: str) -> list[str]:

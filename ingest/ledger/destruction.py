@@ -1,8 +1,8 @@
 """Releasing paper for destruction, and destroying it: two acts of two persons.
 
 Whoever releases is entrusted with it and did not scan the document; whoever destroys is
-entrusted with that and did not release (TR-03138 V1.5 A.O.1e–g; V 3.1.1.6); of an erased
-document neither of them erased it. Persons are resolved from codes in the transaction of the
+entrusted with that and did not release (TR-03138 V1.5 A.O.1e–g; V 3.1.1.6); an erased
+document's was erased by neither of them. Persons are resolved from codes in the transaction of the
 act. All conditions (`ingest.ledger.conditions`) are asked at release and again at destruction,
 where in addition the release must have been for the revision that is there now. There is no
 other way to either stage but for a batch's loose sheets, which go with its last document.
@@ -209,9 +209,8 @@ def _free(
 
 def _earlier(case: Circumstances) -> dict[str, str]:
     """Return who must be somebody else than the releasing person."""
-    if case.erased_at is not None:
-        return _numbered(_ERASED, case.erased_by)
-    return _numbered(_SCANNED, [code for code in case.scanned_by if code is not None])
+    scanned = [code for code in case.scanned_by if code is not None]
+    return {**_numbered(_ERASED, case.erased_by), **_numbered(_SCANNED, scanned)}
 
 
 def _numbered(act: str, codes: Sequence[str]) -> dict[str, str]:

@@ -113,9 +113,8 @@ def erase(
     unit = find(connection, id_)
     sampled = quality.enter(connection, unit.batch_id)
     locked = _work_locked(connection, unit, _family(connection, unit))
-    batch = connection.execute(
-        sa.select(_batch).where(_batch.c.id == unit.batch_id).with_for_update()
-    ).one()
+    own = sa.select(_batch).where(_batch.c.id == unit.batch_id)
+    batch = connection.execute(own.with_for_update()).one()
     people.require_known(connection, batch.tenant, by, Role.SUPERVISOR)
     of_batch = _document.c.batch_id == batch.id
     documents = list(connection.execute(sa.select(_document).where(of_batch)))
@@ -310,9 +309,9 @@ class _Erasure:
         evidence.forget(self._connection, row.tenant, [row.id])
         quality.forget(self._connection, [row.id])
         self._run(sa.delete(_claim).where(_claim.c.document_id == row.id))
-        self._unit_gone(_document, row, changed_at=self._at, review_open=0, facts=kept)
+        self._unit_gone(_document, row, changed_at=self._at, review_open=0)
         self._consignment_gone(row.consignment_id)
-        self._ended.append((row.id, self.withdrawn.get(row.id, {}), removed))
+        self._ended.append((row.id, {**self.withdrawn.get(row.id, {}), **kept}, removed))
         return self._renditions_gone([row.id], removed)
 
     def _unit_gone(self, table: sa.Table, row: Row, **gone: object) -> None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from ingest.document import Facts, RenditionKind, Standing
 from ingest.ledger import accepting, chains, schema, unreferenced
-from ingest.ledger.conditions import counts_as_replacing
+from ingest.ledger.replacement import counts_as_replacing
 
 Row = sa.Row[Any]
 _document, _batch, _rendition = schema.document, schema.batch, schema.rendition

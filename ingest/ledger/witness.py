@@ -3,8 +3,10 @@
 The earlier the better (TR-03138, requirement F 6.8): the root over the files of an arrival
 is made in the transaction that accepts it (`RECEIPT`), the root over the images of its pages
 in the one that records them (`CAPTURE`), the root of a day when it is anchored (`HEADS`). What
-is scanned again has roots of its own (`ingest.ledger.covering`). No step of any document waits
-for the timestamp (`ingest.ledger.witnessed`).
+is scanned again has roots of its own (`ingest.ledger.covering`). A supplementary note comes when
+its document has its leaf long since, which stays as it is; so note and seal get a root of their
+own when the seal is recorded (`SUPPLEMENT`). No step of any document waits for the timestamp
+(`ingest.ledger.witnessed`).
 
 A leaf is the digest of a file or an image together with a random digest, its salt. Erasing
 takes the salt; what stays of the leaf leads its neighbours to the root and tells nobody
@@ -20,7 +22,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import Facts
+from ingest.document import Facts, RenditionKind
 from ingest.hashtree import SIZE, combined, root_of
 from ingest.ledger import schema
 from ingest.ledger.inserting import insert_new
@@ -31,8 +33,15 @@ _root = schema.witness_root
 RECEIPT: Final = "receipt"
 CAPTURE: Final = "capture"
 HEADS: Final = "heads"
-#: In which event of its batch a root is named, and under which name.
-NAMED: Final = {RECEIPT: "receipt_root", CAPTURE: "capture_root"}
+SUPPLEMENT: Final = "supplement"
+#: Under which name an event of its batch or document names a root.
+NAMED: Final = {
+    RECEIPT: "receipt_root",
+    CAPTURE: "capture_root",
+    SUPPLEMENT: "supplement_root",
+}
+#: What a supplementary note consists of, in the order of the leaves.
+SUPPLEMENTED: Final = (RenditionKind.SUPPLEMENT, RenditionKind.SUPPLEMENT_SEAL)
 #: A salt that was taken away.
 GONE: Final = bytes(SIZE)
 _NEW = sa.insert(_root)
@@ -58,8 +67,9 @@ def keep(
 
     Args:
         connection: In the writing transaction that records what the digests are of.
-        kind: `RECEIPT` or `CAPTURE`.
-        unit: Id of the batch; of what was scanned again `covering.unit_of`.
+        kind: `RECEIPT`, `CAPTURE` or `SUPPLEMENT`.
+        unit: Id of the batch; of what was scanned again `covering.unit_of`, of a supplementary
+            note the id of its document.
         tenant: Whose batch.
         digests: SHA-256 in hex, in the order in which they are counted; an empty one was
             erased before.
@@ -129,7 +139,7 @@ def forget(
 
     Args:
         connection: In the writing transaction that erases them.
-        kind: `RECEIPT` or `CAPTURE`.
+        kind: `RECEIPT`, `CAPTURE` or `SUPPLEMENT`.
         unit: As it was kept under.
         places: None for all.
     """

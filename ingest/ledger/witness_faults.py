@@ -7,22 +7,29 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import Facts
+from ingest.document import PLAN, Facts, Step, UnitKind
 from ingest.hashtree import SIZE, root_of
 from ingest.ledger import covering, installation, schema, witness
 from ingest.ledger.covering import LATER, PAGES_RESCANNED, Leaf
 from ingest.ledger.evidence import parted, pieces
 from ingest.ledger.integrity import ANCHORED, told
-from ingest.ledger.witness import CAPTURE, GONE, HEADS, NAMED, RECEIPT
+from ingest.ledger.witness import CAPTURE, GONE, HEADS, NAMED, RECEIPT, SUPPLEMENT
 
 Row = sa.Row[Any]
 _root, _branch, _day = schema.witness_root, schema.evidence_branch, schema.merkle_root
 _event = schema.event
 _PIECE: Final = 200
-_SAYING: Final = ("received", "inspected", LATER)
+#: The event of a document whose supplementary note has its seal.
+SEALED_BESIDE: Final = PLAN[UnitKind.DOCUMENT, Step.CONFIRMATION_SEALING].event
+_SAYING: Final = ("received", "inspected", SEALED_BESIDE, LATER)
 _SAYING_AGAIN: Final = (PAGES_RESCANNED, LATER)
-_WHAT: Final = {RECEIPT: "Eingang", CAPTURE: "Erfassung", HEADS: "Tageswurzel"}
-_PART: Final = {RECEIPT: "Datei", CAPTURE: "Seite"}
+_WHAT: Final = {
+    RECEIPT: "Eingang",
+    CAPTURE: "Erfassung",
+    HEADS: "Tageswurzel",
+    SUPPLEMENT: "Ergänzungsvermerk",
+}
+_PART: Final = {RECEIPT: "Datei", CAPTURE: "Seite", SUPPLEMENT: "Datei"}
 _Said = dict[tuple[str, str], tuple[str, Any]]
 
 
@@ -34,7 +41,7 @@ def faults(
     Args:
         connection: In a reading transaction.
         tenant: Whose roots.
-        unit: Only those of this batch, its rescans included.
+        unit: Only those of this batch, its rescans included, or document.
     """
     last = ("", "")
     chosen = None if unit is None else _units(connection, unit)
@@ -67,7 +74,8 @@ def _of_piece(
     connection: sa.Connection, tenant: str, piece: list[Row]
 ) -> Iterator[tuple[str, str]]:
     units = {kind: [row.unit for row in piece if row.kind == kind] for kind in NAMED}
-    said = _said(connection, _batches([*units[RECEIPT], *units[CAPTURE]]))
+    every = [unit for of_kind in units.values() for unit in of_kind]
+    said = _said(connection, _batches(every))
     said |= _said_of_days(connection, tenant, piece)
     under = _leaves(connection, {(row.batch_id, row.branch) for row in piece if row.batch_id})
     found = {kind: covering.leaves(connection, kind, _batches(units[kind])) for kind in NAMED}
@@ -127,7 +135,7 @@ def _batches(units: list[str]) -> list[str]:
 
 
 def _said(connection: sa.Connection, batches: list[str]) -> _Said:
-    """Return root and time that the events of some batches name; of erased ones nothing."""
+    """Return root and time that the events of some units name; of erased ones nothing."""
     found: _Said = {}
     for piece in pieces(batches):
         chosen = (_event.c.chain.in_(piece), _event.c.kind.in_({*_SAYING, *_SAYING_AGAIN}))
@@ -160,7 +168,7 @@ def _leaves(
 
 
 def _missing(connection: sa.Connection, tenant: str, unit: str | None) -> Iterator[tuple[str, str]]:
-    """Yield batches whose events name a root that is not there."""
+    """Yield units whose events name a root that is not there."""
     kept = sa.select(_root.c.unit).where(_root.c.tenant == tenant)
     for kind, name in NAMED.items():
         without = _event.c.chain.not_in(kept.where(_root.c.kind == kind))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Final
 
 #: A disk without room says one of these.
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _UNFINISHED: Final = ".part"
+#: Windows replaces no file that somebody has open, be it one who reads or a virus scanner.
+_TRIES_IN_USE: Final = 50 if os.name == "nt" else 0
+_SECONDS_IN_USE: Final = 0.1
 
 
 def sync_folder(folder: Path) -> None:
@@ -22,6 +27,20 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def put(unfinished: Path, path: Path) -> None:
+    """Give a written file its name, waiting some seconds for whoever has that file open.
+
+    Raises:
+        OSError: It stays unfinished; what was there before is still there.
+    """
+    for _ in range(_TRIES_IN_USE):
+        with contextlib.suppress(PermissionError):
+            unfinished.replace(path)
+            return
+        time.sleep(_SECONDS_IN_USE)
+    unfinished.replace(path)
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -37,5 +56,5 @@ def write_whole(path: Path, content: bytes) -> None:
         target.write(content)
         target.flush()
         os.fsync(target.fileno())
-    unfinished.replace(path)
+    put(unfinished, path)
     sync_folder(path.parent)

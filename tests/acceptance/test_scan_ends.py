@@ -85,6 +85,21 @@ def test_a_stack_that_is_refused_says_why_and_needs_a_person(house: House, ledge
     assert journal.folder.exists()
 
 
+@pytest.mark.parametrize(("is_ending", "code"), [(True, 0), (False, 3)])
+def test_a_stack_that_somebody_else_is_at_work_on_is_not_ended_by_two(
+    house: House, ledger: Ledger, is_ending: bool, code: int
+) -> None:
+    journal = scanned(house)
+    if is_ending:
+        journal.note_closing(stations.closing(*journal.pages.values()))
+    with journal.scanning():
+        result = house._run(("scan", "--close", journal.key, *PERSON), "")
+    assert (result.exception, result.return_value) == (None, code)
+    assert ("gerade" in result.stderr) is not is_ending
+    house.call("scan", "--close", journal.key, *PERSON)
+    assert left(house) == []
+
+
 def test_what_the_ledger_never_had_can_be_erased_by_its_key(house: House, ledger: Ledger) -> None:
     journal = scanned(house, profile="gibt-es-nicht")
     assert house._run(("scan", "--close", journal.key, *PERSON), "").return_value == 3

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+import pytest
 import sqlalchemy as sa
 
-from ingest.ledger import Ledger, boxes, schema
+from ingest.document import Role
+from ingest.errors import UsageError
+from ingest.ledger import Ledger, boxes, chains, installation, paper, people, schema
+from ingest.ledger.anchors import RESTORED
+from ingest.ledger.erasure import erase
 from tests.plugins.ledgers import broken, change, rows
 from tests.plugins.paperwork import (
     BOX,
     LATER,
     MEANS,
     TENANT,
+    WAITING,
     act,
     agrees,
     another,
+    back_up,
     deliver,
     destroyed,
+    documents,
     moved,
     ready,
     refused,
     released,
     replacing,
+    staff,
     stages,
 )
 from tests.plugins.releases import taken
@@ -134,3 +145,50 @@ def test_paper_of_another_tenant_is_on_no_list(ledger: Ledger) -> None:
         assert boxes.units(connection, "other", "stored", BOX) == []
         assert boxes.units(connection, TENANT, "stored", "Karton 1") == []
         assert boxes.units(connection, TENANT, "destroy") == []
+
+
+def test_what_was_not_backed_up_when_it_was_erased_only_goes_back(ledger: Ledger) -> None:
+    staff(ledger)
+    taken(ledger, replacing())
+    deliver(ledger, cut=((1,),))
+    (document,) = documents(ledger)
+    act(ledger, "store", document, by="SCN", place=BOX)
+    with ledger.writing() as connection:
+        erase(connection, document, "ADM", "irrtümlich erfasst")
+    with moved(dt.timedelta(days=1)):
+        back_up(ledger)
+    with moved(dt.timedelta(days=WAITING + 3)):
+        assert "nicht gültig ersetzt" in refused(released, ledger, document)
+
+
+def test_who_scanned_does_not_release_what_was_erased(ledger: Ledger) -> None:
+    document, _ = ready(ledger)
+    with ledger.writing() as connection:
+        people.give(connection, TENANT, "SCN", Role.RELEASER, by="ADM")
+    with moved(dt.timedelta(days=2)), ledger.writing() as connection:
+        erase(connection, document, "ADM", "irrtümlich erfasst")
+    with moved(dt.timedelta(days=2 * WAITING)):
+        assert "zwei verschiedene Personen" in refused(released, ledger, document, by="SCN")
+        assert released(ledger, document) == [document]
+    assert agrees(ledger) == []
+
+
+def test_paper_from_before_a_restore_stays_until_the_head_of_the_office_confirmed(
+    ledger: Ledger,
+) -> None:
+    first, second = ready(ledger)
+    with ledger.writing() as connection:
+        people.register(connection, TENANT, "LTG", by="ADM")
+        people.give(connection, TENANT, "LTG", Role.SUPERVISOR, by="ADM")
+        installation.note(connection, TENANT, chains.Entry(RESTORED, {"behind": {}}, "ADM"))
+    with moved(LATER):
+        assert "Sicherung zurückgespielt" in refused(released, ledger, first)
+        with ledger.writing() as connection, pytest.raises(UsageError, match="SCN"):
+            paper.confirm(connection, first, by="SCN", reason="durchgesehen")
+        act(ledger, "confirm", first, by="LTG", reason="Karton und Sperrliste durchgesehen")
+        assert released(ledger, first) == [first]
+        assert "Sicherung zurückgespielt" in refused(released, ledger, second)
+        third, _ = another(ledger)
+    with moved(2 * LATER):
+        assert released(ledger, third) == [third], "it came after the restore"
+    assert agrees(ledger) == []

@@ -258,7 +258,8 @@ class Acts(RuleBasedStateMachine):
     def _allowed(self) -> bool:
         over = self.clock > self.begun + WAITING
         held = self.held > 0
-        return over and not held and (self.erased or (self.sealed and self.backed_up))
+        kept = self.replaced if self.erased else self.sealed and self.backed_up
+        return over and not held and kept
 
     @rule(what=st.sampled_from(ACTS), by=CODES, days=DAYS)
     def anything(self, what: str, by: str, days: int) -> None:
@@ -314,7 +315,7 @@ class Acts(RuleBasedStateMachine):
                     erase(connection, self.document, by, "Irrläufer")
             except UsageError:
                 return
-        self.erased, self.eraser = True, by
+        self.erased, self.eraser, self.replaced = True, by, self.backed_up
         self.begun = self.clock
         self.stage = "stored" if self.stage == "released" else self.stage
 

@@ -15,7 +15,6 @@ from ingest.document import PAPER_ENDS, PAPER_MOVES, PaperStage
 from ingest.ledger.conditions import (
     CONDITIONS,
     CONDITIONS_ERASED,
-    REPLACED,
     Circumstances,
     Proof,
     first_free_day,
@@ -142,6 +141,7 @@ BREACHES: Final[dict[str, list[dict[str, Any]]]] = {
         },
     ],
     "own_sheets": [{"shares_sheets_with": ("e",)}],
+    "confirmed_since": [{"restored_at": DELIVERED}],
     "scanned_by": [
         {"scanned_by": (None,)},
         {"scanned_by": ()},
@@ -150,8 +150,7 @@ BREACHES: Final[dict[str, list[dict[str, Any]]]] = {
     ],
 }
 ERASED_BREACHES: Final[list[tuple[str, dict[str, Any]]]] = [
-    ("had_replaced", {"facts": {}}),
-    ("had_replaced", {"facts": {REPLACED: "yes"}}),
+    ("had_replaced", {"replaced": False}),
     ("erased_by", {"erased_by": ()}),
     ("erased_by", {"unknown_erasers": ("LOE",)}),
 ]
@@ -237,7 +236,7 @@ def test_waiting_is_never_shorter_than_any_minimum(hours: int, days: int, later:
 
 
 def test_an_erased_document_has_conditions_of_its_own() -> None:
-    gone: dict[str, Any] = {"delivered": False, "proof": None, "facts": {REPLACED: True}}
+    gone: dict[str, Any] = {"delivered": False, "proof": None, "facts": {}, "replaced": True}
     erased = dataclasses.replace(WHOLE, erased_at=DELIVERED, erased_by=("LOE",), **gone)
     assert lacking(erased) == set()
     for name, breach in ERASED_BREACHES:

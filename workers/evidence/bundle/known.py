@@ -10,7 +10,7 @@ from ingest.errors import UsageError
 from ingest.ledger import covering, excerpts, procedures, samples, witnessed
 from ingest.ledger.excerpts import Anchor, Anchors
 from ingest.ledger.showing import show
-from ingest.ledger.witness import CAPTURE, HEADS, RECEIPT, day_of
+from ingest.ledger.witness import CAPTURE, HEADS, RECEIPT, SUPPLEMENT, SUPPLEMENTED, day_of
 from workers.evidence.assembly import proving, records
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Known:
         days: Records over the roots of the days to which the chains lead, by day.
         receipts: Records over the files as they arrived or were scanned again, by ordinal.
         images: Records over the images of its pages, by number.
+        supplements: Records over its supplementary note and the seal of that, by kind.
     """
 
     document: Facts
@@ -60,6 +61,7 @@ class Known:
     days: dict[str, bytes]
     receipts: dict[int, bytes]
     images: dict[int, bytes]
+    supplements: dict[str, bytes]
 
     @property
     def id(self) -> str:
@@ -140,6 +142,11 @@ def read(connection: sa.Connection, document_id: str, anchors: dict[str, Anchors
         days=_proofs(connection, HEADS, {day: (day_of(tenant, day), 0) for day in days}),
         receipts=_proofs(connection, RECEIPT, covering.places(connection, RECEIPT, batch_id)),
         images=_proofs(connection, CAPTURE, {number: captured[number] for number in numbers}),
+        supplements=_proofs(
+            connection,
+            SUPPLEMENT,
+            {str(kind): (document_id, at) for at, kind in enumerate(SUPPLEMENTED)},
+        ),
     )
 
 
