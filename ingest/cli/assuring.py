@@ -124,7 +124,7 @@ def show(app: App, identifier: str, *, as_json: bool) -> int:
 @qa.command()
 @click.argument("identifier", metavar="DOKUMENT")
 @click.option("--pages", callback=_pages, help="Beurteilte gekennzeichnete Seiten: 1-3,5.")
-@click.option("--seen", metavar="SHA256", help="Angesehene PDF (Vorgabe: die jetzige).")
+@click.option("--seen", metavar="SHA256", help="Angesehene PDF; ohne Angabe nicht erfasst.")
 @_look_options
 @with_app
 def verdict(

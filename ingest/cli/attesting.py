@@ -50,7 +50,7 @@ def write_receipt_record(app: App, identifier: str, source: int | None, output: 
 
 
 def _receipt_record(app: App, identifier: str, source: int | None) -> bytes | None:
-    from ingest.ledger import witness
+    from ingest.ledger import covering, witness
     from ingest.ledger.showing import find, locate
     from ingest.ledger.witnessed import proof
     from workers.evidence.assembly import proving
@@ -58,11 +58,12 @@ def _receipt_record(app: App, identifier: str, source: int | None) -> bytes | No
     with app.ledger.reading() as connection:
         file = locate(connection, identifier, "original", source)
         batch = find(connection, identifier).batch_id
-        files = witness.arrived(connection, batch)
-        if file.sha256 not in files:
-            return None
-        found = proof(connection, witness.RECEIPT, batch, files.index(file.sha256))
-    return None if found is None else proving(found)
+        for unit, leaves in covering.leaves(connection, witness.RECEIPT, [batch]).items():
+            files = [leaf.sha256 for leaf in leaves]
+            if file.sha256 in files:
+                found = proof(connection, witness.RECEIPT, unit, files.index(file.sha256))
+                return None if found is None else proving(found)
+    return None
 
 
 def statements(app: App, record: Facts) -> Iterator[tuple[str, bool, bool, str]]:
@@ -77,37 +78,51 @@ def statements(app: App, record: Facts) -> Iterator[tuple[str, bool, bool, str]]
 
     own = str(record["id"])
     batch = str(record.get("batch") or own)
-    found: list[tuple[str, Proof | None]] = []
+    found: list[tuple[str, str, Proof | None]] = []
     with app.ledger.reading() as connection:
         for unit in dict.fromkeys((batch, own)):
             for concerned, reason in faults(connection, str(record["tenant"]), unit):
                 yield concerned, False, True, reason
-        for kind, unit, digests in (
-            (witness.RECEIPT, batch, witness.arrived(connection, batch)),
-            (witness.CAPTURE, batch, witness.imaged(connection, batch)),
-            (witness.SUPPLEMENT, own, witness.supplemented(connection, own)),
-        ):
-            place = _first(digests)
-            if place is None or witness.of_unit(connection, kind, unit) is None:
-                continue
-            try:
-                found.append((kind, proof(connection, kind, unit, place)))
-            except (ValueError, LookupError) as error:
-                yield _KINDS[kind][0], False, True, f"beschädigt und nicht lesbar: {error}"
-    for kind, one in found:
-        yield _statement(app, kind, one)
+        for kind in _KINDS:
+            of = own if kind == witness.SUPPLEMENT else batch
+            for unit, place in _firsts(connection, kind, of, record):
+                if witness.of_unit(connection, kind, unit) is None:
+                    continue
+                name = _KINDS[kind][0] + unit.removeprefix(of).replace("/", " Nachscan ")
+                try:
+                    found.append((kind, name, proof(connection, kind, unit, place)))
+                except (ValueError, LookupError) as error:
+                    yield name, False, True, f"beschädigt und nicht lesbar: {error}"
+    for kind, name, one in found:
+        yield _statement(app, kind, name, one)
 
 
-def _first(digests: list[str]) -> int | None:
-    """Return which is the first that is not erased."""
-    return next((at for at, sha256 in enumerate(digests) if sha256), None)
+def _firsts(
+    connection: sa.Connection, kind: str, of: str, record: Facts
+) -> Iterator[tuple[str, int]]:
+    """Yield under each root the first leaf that is not erased, of a document of its own.
+
+    The receipt of the arrival is that of whatever lay in it. `of` is the batch, of a supplementary
+    note the document.
+    """
+    from ingest.ledger import covering
+
+    own: set[int] | None = None
+    if record["message_type"] == "document":
+        own = {page["source" if kind == "receipt" else "number"] for page in record["pages_found"]}
+    for unit, leaves in covering.leaves(connection, kind, [of]).items():
+        wanted = None if kind == "supplement" or (kind, unit) == ("receipt", of) else own
+        for place, leaf in enumerate(leaves):
+            if leaf.sha256 and (wanted is None or leaf.key in wanted):
+                yield unit, place
+                break
 
 
-def _statement(app: App, kind: str, found: Proof | None) -> tuple[str, bool, bool, str]:
+def _statement(app: App, kind: str, name: str, found: Proof | None) -> tuple[str, bool, bool, str]:
     from workers.evidence.assembly import proving
     from workers.evidence.verification import NotProved, prove
 
-    name, what = _KINDS[kind]
+    what = _KINDS[kind][1]
     if found is None:
         return name, False, False, "wartet auf einen Zeitstempel"
     try:

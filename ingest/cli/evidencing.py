@@ -83,12 +83,18 @@ def statements(app: App, record: Facts) -> Iterator[tuple[bool, bool, str]]:
     Without an authority and without evidence nothing is said, because nothing is claimed.
     """
     from workers.evidence.assembly import records
+    from workers.evidence.standing import lost
 
     try:
         with app.ledger.reading() as connection:
             found = [encoded for _, _, encoded in records(connection, [str(record["id"])])]
+            number = None if found else lost(connection, str(record["tenant"]), str(record["id"]))
     except ValueError as error:
         yield False, True, f"Der Nachweis im Ledger ist beschädigt und nicht lesbar: {error}"
+        return
+    if number is not None:
+        text = f"war unter Zeitstempel {number} gesichert; der Nachweis fehlt im Register"
+        yield False, True, text
         return
     if not found:
         if app.settings.sealing.authorities and app.settings.evidence.every != "off":

@@ -73,8 +73,10 @@ class Assignment:
             "rescanned"}`, see `ingest.ledger.samples.told`; empty where nothing was asked for.
         procedure: The released Verfahrensdokumentation: `{"annex_sha256", "released_by",
             "released_at"}`; empty where none was released.
-        capture: The root over the batch's page digests and its timestamp: `{"root", "pages",
-            "stamped_at", "authority", "token_sha256"}`; empty before it was computed.
+        captures: Of a document, each root over digests of images of its, and its timestamp:
+            `{"root", "pages", "stamped_at", "authority", "token_sha256", "images"}`, the last
+            the numbers of its pages under it. There is one over the first capture of the batch
+            and one over each rescan; a page in none is under no root (yet).
         registered: Operator codes among those of this document that stood for a known person when
             it came in and can be resolved to a name; empty unless its class replaces paper.
     """
@@ -94,7 +96,7 @@ class Assignment:
     cover: Cover | None = None
     quality: Facts = field(default_factory=dict)
     procedure: Facts = field(default_factory=dict)
-    capture: Facts = field(default_factory=dict)
+    captures: tuple[Facts, ...] = ()
     registered: frozenset[str] = frozenset()
 
     @property

@@ -129,7 +129,8 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
     if row is None:
         message = f"claim of {claim.unit_kind} {claim.unit_id} was lost"
         raise ClaimLost(message)
-    document, cover, capture = None, None, {}
+    document, cover = None, None
+    captures: tuple[Facts, ...] = ()
     quality: Facts = {}
     content = profiles.content(connection, claim.tenant, row.rules_sha256)
     if claim.unit_kind is UnitKind.DOCUMENT:
@@ -137,7 +138,8 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
         document, pages = _document(connection, found)
         cover = _cover(connection, document)
         quality = samples.told(connection, found, content)
-        capture = witnessed.capture(connection, claim.batch_id)
+        images = {page.number: page.source for page in pages}
+        captures = witnessed.captures(connection, claim.batch_id, images)
     elif claim.unit_kind is UnitKind.PAGE:
         pages = _pages(connection.execute(_PAGE, {"unit": claim.unit_id}).all())
     else:
@@ -158,7 +160,7 @@ def assignment(connection: sa.Connection, claim: Claim, profiles: Profiles) -> A
         cover=cover,
         quality=quality,
         **vouching.vouched(connection, content, row, document, quality),
-        capture=capture,
+        captures=captures,
     )
 
 

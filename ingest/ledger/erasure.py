@@ -35,6 +35,7 @@ from ingest.ledger import (
     chains,
     circumstances,
     clerks,
+    covering,
     deletions,
     evidence,
     paperunits,
@@ -105,8 +106,7 @@ def erase(
         The digests that no other batch or document of the tenant refers to any more.
 
     Raises:
-        UsageError: Unknown id, erased before, being worked on, no operator code or reason
-            given, or `by` is not entrusted with it; nothing changed.
+        UsageError: Unknown id, erased, worked on, no code or reason, or `by` may not; unchanged.
     """
     clerks.require("Löschen", by, reason)
     be_patient(connection)
@@ -273,16 +273,14 @@ class _Erasure:
         gone = {page.source for page in pages if page.number in numbers}
         gone = (gone | {row.source for row in documents}) - kept
         digests: set[str] = set()
-        order = sorted(page.number for page in pages)
-        self._salts_gone(witness.CAPTURE, {order.index(number) for number in numbers})
+        self._salts_gone(witness.CAPTURE, numbers)
         originals = {row.id: self._originals(row) for row in documents}
         lost, removed = deletions.Removed(), deletions.Removed()
         for number in sorted(numbers):
             digests |= self._pages_gone(sa.and_(of_batch, _page.c.number == number), lost)
         if gone:
             of_source = _source.c.batch_id == self._batch.id
-            places = witness.places_of_sources(self._connection, self._batch.id, gone)
-            self._salts_gone(witness.RECEIPT, places)
+            self._salts_gone(witness.RECEIPT, gone)
             digests |= self._sources_gone(sa.and_(of_source, _source.c.ordinal.in_(sorted(gone))))
             digests |= stacks.forget_pages(self._connection, self._batch.id, digests)
             removed.add(deletions.ORIGINAL, digests)
@@ -294,10 +292,10 @@ class _Erasure:
             digests |= self._document_gone(row, originals[row.id])
         return self._concluded(digests)
 
-    def _salts_gone(self, kind: str, places: Collection[int] | None) -> None:
-        """Take which files or images the leaves of the batch's tree were."""
+    def _salts_gone(self, kind: str, keys: Collection[int] | None) -> None:
+        """Take which files or images the leaves of the batch's trees were."""
         evidence.alone(self._connection, self._batch.tenant)  # before its rows are locked
-        witness.forget(self._connection, kind, self._batch.id, places)
+        covering.forget(self._connection, kind, self._batch.id, keys)
 
     def _originals(self, row: Row) -> list[str]:
         """Return the digest of a document's original, before it goes."""

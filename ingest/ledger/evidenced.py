@@ -159,7 +159,8 @@ def leaves(connection: sa.Connection, tenant: str) -> Iterator[Row]:
     """Yield which leaf each document is and was before, in order of the documents' ids."""
     own = sa.select(_batch.c.id).where(_batch.c.tenant == tenant)
     for table in (_leaf, _earlier):
-        query = sa.select(table).where(table.c.batch_id.in_(own)).order_by(table.c.document_id)
+        either = sa.or_(table.c.batch_id.in_(own), table.c.tenant == tenant)
+        query = sa.select(table).where(either).order_by(table.c.document_id)
         yield from connection.execute(query, execution_options={"yield_per": _FETCH})
 
 

@@ -50,7 +50,7 @@ class Look:
         content: It says what the paper says (inhaltliche Übereinstimmung).
         pages: Flagged pages that were judged to be good, by arrival page number.
         reason: Needed where something does not match.
-        seen_sha256: Of the PDF that was looked at; None for the present one.
+        seen_sha256: Of the PDF that was looked at; None where nobody says which it was.
     """
 
     by: str
@@ -172,7 +172,6 @@ def account_of(
     connection: sa.Connection, row: Row, look: Look, good: bool, apart: bool | None
 ) -> Facts:
     """Return what the event of a verdict says."""
-    seen = look.seen_sha256 or connection.execute(COMPOSED, {"unit": row.id}).scalars().first()
     viewed = connection.execute(SEEN, {"unit": row.id, "of_code": look.by}).scalars()
     return {
         "visual": look.visual,
@@ -180,7 +179,7 @@ def account_of(
         "good": good,
         "pages": sorted(set(look.pages)),
         "reason": clean_text(look.reason) or None,
-        "seen_sha256": seen,
+        "seen_sha256": look.seen_sha256,
         "apart": apart,
         "viewed": sorted(viewed),
     }

@@ -78,7 +78,7 @@ def documents(metadata: sa.MetaData) -> sa.Table:
         sa.Column("good", sa.Integer),  #: what both mean under `match`
         sa.Column("pages", Json, nullable=False),  #: flagged pages that were judged
         sa.Column("reason", CleanText),
-        sa.Column("seen_sha256", sa.Text),  #: of the PDF that was looked at
+        sa.Column("seen_sha256", sa.Text),  #: of the PDF looked at, where it was named
         sa.Column("apart", sa.Integer),  #: 1: not who scanned, 0: the same, NULL: not known
         sqlite_with_rowid=False,
     )

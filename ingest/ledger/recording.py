@@ -29,7 +29,17 @@ from ingest.document import (
     new_id,
 )
 from ingest.errors import ToolFailed
-from ingest.ledger import accepting, chains, cutting, openwork, quality, reviewing, schema, witness
+from ingest.ledger import (
+    accepting,
+    chains,
+    covering,
+    cutting,
+    openwork,
+    quality,
+    reviewing,
+    schema,
+    witness,
+)
 from ingest.ledger.terms import Claim, Present
 
 Row = sa.Row[Any]
@@ -335,8 +345,8 @@ def _document_step(
     reason = quality.reason(row.batch_id) if waits else {"reason_code": None, "reason": None}
     said = {**_account(row, outcome), **(outcome.leaves or {})}
     if row.step == Step.CONFIRMATION_SEALING:
-        of_note = witness.supplemented(connection, row.unit_id)
         kind = witness.SUPPLEMENT
+        of_note = covering.digests(connection, kind, row.unit_id)
         said |= witness.keep(connection, kind, row.unit_id, row.tenant, of_note, moment)
     entries = [chains.Entry(plan.event or str(plan.stage), said)]
     stage = plan.stage

@@ -3,7 +3,8 @@
 What was scanned first stays, with its digests (BSI TR-03138 V1.5, DRV structure: a page that
 was scanned again is an Auffälligkeit; GoBD: both versions are kept). The new file becomes a
 further source of the batch, its pages further pages; they are examined and recognised like
-all others, under the new revision. It works before and after delivery, which then replaces.
+all others, under the new revision. Both get roots of their own, which a timestamp proves like
+those of the first capture. It works before and after delivery, which then replaces.
 """
 
 from __future__ import annotations
@@ -33,12 +34,14 @@ from ingest.ledger import (
     accepting,
     chains,
     clerks,
+    covering,
     openwork,
     people,
     quality,
     revising,
     schema,
     takeover,
+    witness,
 )
 from ingest.ledger.engine import hold
 from ingest.ledger.moves import move
@@ -341,5 +344,16 @@ def _tell(connection: sa.Connection, found: _Found, revision: Revision) -> None:
     file |= {"rescan_of": source.rescan_of, "found_sha256": chains.source_digest(source)}
     said = {**told, "superseded": found.old.id, "source": file, "step": RESCANNED}
     said["facts_sha256"] = chains.facts_digest(facts[RESCANNED])
-    entry = chains.Entry(revising.PAGES_RESCANNED, said, revision.by)
+    said |= _witnessed(connection, found)
+    entry = chains.Entry(covering.PAGES_RESCANNED, said, revision.by)
     chains.append(connection, batch.id, found.moment, entry)
+
+
+def _witnessed(connection: sa.Connection, found: _Found) -> Facts:
+    """Keep the roots of the new file and of its images; return what the event says of them."""
+    unit = covering.unit_of(found.batch.id, found.source.ordinal)
+    images = [page.sha256 for page in found.rescan.pages]
+    said: Facts = {}
+    for kind, digests in ((witness.RECEIPT, [found.source.sha256]), (witness.CAPTURE, images)):
+        said |= witness.keep(connection, kind, unit, found.batch.tenant, digests, found.moment)
+    return said

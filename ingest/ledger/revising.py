@@ -52,8 +52,6 @@ _batch, _document, _page, _claim = schema.batch, schema.document, schema.page, s
 SUPERSEDED: Final = "superseded"
 #: The event of the batch that names the new revision.
 PAGE_PUT_BACK: Final = "page_put_back"
-#: The event of the batch that names what was scanned again, see `ingest.ledger.rescanning`.
-PAGES_RESCANNED: Final = "pages_rescanned"
 _PIECE: Final = 500
 
 _LOCKED_BATCH = sa.select(_batch).where(_batch.c.id == sa.bindparam("unit")).with_for_update()

@@ -125,6 +125,7 @@ def show(connection: sa.Connection, id_: str, *, scanning: bool = False) -> Fact
         "open_work": list(_open_work(connection, unit)),
         "receipt_evidence": witnessed.receipt(connection, unit.batch_id),
         "capture_evidence": witnessed.capture(connection, unit.batch_id),
+        "rescan_evidence": witnessed.rescans(connection, unit.batch_id, pages),
         "events": list(events(connection, unit.id)),
     }
     if unit.kind is UnitKind.BATCH:

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from ingest.document import BatchStage, Facts, Stage, UnitKind
 from ingest.ledger.confirming import GIVEN, OWED
+from ingest.ledger.covering import PAGES_RESCANNED
 from ingest.ledger.integrity import ERASED, is_genuine
 from ingest.ledger.reviewing import REVIEWED
-from ingest.ledger.revising import PAGE_PUT_BACK, PAGES_RESCANNED, SUPERSEDED
+from ingest.ledger.revising import PAGE_PUT_BACK, SUPERSEDED
 
 Row = sa.Row[Any]
 

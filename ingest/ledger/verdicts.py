@@ -1,8 +1,8 @@
 """What persons decide in quality assurance: views, verdicts, how a stopped batch goes on.
 
 A verdict says whether the scan matches the paper by its look (bildlich) and by what it says
-(inhaltlich), and which flagged pages were judged (BSI TR-03138 V1.5, A.SC.8, A.NB.3). It names
-the digest of the PDF that was looked at. Four eyes (A.AM.IN.SH.1) are demanded on persons, not
+(inhaltlich), and which flagged pages were judged (BSI TR-03138 V1.5, A.SC.8, A.NB.3). It may
+name the digest of the PDF that was looked at. Four eyes (A.AM.IN.SH.1) are demanded on persons, not
 codes, in the transaction of the verdict: at "very high" refused, at "high" warned, always noted.
 """
 

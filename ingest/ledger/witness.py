@@ -2,10 +2,11 @@
 
 The earlier the better (TR-03138, requirement F 6.8): the root over the files of an arrival
 is made in the transaction that accepts it (`RECEIPT`), the root over the images of its pages
-in the one that records them (`CAPTURE`), the root of a day when it is anchored (`HEADS`). A
-supplementary note comes when its document has its leaf long since, which stays as it is; so note
-and seal get a root of their own when the seal is recorded (`SUPPLEMENT`). No step of any document
-waits for the timestamp (`ingest.ledger.witnessed`).
+in the one that records them (`CAPTURE`), the root of a day when it is anchored (`HEADS`). What
+is scanned again has roots of its own (`ingest.ledger.covering`). A supplementary note comes when
+its document has its leaf long since, which stays as it is; so note and seal get a root of their
+own when the seal is recorded (`SUPPLEMENT`). No step of any document waits for the timestamp
+(`ingest.ledger.witnessed`).
 
 A leaf is the digest of a file or an image together with a random digest, its salt. Erasing
 takes the salt; what stays of the leaf leads its neighbours to the root and tells nobody
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -67,7 +68,8 @@ def keep(
     Args:
         connection: In the writing transaction that records what the digests are of.
         kind: `RECEIPT`, `CAPTURE` or `SUPPLEMENT`.
-        unit: Id of the batch, of a supplementary note that of its document.
+        unit: Id of the batch; of what was scanned again `covering.unit_of`, of a supplementary
+            note the id of its document.
         tenant: Whose batch.
         digests: SHA-256 in hex, in the order in which they are counted; an empty one was
             erased before.
@@ -138,7 +140,7 @@ def forget(
     Args:
         connection: In the writing transaction that erases them.
         kind: `RECEIPT`, `CAPTURE` or `SUPPLEMENT`.
-        unit: Id of the batch, of a supplementary note that of its document.
+        unit: As it was kept under.
         places: None for all.
     """
     row = of_unit(connection, kind, unit)
@@ -154,63 +156,3 @@ def forget(
 def split(value: bytes) -> tuple[bytes, ...]:
     """Return the digests of a column value."""
     return tuple(value[at : at + SIZE] for at in range(0, len(value), SIZE))
-
-
-def arrived(connection: sa.Connection, batch_id: str) -> list[str]:
-    """Return the digests of the files as they arrived, in the order of the leaves.
-
-    Sources come first, then what the station said of them. An erased one is empty, a
-    manifest that was erased is missing at the end.
-    """
-    return digests(connection, RECEIPT, [batch_id]).get(batch_id, [])
-
-
-def imaged(connection: sa.Connection, batch_id: str) -> list[str]:
-    """Return the digests of the images of a batch in the order of its pages; erased: empty."""
-    return digests(connection, CAPTURE, [batch_id]).get(batch_id, [])
-
-
-def supplemented(connection: sa.Connection, document_id: str) -> list[str]:
-    """Return the digests of a document's supplementary note and its seal; erased: none."""
-    return digests(connection, SUPPLEMENT, [document_id]).get(document_id, [])
-
-
-def digests(connection: sa.Connection, kind: str, units: Collection[str]) -> dict[str, list[str]]:
-    """Return what `arrived`, `imaged` or `supplemented` does of several units, by their ids."""
-    source, made, page = schema.batch_source, schema.rendition, schema.page
-    if kind == SUPPLEMENT:
-        of_kind = sa.select(made.c.unit_id, made.c.sha256).where(made.c.unit_id.in_(units))
-        queries = [of_kind.where(made.c.kind == part) for part in SUPPLEMENTED]
-    elif kind == CAPTURE:
-        images = sa.select(page.c.batch_id, page.c.sha256).where(page.c.batch_id.in_(units))
-        queries = [images.order_by(page.c.batch_id, page.c.number)]
-    else:
-        own = sa.select(source.c.batch_id, source.c.sha256).where(
-            source.c.batch_id.in_(units), source.c.enclosure_of.is_(None)
-        )
-        said = sa.select(made.c.unit_id, made.c.sha256).where(
-            made.c.unit_id.in_(units), made.c.kind == "manifest"
-        )
-        queries = [own.order_by(source.c.batch_id, source.c.ordinal), said.order_by(made.c.id)]
-    found: dict[str, list[str]] = {}
-    for query in queries:
-        for unit, sha256 in connection.execute(query):
-            found.setdefault(unit, []).append(sha256)
-    return found
-
-
-def places_of_sources(
-    connection: sa.Connection, batch_id: str, ordinals: Iterable[int]
-) -> set[int]:
-    """Return which leaves the sources with some ordinals are, and those of all manifests."""
-    source = schema.batch_source
-    query = sa.select(source.c.ordinal).where(
-        source.c.batch_id == batch_id, source.c.enclosure_of.is_(None)
-    )
-    own = list(connection.execute(query.order_by(source.c.ordinal)).scalars())
-    row = of_unit(connection, RECEIPT, batch_id)
-    leaves = 0 if row is None else len(row.leaves) // SIZE
-    wanted = set(ordinals)
-    return {at for at, ordinal in enumerate(own) if ordinal in wanted} | set(
-        range(len(own), leaves)
-    )

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 
 from ingest.document import PLAN, Facts, Step, UnitKind
 from ingest.hashtree import SIZE, root_of
-from ingest.ledger import installation, schema, witness
+from ingest.ledger import covering, installation, schema, witness
+from ingest.ledger.covering import LATER, PAGES_RESCANNED, Leaf
 from ingest.ledger.evidence import parted, pieces
 from ingest.ledger.integrity import ANCHORED, told
 from ingest.ledger.witness import CAPTURE, GONE, HEADS, NAMED, RECEIPT, SUPPLEMENT
-from ingest.ledger.witnessed import LATER
 
 Row = sa.Row[Any]
 _root, _branch, _day = schema.witness_root, schema.evidence_branch, schema.merkle_root
@@ -22,6 +22,7 @@ _PIECE: Final = 200
 #: The event of a document whose supplementary note has its seal.
 SEALED_BESIDE: Final = PLAN[UnitKind.DOCUMENT, Step.CONFIRMATION_SEALING].event
 _SAYING: Final = ("received", "inspected", SEALED_BESIDE, LATER)
+_SAYING_AGAIN: Final = (PAGES_RESCANNED, LATER)
 _WHAT: Final = {
     RECEIPT: "Eingang",
     CAPTURE: "Erfassung",
@@ -40,38 +41,44 @@ def faults(
     Args:
         connection: In a reading transaction.
         tenant: Whose roots.
-        unit: Only those of this batch or document.
+        unit: Only those of this batch, its rescans included, or document.
     """
     last = ("", "")
-    while piece := _after(connection, tenant, unit, last):
+    chosen = None if unit is None else _units(connection, unit)
+    while piece := _after(connection, tenant, chosen, last):
         last = (piece[-1].kind, piece[-1].unit)
         yield from _of_piece(connection, tenant, piece)
     yield from _missing(connection, tenant, unit)
+    yield from _missing_again(connection, tenant, unit)
     if unit is None:
         yield from _days(connection, tenant)
 
 
+def _units(connection: sa.Connection, batch_id: str) -> list[str]:
+    found = covering.again(connection, [batch_id])
+    return [batch_id, *(covering.unit_of(one.batch, one.ordinal) for one in found)]
+
+
 def _after(
-    connection: sa.Connection, tenant: str, unit: str | None, last: tuple[str, str]
+    connection: sa.Connection, tenant: str, units: list[str] | None, last: tuple[str, str]
 ) -> list[Row]:
     kind, of_unit = last
     beyond = sa.or_(_root.c.kind > kind, sa.and_(_root.c.kind == kind, _root.c.unit > of_unit))
     query = sa.select(_root).where(_root.c.tenant == tenant, beyond)
-    if unit is not None:
-        query = query.where(_root.c.unit == unit)
+    if units is not None:
+        query = query.where(_root.c.unit.in_(units))
     return list(connection.execute(query.order_by(_root.c.kind, _root.c.unit).limit(_PIECE)))
 
 
 def _of_piece(
     connection: sa.Connection, tenant: str, piece: list[Row]
 ) -> Iterator[tuple[str, str]]:
-    units = sorted({row.unit for row in piece if row.kind != HEADS})
-    said = _said(connection, units) | _said_of_days(connection, tenant, piece)
+    units = {kind: [row.unit for row in piece if row.kind == kind] for kind in NAMED}
+    every = [unit for of_kind in units.values() for unit in of_kind]
+    said = _said(connection, _batches(every))
+    said |= _said_of_days(connection, tenant, piece)
     under = _leaves(connection, {(row.batch_id, row.branch) for row in piece if row.batch_id})
-    found = {
-        kind: witness.digests(connection, kind, [row.unit for row in piece if row.kind == kind])
-        for kind in NAMED
-    }
+    found = {kind: covering.leaves(connection, kind, _batches(units[kind])) for kind in NAMED}
     for row in piece:
         if row.kind not in _WHAT:
             yield f"Wurzel {row.unit}", f"die Art {row.kind} gibt es nicht"
@@ -99,8 +106,9 @@ def _of_root(row: Row, said: _Said, under: dict[tuple[int, int], bytes]) -> Iter
         yield "nicht das, was unter dem Zeitstempel steht"
 
 
-def _of_leaves(row: Row, digests: list[str]) -> Iterator[str]:
+def _of_leaves(row: Row, found: list[Leaf]) -> Iterator[str]:
     leaves, salts = witness.split(row.leaves), witness.split(row.salts)
+    digests = [leaf.sha256 for leaf in found]
     part = _PART[row.kind]
     if len(salts) != len(leaves):
         yield "Blätter und Zufallswerte passen nicht zueinander"
@@ -122,15 +130,18 @@ def _is_of(leaf: bytes, sha256: str, salt: bytes) -> bool:
         return False  # it is no digest any more
 
 
-def _said(connection: sa.Connection, units: list[str]) -> _Said:
+def _batches(units: list[str]) -> list[str]:
+    return sorted({covering.batch_of(unit) for unit in units})
+
+
+def _said(connection: sa.Connection, batches: list[str]) -> _Said:
     """Return root and time that the events of some units name; of erased ones nothing."""
     found: _Said = {}
-    for piece in pieces(units):
-        chosen = (_event.c.chain.in_(piece), _event.c.kind.in_(_SAYING))
+    for piece in pieces(batches):
+        chosen = (_event.c.chain.in_(piece), _event.c.kind.in_({*_SAYING, *_SAYING_AGAIN}))
         for row in told(connection, *chosen):
-            for kind, name in NAMED.items():
-                if name in row.payload:
-                    found[kind, row.chain] = (row.payload[name], row.at)
+            for kind, unit, root in covering.named(row):
+                found[kind, unit] = (root, row.at)
     return found
 
 
@@ -167,6 +178,25 @@ def _missing(connection: sa.Connection, tenant: str, unit: str | None) -> Iterat
         for row in told(connection, *chosen):
             if name in row.payload:
                 yield f"{_WHAT[kind]} {row.chain}", "das Ereignis nennt eine Wurzel, sie fehlt"
+
+
+def _missing_again(
+    connection: sa.Connection, tenant: str, unit: str | None
+) -> Iterator[tuple[str, str]]:
+    """Yield rescans whose events name a root that is not there."""
+    own = _root.c.unit.contains(covering.BETWEEN)
+    query = sa.select(_root.c.kind, _root.c.unit).where(
+        _root.c.tenant == tenant, _root.c.kind.in_(NAMED), own
+    )
+    chosen = [_event.c.tenant == tenant, _event.c.kind.in_(_SAYING_AGAIN)]
+    if unit is not None:
+        query = query.where(_root.c.unit.in_(_units(connection, unit)))
+        chosen.append(_event.c.chain == unit)
+    kept = {(row.kind, row.unit) for row in connection.execute(query)}
+    for event in told(connection, *chosen):
+        for kind, named, _ in covering.named(event):
+            if named != event.chain and (kind, named) not in kept:
+                yield f"{_WHAT[kind]} {named}", "das Ereignis nennt eine Wurzel, sie fehlt"
 
 
 def _days(connection: sa.Connection, tenant: str) -> Iterator[tuple[str, str]]:

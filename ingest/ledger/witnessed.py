@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,8 +18,9 @@ import sqlalchemy as sa
 
 from ingest.document import Facts
 from ingest.hashtree import SIZE, Branch
-from ingest.ledger import accepting, chains, evidence, installation, schema, witness
+from ingest.ledger import accepting, chains, covering, evidence, installation, schema, witness
 from ingest.ledger.columns import Moment
+from ingest.ledger.covering import LATER, RESCANS
 from ingest.ledger.engine import be_patient, hold
 from ingest.ledger.evidence import Stamp, parted
 from ingest.ledger.witness import CAPTURE, HEADS, RECEIPT
@@ -27,8 +28,6 @@ from ingest.ledger.witness import CAPTURE, HEADS, RECEIPT
 Row = sa.Row[Any]
 _root, _stamp, _branch = schema.witness_root, schema.evidence_batch, schema.evidence_branch
 _OF_NUMBER: Final = sa.select(_stamp).where(_stamp.c.id == sa.bindparam("number"))
-#: The event that says that roots were made later than they could have been.
-LATER: Final = "witnessed"
 _STAGES: Final = ("inspected", "separated", "closed")
 
 
@@ -128,24 +127,70 @@ def account(connection: sa.Connection, tenant: str) -> Facts:
     }
 
 
-def capture(connection: sa.Connection, batch_id: str) -> Facts:
-    """Return what a note may say of the capture of a batch; nothing where there is no root.
+def captures(
+    connection: sa.Connection, batch_id: str, images: Mapping[int, int]
+) -> tuple[Facts, ...]:
+    """Return what a note may say of the capture of some images of a batch.
+
+    Args:
+        connection: In a transaction.
+        batch_id: Whose.
+        images: Ordinal of the source of each, by page number, in order.
 
     Returns:
-        `root` in hex over the digests of all images of the batch, `pages` how many they are,
+        Of each root over any of them what `capture` says, with their numbers as `images`. An
+        image under no root is in none.
+    """
+    units = {one.ordinal: one.unit for one in covering.again(connection, [batch_id])}
+    under: dict[str, list[int]] = {}
+    for number, ordinal in images.items():
+        under.setdefault(units.get(ordinal, batch_id), []).append(number)
+    found = [(capture(connection, unit), numbers) for unit, numbers in under.items()]
+    return tuple({**told, "images": numbers} for told, numbers in found if told)
+
+
+def capture(connection: sa.Connection, unit: str) -> Facts:
+    """Return what is known of one root over images; nothing where there is none.
+
+    Args:
+        connection: In a transaction.
+        unit: Id of the batch for its first capture; of a rescan `covering.unit_of`.
+
+    Returns:
+        `root` in hex over the digests of all its images, `pages` how many they are,
         `stamped_at` (ISO 8601, the authority's time), `token_sha256` and `authority` of the
         first timestamp over it; these are None while none has come.
     """
-    return _told(connection, CAPTURE, batch_id, "pages")
+    return _told(connection, CAPTURE, unit, "pages")
 
 
-def receipt(connection: sa.Connection, batch_id: str) -> Facts:
-    """Return the same of the files of an arrival, `files` saying how many they are."""
-    return _told(connection, RECEIPT, batch_id, "files")
+def receipt(connection: sa.Connection, unit: str) -> Facts:
+    """Return the same of the files of an arrival or a rescan, `files` saying how many they are."""
+    return _told(connection, RECEIPT, unit, "files")
 
 
-def _told(connection: sa.Connection, kind: str, batch_id: str, counted: str) -> Facts:
-    row = witness.of_unit(connection, kind, batch_id)
+def rescans(connection: sa.Connection, batch_id: str, pages: Iterable[Facts]) -> list[Facts]:
+    """Return `receipt` and `capture` of each file scanned again that some pages are of.
+
+    Args:
+        connection: In a transaction.
+        batch_id: Of the batch.
+        pages: Each with the ordinal of its `source`.
+    """
+    own = {page["source"] for page in pages}
+    return [
+        {
+            "source": one.ordinal,
+            "receipt": receipt(connection, one.unit),
+            "capture": capture(connection, one.unit),
+        }
+        for one in covering.again(connection, [batch_id])
+        if one.ordinal in own
+    ]
+
+
+def _told(connection: sa.Connection, kind: str, unit: str, counted: str) -> Facts:
+    row = witness.of_unit(connection, kind, unit)
     if row is None:
         return {}
     found: Facts = {"root": row.root, counted: len(row.leaves) // SIZE}
@@ -186,12 +231,15 @@ def proof(connection: sa.Connection, kind: str, unit: str, place: int) -> Proof 
     members: tuple[bytes, ...] = (bytes.fromhex(row.root),)
     inner: tuple[bytes, ...] = ()
     if kind != HEADS:
-        digests = _digests(connection, kind, unit)
+        digests = covering.digests(connection, kind, unit)
         salts = witness.split(row.salts)
-        if place >= len(digests) or not digests[place] or salts[place] == witness.GONE:
+        kept = witness.split(row.leaves)
+        if place >= min(map(len, (digests, salts, kept))):
+            return None
+        if not digests[place] or salts[place] == witness.GONE:
             return None
         members = (bytes.fromhex(digests[place]), salts[place])
-        inner = Branch(witness.split(row.leaves), ()).path_of(place)
+        inner = Branch(kept, ()).path_of(place)
     under = connection.execute(
         sa.select(_branch).where(_branch.c.batch_id == row.batch_id, _branch.c.number == row.branch)
     ).one()
@@ -200,12 +248,8 @@ def proof(connection: sa.Connection, kind: str, unit: str, place: int) -> Proof 
     return Proof(members=members, path=(*inner, *upper), stamps=stamps)
 
 
-def _digests(connection: sa.Connection, kind: str, unit: str) -> list[str]:
-    return witness.digests(connection, kind, [unit]).get(unit, [])
-
-
 def catch_up(connection: sa.Connection, tenant: str, most: int = 500) -> int:
-    """Make roots for batches that came before there were any; return for how many.
+    """Make roots for batches and rescans that came before they got any; say for how many batches.
 
     Days that were anchored before are to be witnessed from now on as well.
 
@@ -223,6 +267,7 @@ def catch_up(connection: sa.Connection, tenant: str, most: int = 500) -> int:
     ids = list(
         connection.execute(query.where(with_files).order_by(batch.c.id).limit(most)).scalars()
     )
+    ids = ids or _with_bare_rescans(connection, tenant)[:most]
     for id_ in ids:
         _catch_up(connection, tenant, id_)
     day = schema.merkle_root
@@ -231,15 +276,40 @@ def catch_up(connection: sa.Connection, tenant: str, most: int = 500) -> int:
     return len(ids)
 
 
+def _with_bare_rescans(connection: sa.Connection, tenant: str) -> list[str]:
+    """Return the batches that have roots, which a rescan of theirs is not under."""
+    batch, source = schema.batch, schema.batch_source
+    query = sa.select(batch.c.id).join(source, source.c.batch_id == batch.c.id)
+    query = query.where(batch.c.tenant == tenant, batch.c.erased_at.is_(None))
+    query = query.where(source.c.rescan_of.is_not(None), ~covering.ROOTED).distinct()
+    found: list[str] = []
+    for piece in evidence.pieces(sorted(connection.execute(query).scalars())):
+        found += sorted({one.batch for one in _bare(connection, piece)})
+    return found
+
+
+def _bare(connection: sa.Connection, batches: list[str]) -> list[covering.Again]:
+    """Return the rescans that are under no root at all."""
+    found = covering.again(connection, batches)
+    return [one for one in found if not one.rooted and one.unit != one.batch]
+
+
 def _catch_up(connection: sa.Connection, tenant: str, id_: str) -> None:
     batch = schema.batch
     stage = connection.execute(
         sa.select(batch.c.stage).where(batch.c.id == id_).with_for_update()
     ).scalar_one()
     moment = accepting.now(connection)
-    files = witness.arrived(connection, id_)
-    said = witness.keep(connection, RECEIPT, id_, tenant, files, moment)
-    if stage in _STAGES:
-        images = witness.imaged(connection, id_)
-        said |= witness.keep(connection, CAPTURE, id_, tenant, images, moment)
-    chains.append(connection, id_, moment, chains.Entry(LATER, said))
+    bare = {one.unit: one.ordinal for one in _bare(connection, [id_])}
+    kinds = (RECEIPT, CAPTURE) if stage in _STAGES else (RECEIPT,)
+    made: dict[str, Facts] = {}
+    for kind in kinds:
+        for unit in (id_, *bare):
+            if witness.of_unit(connection, kind, unit) is None:
+                digests = covering.digests(connection, kind, unit)
+                said = witness.keep(connection, kind, unit, tenant, digests, moment)
+                made[unit] = made.get(unit, {}) | said
+    told = made.pop(id_, {})
+    if made:
+        told[RESCANS] = [{"source": bare[unit], **said} for unit, said in made.items()]
+    chains.append(connection, id_, moment, chains.Entry(LATER, told))

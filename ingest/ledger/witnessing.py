@@ -19,7 +19,7 @@ def roots(metadata: sa.MetaData) -> sa.Table:
         sa.Column("kind", sa.Text, primary_key=True),  #: receipt, capture, heads, supplement
         sa.Column(
             "unit", sa.Text, primary_key=True
-        ),  #: id of batch or document, or `tenant/ISO day`
+        ),  #: id of batch or document, `batch/ordinal` of a rescan, or `tenant/ISO day`
         sa.Column("tenant", sa.Text, nullable=False),
         sa.Column("root", sa.Text, nullable=False),
         sa.Column("leaves", sa.LargeBinary, nullable=False),  #: digests, one after the other

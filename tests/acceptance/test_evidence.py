@@ -132,3 +132,10 @@ def test_what_was_altered_is_found_and_what_was_erased_is_gone(house: Installati
     whole = house.call("verify")
     assert whole.returncode == 3
     assert f"Dokument {otto['id']}" in whole.stdout
+    ledger = open_ledger(f"sqlite:///{house.data / 'ledger.sqlite'}")
+    with ledger.writing() as connection:
+        connection.execute(sa.delete(schema.evidence_leaf))
+    ledger.close()
+    (missing,) = evidence_of(house, otto["id"])
+    assert (missing["passed"], missing["required"]) == (False, True)
+    assert "fehlt" in missing["text"]

@@ -56,9 +56,9 @@ class Scene:
 def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Scene:
     """Two letters of each class received; those that wait for their sample wait."""
     folder = tmp_path_factory.mktemp("haus")
-    house = House(folder, _configuration(folder, authority))
-    _staff(house)
-    _release_classes(house, folder)
+    house = House(folder, configuration(folder, authority))
+    staff(house)
+    release_classes(house, folder)
     scene = Scene(house, folder, {})
     for kind in _CLASSES:
         stack = folder / "data" / "inbox" / kind / f"stapel-{kind}"
@@ -68,7 +68,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Sce
         said = {"operator": "KL", "device": "SC-1", "storage_place": "Karton 7"}
         said |= {"received_at": "2026-01-02", "scanned_at": "2026-01-03T09:00:00+01:00"}
         (stack / "batch.json").write_text(json.dumps(said), "utf-8")
-    _work(house)
+    work(house)
     for row in house.told("list"):
         if row["message_type"] == "document":
             kind = "vorher" if row["standing"] == "waiting" else "nachher"
@@ -76,7 +76,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Sce
     return scene
 
 
-def _configuration(folder: Path, authority: Authority) -> str:
+def configuration(folder: Path, authority: Authority) -> str:
     card = make_card(folder / "card", ec.generate_private_key(ec.SECP256R1()))
     roots = folder / "roots.pem"
     roots.write_bytes(authority.root)
@@ -102,7 +102,7 @@ def _configuration(folder: Path, authority: Authority) -> str:
     )
 
 
-def _staff(house: House) -> None:
+def staff(house: House) -> None:
     house.call("people", "add", "ADM", "--by", "ADM")
     house.call("people", "give", "ADM", "administrator", "--by", "ADM")
     for code, (role, name) in _PEOPLE.items():
@@ -111,7 +111,7 @@ def _staff(house: House) -> None:
         house.call("people", "name", code, "--by", "ADM", entered=f"{name}\n")
 
 
-def _release_classes(house: House, folder: Path) -> None:
+def release_classes(house: House, folder: Path) -> None:
     written = folder / "vd.pdf"
     written.write_bytes(b"%PDF-1.7 Verfahrensdokumentation")
     house.call("procedure", "release", str(written), "--by", "LTG", "--name", "VD 3")
@@ -132,7 +132,7 @@ def _release_classes(house: House, folder: Path) -> None:
     house.call("procedure", "release-annex", "--by", "LTG")
 
 
-def _work(house: House) -> None:
+def work(house: House) -> None:
     """Take in what lies in the inbox and work everything as far as it goes."""
     from ingest.cli.app import App
     from ingest.cli.waiting import await_end
@@ -159,13 +159,13 @@ def judged(scene: Scene) -> Scene:
         verdict = ("qa", "verdict", document, *seen, "--operator")
         assert "Qualitätssicherung" in house.refuse(*verdict, "KL")
         house.call(*verdict, "PRF")
-    _work(house)
+    work(house)
     good, bad = scene.listed("nachher")
     for document, said in ((good, "yes"), (bad, "no")):
         more = () if said == "yes" else ("--reason", "Seite 2 fehlt")
         words = ("qa", "result", document["id"], "--operator", "SBR")
         house.told(*words, "--visual", said, "--content", said, *more)
-    _work(house)
+    work(house)
     house.call("preserve")
     return scene
 

@@ -13,6 +13,7 @@ from ingest.document import Queue, Source, Step
 from ingest.hashtree import BRANCH, Tree
 from ingest.ledger import (
     Ledger,
+    covering,
     evidence,
     integrity,
     open_ledger,
@@ -137,8 +138,8 @@ def test_one_timestamp_proves_every_file_and_image_of_many_arrivals(
     files: list[str] = []
     for batch in (*batches, told):
         with ledger.reading() as connection:
-            files = witness.arrived(connection, batch)
-            images = witness.imaged(connection, batch)
+            files = covering.digests(connection, RECEIPT, batch)
+            images = covering.digests(connection, CAPTURE, batch)
         assert len(files) == 2
         assert proofs(ledger, RECEIPT, batch, files) == [1, 1]
         assert proofs(ledger, CAPTURE, batch, images) == [1] * len(images)
@@ -191,7 +192,7 @@ def test_erasing_takes_which_leaf_it_was_and_leaves_the_rest_provable(
         erase(connection, document.id, "op17", "Irrläufer")
     assert found(ledger) == []
     with ledger.reading() as connection:
-        images = witness.imaged(connection, batch)
+        images = covering.digests(connection, CAPTURE, batch)
     assert [bool(sha256) for sha256 in images] == [n not in document.pages for n in (1, 2, 3, 4)]
     assert proofs(ledger, CAPTURE, batch, images) == [1 if sha256 else -1 for sha256 in images]
     with ledger.writing() as connection:
@@ -204,7 +205,7 @@ def test_erasing_takes_which_leaf_it_was_and_leaves_the_rest_provable(
     }
     assert proofs(ledger, RECEIPT, batch, ["", ""]) == [-1, -1]
     with ledger.reading() as connection:
-        files = witness.arrived(connection, other)
+        files = covering.digests(connection, RECEIPT, other)
     assert proofs(ledger, RECEIPT, other, files) == [1]
 
 
@@ -267,13 +268,13 @@ def test_steps_of_documents_are_told_what_proves_the_capture(
 ) -> None:
     arrived(ledger)
     page = claim_at(ledger, Step.RECOGNITION, CUT)
-    assert ledger.assignment(page).capture == {}
+    assert ledger.assignment(page).captures == ()
     assert ledger.record(page, outcome(ledger.assignment(page), CUT))
     noting = claim_at(ledger, Step.NOTE, CUT)
-    before = ledger.assignment(noting).capture
-    assert (before["pages"], before["stamped_at"]) == (4, None)
+    (before,) = ledger.assignment(noting).captures
+    assert (before["pages"], before["images"], before["stamped_at"]) == (4, [1, 2], None)
     assert attest(ledger, authority)
-    after = ledger.assignment(noting).capture
+    (after,) = ledger.assignment(noting).captures
     assert after["root"] == before["root"]
-    assert after.keys() == {"root", "pages", "stamped_at", "token_sha256", "authority"}
+    assert after.keys() == {"root", "pages", "images", "stamped_at", "token_sha256", "authority"}
     assert None not in after.values()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from ingest.document import Step
+from ingest.document import RenditionKind, Step
 from ingest.errors import UsageError
 from ingest.ledger import Ledger, people, schema
 from tests.plugins.emptied import empty_ledger
@@ -103,12 +103,29 @@ def test_who_may_judge(ledger: Ledger) -> None:
     assert "nicht gemeldet" in refused(ledger, document, by="op99")
     assert "Einlieferung" in refused(ledger, batch)
     assert "--reason" in refused(ledger, document, content=False)
-    assert "andere Fassung" in refused(ledger, document, seen_sha256="0" * 64)
     assert judge(ledger, document, by="p17").warning is None
     (row,) = rows(ledger, schema.quality_document)
     assert (row.apart, row.judged_by, row.role) == (0, "p17", "checker")
-    assert row.seen_sha256 == payload(ledger, "quality_judged")["seen_sha256"]
+    assert row.seen_sha256 is payload(ledger, "quality_judged")["seen_sha256"] is None
     assert "kein Urteil" in refused(ledger, document)
+
+
+def test_which_pdf_was_looked_at_is_recorded_where_it_is_said(ledger: Ledger) -> None:
+    batch, documents = waiting(ledger, 2, minimum=2)
+    assert "andere Fassung" in refused(ledger, documents[0], seen_sha256="0" * 64)
+    present = {
+        row.unit_id: row.sha256
+        for row in rows(ledger, schema.rendition)
+        if row.kind == RenditionKind.COMPOSED
+    }
+    seen = {documents[0]: present[documents[0]], documents[1]: None}
+    for document, sha256 in seen.items():
+        judge(ledger, document, seen_sha256=sha256)
+        assert payload(ledger, "quality_judged")["seen_sha256"] == sha256
+    kept = {row.document_id: row.seen_sha256 for row in rows(ledger, schema.quality_document)}
+    assert kept == seen
+    assert shown(ledger, batch)["state"] == "passed"
+    assert_in_order(ledger)
 
 
 def test_at_high_the_same_person_is_warned_and_noted(ledger: Ledger) -> None:

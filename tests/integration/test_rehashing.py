@@ -196,6 +196,7 @@ def test_what_is_altered_in_earlier_leaves_or_in_what_replaced_them_is_found(
         (leaf.values(place=7), of_document),
         (leaf.values(branch=1), of_document),
         (leaf.values(tenant="other"), of_document),
+        (sa.delete(earlier).where(earlier.c.document_id == chosen), of_document),
         (sa.update(batch).where(batch.c.id == 1).values(rehashed_by=9), "Zeitstempel 1"),
         (sa.update(batch).where(batch.c.id == 2).values(rehashed_by=1), "Zeitstempel 2"),
     ):

@@ -16,7 +16,15 @@ from ingest.document import PUT_BACK, Assignment, Facts, Outcome, RenditionKind
 from ingest.errors import CountMismatch, NotConfirmed, NoteIncomplete
 from ingest.settings import HouseSettings
 from tests.plugins.letters import Desk, with_facts
-from tests.plugins.transfers import ENVELOPE, SCANNED, VERDICT, by_clerk, replacing, sampled
+from tests.plugins.transfers import (
+    CAPTURE,
+    ENVELOPE,
+    SCANNED,
+    VERDICT,
+    by_clerk,
+    replacing,
+    sampled,
+)
 from workers.note import perform
 from workers.noteproof import Note, attached
 
@@ -67,11 +75,27 @@ def test_every_field_the_tr_demands_is_in_the_note(desk: Desk) -> None:
     assert said(tree, "//t:Schutzbedarf/t:Integritaet") == ["normal"]
     assert said(tree, "//t:Rechtsgrundlage") == ["§ 7 EGovG Musterland"]
     assert said(tree, "//t:Erfassungswurzel") == ["ef" * 32]
+    assert said(tree, "//t:Erfassungswurzel/@abbilder") == []
     assert said(tree, "//t:Mittel | //t:Stufe") == ["fortgeschrittenes Siegel", "PAdES B-T"]
     composed = document.renditions[RenditionKind.COMPOSED]
     assert said(tree, "//t:PdfVorVermerk") == [composed.sha256]
     assert outcome.facts["treatment"] == "ersetzend"
     assert outcome.facts["attached"] is True
+
+
+def test_a_root_is_said_only_of_the_images_that_it_is_over(desk: Desk) -> None:
+    later = {**CAPTURE, "root": "ab" * 32, "stamped_at": "2026-02-28T08:00:00+00:00"}
+    both = ({**CAPTURE, "images": [1]}, {**later, "images": [3, 2]})
+    counted = dataclasses.replace(ENVELOPE, expected_sheets=3)
+    assignment = replacing(desk, count=3, envelope=counted, captures=both)
+    tree, _ = made(desk, assignment)
+    assert said(tree, "//t:Erfassungswurzel") == ["ef" * 32, "ab" * 32]
+    assert said(tree, "//t:Erfassungswurzel/@abbilder") == ["1", "3 2"]
+    assert said(tree, "//t:Zeiten/t:Integritaet") == ["2026-02-28T09:00:00+01:00"]
+    tree, _ = made(desk, dataclasses.replace(assignment, captures=both[1:]))
+    assert said(tree, "//t:Erfassungswurzel") == ["ab" * 32, "nicht erfasst"]
+    assert said(tree, "//t:Erfassungswurzel/@abbilder") == ["3 2", "1"]
+    assert said(tree, "//t:Zeiten/t:Integritaet") == ["nicht erfasst"]
 
 
 def test_the_note_is_inside_a_valid_pdfa_under_its_own_name(desk: Desk) -> None:

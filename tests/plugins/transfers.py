@@ -107,7 +107,7 @@ def replacing(desk: Desk, quality: Facts | None = None, **changes: Any) -> Assig
             "profile": profile,
             "quality": sampled() if quality is None else quality,
             "procedure": RELEASED,
-            "capture": CAPTURE,
+            "captures": ({**CAPTURE, "images": list(range(1, pages + 1))},),
             "registered": frozenset({"ps-07", "qs-03", "sb-11"}),
             **changes,
         },

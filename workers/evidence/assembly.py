@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from ingest.ledger import evidence, evidenced
 from ingest.ledger.evidence import parted
 from ingest.ledger.evidenced import Kept
-from workers.evidence import record, tokens
+from workers.evidence import record, standing, tokens
 from workers.evidence.record import ArchiveTimeStamp
 from workers.evidence.tokens import NotAToken
 from workers.evidence.tree import ALGORITHM, BRANCH, SIZES, Branch, climbed, combined, root_of
@@ -116,6 +116,7 @@ def _tree_faults(
 ) -> Iterator[tuple[str, str]]:
     trees: _Trees = {}
     algorithms = {row.id: row.algorithm for row in rows}
+    wrong: set[str] = set()
     for row in rows:
         if row.over != evidence.TIMESTAMPS and not _grown(connection, row, trees):
             yield f"Zeitstempel {row.id}", "der Hashbaum führt nicht zu seiner Wurzel"
@@ -126,7 +127,13 @@ def _tree_faults(
         leaves = trees.get((leaf.batch_id, leaf.branch), ())
         own = leaf.tenant == tenant
         if not own or leaves[leaf.place : leaf.place + 1] != (_group(leaf.members, algorithm),):
+            wrong.add(f"Dokument {leaf.document_id}")
             yield f"Dokument {leaf.document_id}", "sein Blatt im Hashbaum ist ein anderes"
+    documents = {row.id for row in rows if row.over == evidence.DOCUMENTS}
+    own_trees = {at: leaves for at, leaves in trees.items() if at[0] in documents}
+    for concerned, reason in standing.faults(connection, tenant, own_trees, algorithms):
+        if concerned not in wrong:
+            yield concerned, reason
 
 
 def _group(members: bytes, algorithm: str) -> bytes | None:

@@ -223,8 +223,18 @@ def _times(root: ET.Element, given: Given) -> None:
     child(times, "Metadaten", given.moment(indexed))
     checked = verdict.get("at") or sample.get("closed_at")
     child(times, "Qualitaetssicherung", given.moment(checked))
-    child(times, "Integritaet", given.moment(assignment.capture.get("stamped_at")))
+    child(times, "Integritaet", given.moment(_protected_at(assignment)))
     clock_of(times, given.clock)
+
+
+def _protected_at(assignment: Assignment) -> dt.datetime | None:
+    """Return when the last of the images had its timestamp, None if one of them has none."""
+    stamped = [capture for capture in assignment.captures if capture["stamped_at"]]
+    under = {number for capture in stamped for number in capture["images"]}
+    if not under >= {page.number for page in assignment.pages}:
+        return None
+    moments = [dt.datetime.fromisoformat(capture["stamped_at"]) for capture in stamped]
+    return max(moments, default=None)
 
 
 def clock_of(parent: ET.Element, state: ClockState) -> None:
@@ -365,7 +375,20 @@ def _digests(root: ET.Element, given: Given) -> None:
     text = renditions.get(RenditionKind.TEXT)
     if text is not None:
         child(digests, "Text", text.sha256)
-    child(digests, "Erfassungswurzel", assignment.capture.get("root"))
+    _roots(digests, assignment)
+
+
+def _roots(digests: ET.Element, assignment: Assignment) -> None:
+    """Write each root over images of this document, and over which, where it is not all."""
+    every = [page.number for page in assignment.pages]
+    found = [(capture["root"], capture["images"]) for capture in assignment.captures]
+    under = {number for _, numbers in found for number in numbers}
+    if bare := [number for number in every if number not in under]:
+        found.append((None, bare))
+    for root, numbers in found:
+        element = child(digests, "Erfassungswurzel", root)
+        if len(numbers) < len(every):
+            element.set("abbilder", " ".join(map(str, numbers)))
 
 
 def _integrity(root: ET.Element, given: Given) -> None:

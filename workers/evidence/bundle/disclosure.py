@@ -17,7 +17,8 @@ from ingest.document import Facts
 _ERASED: Final = "gelöscht"
 _TECHNICAL: Final = "nennt Technik der Anlage"
 _OTHERS: Final = "kann andere Dokumente des Stapels betreffen"
-#: Events of a batch that say of pages and documents nothing but numbers and digests.
+#: Events of a batch that say of pages and documents nothing but numbers and digests, besides
+#: names of files, which are looked at one by one.
 _PLAIN: Final = frozenset(
     {
         "received",
@@ -25,6 +26,8 @@ _PLAIN: Final = frozenset(
         "page_examined",
         "separated",
         "page_put_back",
+        "pages_rescanned",
+        "witnessed",
         "erased",
         "quality_committed",
         "quality_opened",

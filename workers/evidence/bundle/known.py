@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ingest.document import Facts
 from ingest.errors import UsageError
-from ingest.ledger import excerpts, procedures, samples, witnessed
+from ingest.ledger import covering, excerpts, procedures, samples, witnessed
 from ingest.ledger.excerpts import Anchor, Anchors
 from ingest.ledger.showing import show
 from ingest.ledger.witness import CAPTURE, HEADS, RECEIPT, SUPPLEMENT, SUPPLEMENTED, day_of
@@ -44,7 +44,7 @@ class Known:
             where none was asked for.
         evidence: The evidence record, DER; None while there is none.
         days: Records over the roots of the days to which the chains lead, by day.
-        receipts: Records over the files as they arrived, by ordinal of the source.
+        receipts: Records over the files as they arrived or were scanned again, by ordinal.
         images: Records over the images of its pages, by number.
         supplements: Records over its supplementary note and the seal of that, by kind.
     """
@@ -105,8 +105,8 @@ class Known:
 
     @property
     def files(self) -> list[Facts]:
-        """The files of the batch: what arrived, and what lay inside."""
-        return [*self.batch["sources"], *self.batch["enclosures"]]
+        """The files of the batch: what arrived, what lay inside, what was scanned again."""
+        return [*self.batch["sources"], *self.batch["enclosures"], *self.batch["rescans"]]
 
 
 def read(connection: sa.Connection, document_id: str, anchors: dict[str, Anchors]) -> Known:
@@ -127,9 +127,8 @@ def read(connection: sa.Connection, document_id: str, anchors: dict[str, Anchors
         _chained(connection, batch_id, of_tenant),
     )
     days = {one.anchor.day for one in chains if one.anchor is not None}
-    arrived = {source["ordinal"]: at for at, source in enumerate(batch["sources"])}
-    order = {page["number"]: at for at, page in enumerate(batch["pages_found"])}
-    pages = {page["number"]: order[page["number"]] for page in document["pages_found"]}
+    captured = covering.places(connection, CAPTURE, batch_id)
+    numbers = [page["number"] for page in document["pages_found"]]
     return Known(
         document=document,
         batch=batch,
@@ -141,10 +140,8 @@ def read(connection: sa.Connection, document_id: str, anchors: dict[str, Anchors
         sample=_sample(connection, batch_id),
         evidence=found[0] if found else None,
         days=_proofs(connection, HEADS, {day: (day_of(tenant, day), 0) for day in days}),
-        receipts=_proofs(
-            connection, RECEIPT, {ordinal: (batch_id, at) for ordinal, at in arrived.items()}
-        ),
-        images=_proofs(connection, CAPTURE, {no: (batch_id, at) for no, at in pages.items()}),
+        receipts=_proofs(connection, RECEIPT, covering.places(connection, RECEIPT, batch_id)),
+        images=_proofs(connection, CAPTURE, {number: captured[number] for number in numbers}),
         supplements=_proofs(
             connection,
             SUPPLEMENT,

@@ -90,6 +90,7 @@ def batch_record(known: Known) -> Facts:
         {
             **{key: one[key] or None for key in _OF_SOURCE},
             "enclosure_of": one.get("enclosure_of"),
+            "rescan_of": one.get("rescan_of"),
             # the names of others' files may say who wrote
             "name": one["name"] if one["ordinal"] in own else None,
         }
