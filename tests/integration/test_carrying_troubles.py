@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ingest import clock
+from scanners.device import SpoolFull
+from scanners.device.durable import write_whole
+from scanners.drivers import Drivers
+from scanners.stack.desk import Desk
 from scanners.stack.faults import HouseFailed
-from scanners.stack.journal import Journal
+from scanners.stack.journal import Journal, journals
+from scanners.stack.locking import held
+from scanners.stack.shelf import REMOVED, clear, lock_of, mark_removed, sweep
 from scanners.stack.transmission import Carriage, Transmission
+from tests.plugins.disks import no_file_above
 from tests.plugins.escl_device import EsclDevice, serving
-from tests.plugins.file_house import FileHouse
+from tests.plugins.escl_pages import picture
+from tests.plugins.file_house import FileHouse, away
 from tests.plugins.stack_pages import closing, opening, page
 from tests.plugins.station_desk import StationDesk, desk_at
 
@@ -87,7 +98,7 @@ def test_people_at_the_station_are_told_of_a_stack_that_the_house_stumbled_over(
     desk: StationDesk,
 ) -> None:
     desk.paired()
-    desk.house.faults["close"] = [RuntimeError("nobody thought of this")]
+    desk.house.faults["close"] = [HouseFailed("bug", operator_text="Ein unerwarteter Fehler.")]
     with desk.open_house():
         desk.feed(1)
         said = desk.scan(code=3)
@@ -100,3 +111,107 @@ def test_people_at_the_station_are_told_of_a_stack_that_the_house_stumbled_over(
         assert [each["code"] for each in shown if each["message_type"] == "stack"] == ["internal"]
         desk.said("retry")
     assert desk.stacks == []
+
+
+def test_a_stack_that_another_process_carries_is_waited_for(home: Path, house: FileHouse) -> None:
+    journal, waited = stack(home), list[float]()
+    with contextlib.ExitStack() as other:
+
+        def wait(seconds: float) -> None:
+            waited.append(seconds)
+            if len(waited) == 2:
+                other.close()
+
+        other.enter_context(held(lock_of(home, journal.key, "carry")))
+        outcome = Desk(home, Drivers([]), house, wait=wait).close(journal, None)
+    assert len(waited) == 2
+    assert (outcome.is_closed, outcome.operator_text) == (True, "")
+    assert not journal.folder.exists()
+
+
+def test_a_stack_that_another_process_does_not_get_on_with_is_not_said_to_be_received(
+    home: Path, house: FileHouse
+) -> None:
+    journal, waited = stack(home), list[float]()
+    with held(lock_of(home, journal.key, "carry")):
+        outcome = Desk(home, Drivers([]), house, wait=waited.append).close(journal, None)
+    assert 30 <= sum(waited) <= 60
+    assert (outcome.is_closed, outcome.pages) == (False, 2)
+    assert "noch nicht angenommen" in outcome.operator_text
+
+
+def test_a_house_that_is_away_is_not_waited_for(home: Path, house: FileHouse) -> None:
+    waited = list[float]()
+    house.faults["open"] = [away() for _ in range(9)]
+    outcome = Desk(home, Drivers([]), house, wait=waited.append).close(stack(home), None)
+    assert (outcome.is_closed, outcome.operator_text) == (False, away().operator_text)
+    assert waited == []
+
+
+def test_what_a_file_manager_laid_into_a_stack_goes_with_it(home: Path, house: FileHouse) -> None:
+    journal = stack(home)
+    (journal.folder / "Thumbs.db").write_bytes(b"pictures of letters")
+    (journal.folder / "Notizen").mkdir()
+    assert Desk(home, Drivers([]), house).close(journal, None).is_closed
+    assert list((home / "stacks").iterdir()) == []
+
+
+def test_two_processes_that_clear_one_stack_do_not_stumble(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, removed = stack(home).folder, shutil.rmtree
+    mark_removed(folder)
+
+    def overtaken(path: Path, **said: Any) -> None:
+        removed(path, **said)
+        with monkeypatch.context() as other:
+            other.setattr(shutil, "rmtree", removed)
+            clear(folder)
+
+    monkeypatch.setattr(shutil, "rmtree", overtaken)
+    clear(folder)
+    assert not folder.exists()
+    clear(folder)
+
+
+def test_a_file_that_cannot_be_removed_now_stops_nobody_and_goes_later(
+    home: Path, house: FileHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, unlink = stack(home), Path.unlink
+    locked = journal.folder / "Thumbs.db"
+    locked.write_bytes(b"pictures of letters")
+
+    def refused(path: Path, missing_ok: bool = False) -> None:  # as Windows does
+        if path == locked:
+            raise PermissionError(13, "in use")
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refused)
+        assert Desk(home, Drivers([]), house).close(journal, None).is_closed
+        sweep(home / "stacks")
+        other = Journal.begin(home, opening())
+    assert sorted(path.name for path in journal.folder.iterdir()) == ["Thumbs.db", REMOVED]
+    assert [each.key for each in journals(home)] == [other.key]
+    sweep(home / "stacks")
+    assert not journal.folder.exists()
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
+    write_whole(tmp_path / "known", b"before")
+    with no_file_above(3), pytest.raises(SpoolFull, match="no room for known"):
+        write_whole(tmp_path / "known", b"after that")
+    assert [path.name for path in tmp_path.iterdir()] == ["known"]
+    assert (tmp_path / "known").read_bytes() == b"before"
+
+
+def test_a_disk_that_is_full_when_the_stack_begins_is_said_and_keeps_nothing(
+    desk: StationDesk,
+) -> None:
+    desk.paired()
+    desk.device.pages = [picture(1, (16, 16))]
+    with no_file_above(800):
+        said = desk.scan("--storage-place", "R" * 200, code=3)
+    assert said[-1]["code"] == "spool_full"
+    assert "nichts gesichert" in said[-1]["operator_text"]
+    assert list((desk.home / "stacks").iterdir()) == []

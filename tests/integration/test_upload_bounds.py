@@ -14,11 +14,9 @@ import urllib3
 
 from ingest import clock
 from scanners.stack import wire
-from scanners.stack.faults import HouseFailed
 from scanners.stack.terms import MOST_COUNTED
 from scanners.station.commands import main
 from scanners.station.house import HttpHouse
-from scanners.upload import Station
 from tests.plugins.stations import House, answered, connected, head, opening, page, serving
 
 FAR = "0001-01-01T00:00:00+14:00"
@@ -105,20 +103,6 @@ def test_a_page_with_facts_that_no_ledger_keeps_is_refused(
         status, body = answered(connection)
     assert (status, '"malformed"' in body) == (400, True)
     assert house.state(said.key).pages == ()
-
-
-def test_a_house_that_stumbles_says_so_and_is_not_taken_for_away(tmp_path: Path) -> None:
-    def stumbling(_: Station) -> Any:
-        message = "nobody thought of this"
-        raise RuntimeError(message)
-
-    somebody = Station(code="platz-3", tenant="default")
-    with (
-        serving(lambda _: somebody, stumbling, tmp_path / "upload") as address,
-        pytest.raises(HouseFailed, match="internal") as caught,
-    ):
-        HttpHouse(address, "t" * 30).state(opening().key)
-    assert "von selbst wieder" in caught.value.operator_text
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from scanners.device import Device, Feed, Mode, ScanSettings
 from scanners.stack import (
+    AcceptanceFault,
     Closing,
     KnownPage,
     Lease,
@@ -55,7 +56,7 @@ class FileHouse:
     """
 
     folder: Path
-    faults: dict[str, list[Exception | None]] = field(default_factory=dict)
+    faults: dict[str, list[AcceptanceFault | None]] = field(default_factory=dict)
     killing: tuple[str, int, str] | None = None
     calls: dict[str, int] = field(default_factory=dict)
     lease_seconds: float | None = None
