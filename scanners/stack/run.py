@@ -282,7 +282,7 @@ class StackRun:
         attempt = journal.next_attempt(facts.number)
         journal.note_page(StackPage(page=scanned, attempt=attempt, scanned_by=operator))
         place = {"number": facts.number, "sheet": facts.sheet, "side": facts.side}
-        place["finished_at"] = facts.finished_at
+        place["finished_at"] = facts.finished_at.isoformat()
         self._say("page", journal, **place, attempt=attempt, hints=facts.hints)
 
     def _interrupted(self, journal: Journal, error: ScanFault) -> None:

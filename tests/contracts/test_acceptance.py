@@ -339,6 +339,8 @@ def test_a_station_touches_its_own_stacks_only(
         there.open(said)
     with refusing("stack_of_another"):
         there.append(said.key, first)
+    with refusing("stack_of_another"):
+        there.state(said.key)
     house.append(said.key, first)
     with refusing("stack_of_another"):
         there.close(said.key, closing(first))

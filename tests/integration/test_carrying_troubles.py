@@ -105,7 +105,8 @@ def test_people_at_the_station_are_told_of_a_stack_that_the_house_stumbled_over(
         assert "unerwarteter Fehler" in said[-1]["operator_text"]
         [bad] = desk.stacks
         desk.feed(2)
-        desk.scan()
+        times = [each["finished_at"] for each in desk.scan() if each.get("event") == "page"]
+        assert [dt.datetime.fromisoformat(each).isoformat() for each in times] == times
         assert [each.key for each in desk.stacks] == [bad.key]
         shown = desk.said("status", code=3)
         assert [each["code"] for each in shown if each["message_type"] == "stack"] == ["internal"]
