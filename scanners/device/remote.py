@@ -47,17 +47,10 @@ class RemoteSession(Lent):
     ) -> None:
         """Let the child open the device and make its settings.
 
-        Args:
-            stream: To the child.
-            device: What is known of it.
-            settings: What is demanded.
-            spool: Where pages go.
-            first: Number of the first page.
-            options: That only its backend has.
-            look_up: Have the child say maker and model before it opens the device.
+        With `look_up` it says maker and model before.
 
         Raises:
-            NotNamed: It could not do that, so that the next child should not.
+            NotNamed: It could not do that; the next child should not try.
             ScanFault: It could not open it; the child is gone, no sheet has moved.
         """
         self._stream = stream
