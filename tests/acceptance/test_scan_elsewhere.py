@@ -85,7 +85,7 @@ def test_what_fails_at_the_files_of_a_stack_is_said_in_german(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(desk, "close_stack", failing)
+        patch.setattr(desk, "counted", failing)
         code, said = ended(house, journal.key)
     assert code == 3
     assert told in said
