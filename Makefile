@@ -9,6 +9,9 @@ WORKERS ?= $(shell expr $$(nproc) + 1)
 # The tests start hundreds of processes, and each would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
+# What runs at the scanner: nothing in it may need what Windows has not.
+ON_WINDOWS := scanners/drivers.py $(addprefix scanners/,device escl sane stack station twain)
+
 .PHONY: help setup run test tests lint corpus torture bench accuracy fuzz lock clean
 .DEFAULT_GOAL := help
 
@@ -25,6 +28,7 @@ lint: setup ## style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/windows $(ON_WINDOWS)
 	$(BIN)/lint-imports
 
 test: setup ## lint and, beside it, all tests but the long ones

@@ -37,7 +37,7 @@ from tests.plugins.tokens import Card, make_card
 from tests.plugins.trust import Trust, trusting
 from workers import note
 from workers.sealing import levels, proof
-from workers.sealing.custody import organisation_key
+from workers.sealing.custody import token_key
 from workers.sealing.port import Kind, SigningKey
 
 _WARM = 3
@@ -81,7 +81,7 @@ def _measure(folder: Path, tsa: str, card: Card, count: int) -> None:
     leaf, issuers = issued(folder)
     keys: dict[str, SigningKey] = {
         "file": FileKey(private_key=key_of(folder, "seal"), certificate=leaf, issuers=issuers),
-        "token": organisation_key(settings.token, folder / "keys"),
+        "token": token_key(settings.token, folder / "keys"),
     }
     letter, target = _letter(folder), folder / "sealed.pdf"
     print(f"letter of {letter.stat().st_size / 1000:.0f} kB, {count} seals of each kind")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -97,10 +97,20 @@ def print_counts(counts: Mapping[str, Any]) -> None:
         name = escape(_fitted(str(entry["source_name"])))
         line = f"  Dokument {entry['id']}  {name}  {_review(entry['reasons'])}"
         console.print(line, soft_wrap=True)
+    for entry in counts.get("scanned_here", []):
+        console.print(f"  nicht angenommen: {escape(str(entry['reason']))}", soft_wrap=True)
 
 
-def print_account(account: DayAccount, in_inbox: list[str]) -> None:
-    """Print the evening account: counted = delivered + open, and what is open by name."""
+def print_account(
+    account: DayAccount, in_inbox: Sequence[str], scanned: Sequence[str] = ()
+) -> None:
+    """Print the evening account: counted = delivered + open, and what is open by name.
+
+    Args:
+        account: As the ledger makes it.
+        in_inbox: Names of files that are not accepted.
+        scanned: German sentences on stacks that were scanned here and are not accepted.
+    """
     console = Console()
     console.rule(f"Abendabrechnung {account.day:%d.%m.%Y}, Mandant {account.tenant}")
     for label, value in _account_lines(account):
@@ -113,6 +123,8 @@ def print_account(account: DayAccount, in_inbox: list[str]) -> None:
         console.print(f"  ohne Platz: {escape(place)}")
     for name in in_inbox:
         console.print(f"  noch im Eingang: {escape(name)}")
+    for text in scanned:
+        console.print(f"  nicht angenommen: {escape(text)}", soft_wrap=True)
     for equation in _equations(account):
         console.print(equation)
     verdict = "[green]stimmt[/]" if account.difference == 0 else "[red]STIMMT NICHT[/]"

@@ -1,17 +1,41 @@
-"""What seals and what proves: `[sealing]`, `[sealing.token]` and `[evidence]` of the settings."""
+"""What seals and what proves: `[sealing]` and `[evidence]` of the settings.
+
+The organisation's key has one custody: a token, `[sealing.token]`, or a remote service,
+`[sealing.csc]`.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        message = f"{path} ist kein vollständiger Pfad; er muss mit / beginnen"
+        raise ValueError(message)
+    return path
+
+
+def _parts(url: str) -> SplitResult | None:
+    """Return the parts of an address, None if it has no host, or a port that is none."""
+    try:
+        parts = urlsplit(url)
+        named = parts.hostname is not None and parts.port != 0
+    except ValueError:
+        return None
+    return parts if named else None
 
 
 class TokenSettings(_Section):
@@ -31,22 +55,68 @@ class TokenSettings(_Section):
     @field_validator("module", "pin_file")
     @classmethod
     def _is_absolute(cls, path: Path) -> Path:
-        if not path.is_absolute():
-            message = f"{path} ist kein vollständiger Pfad; er muss mit / beginnen"
+        return _absolute(path)
+
+
+class RemoteSettings(_Section):
+    """The organisation's key at a remote service (Cloud Signature Consortium API, 1.0.4.0).
+
+    The secrets are no settings: they are read from files that the service's user alone may
+    read, each time anew, so that whoever renews them only replaces the files.
+    """
+
+    url: str  #: of the API with its version, e.g. `https://siegel.example/csc/v1`
+    credential: str = Field(min_length=1)  #: the service's name of the key, `credentialID`
+    access_token_file: Path  #: OAuth 2.0 bearer token
+    pin_file: Path | None = None  #: for credentials that want a PIN
+    otp_file: Path | None = None  #: for credentials that want a one-time password as well
+    issuers: Path  #: PEM file: certificates above the organisation's, with the root
+    timeout_seconds: float = Field(20.0, gt=0)  #: for each of the questions
+
+    @field_validator("url")
+    @classmethod
+    def _is_safe(cls, url: str) -> str:
+        """Refuse addresses to which the secrets would travel in the clear."""
+        parts = _parts(url)
+        if parts is None or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+            message = f"„{url}“ ist keine Adresse mit https://"
             raise ValueError(message)
-        return path
+        if parts.username is not None or parts.password is not None:
+            message = "die Adresse darf kein Kennwort enthalten"
+            raise ValueError(message)
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            message = "unverschlüsselt (http) nur für diesen Rechner selbst; bitte https:// angeben"
+            raise ValueError(message)
+        return url.rstrip("/")
+
+    @field_validator("access_token_file", "pin_file", "otp_file", "issuers")
+    @classmethod
+    def _is_absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else _absolute(path)
 
 
 class SealingSettings(_Section):
     """The keys that seal and the timestamp authorities."""
 
-    token: TokenSettings | None = None  #: the organisation's key; None: there is none
+    token: TokenSettings | None = None  #: the organisation's key in a token
+    csc: RemoteSettings | None = None  #: the same at a remote service; neither: there is no key
 
     key_folder: Path | None = None  #: default: `keys` below the data folder
     tsa_url: str | None = None  #: one authority; the same as `tsa_urls` with one address
     tsa_urls: tuple[str, ...] = Field((), max_length=4)  #: asked in this order
     tsa_roots: Path | None = None  #: PEM file with the roots that a TSA's token must chain to
     tsa_timeout_seconds: float = Field(10.0, gt=0)  #: for each authority
+
+    @property
+    def has_organisation(self) -> bool:
+        """Whether there is a key of the organisation, wherever it is."""
+        return self.token is not None or self.csc is not None
+
+    @property
+    def issuers(self) -> Path | None:
+        """PEM file with what stands above the organisation's certificate; None: not named."""
+        custody = self.token or self.csc
+        return None if custody is None else custody.issuers
 
     @property
     def authorities(self) -> tuple[str, ...]:
@@ -65,6 +135,16 @@ class SealingSettings(_Section):
             message = "dieselbe Adresse steht zweimal da"
             raise ValueError(message)
         return given
+
+    @model_validator(mode="after")
+    def _one_custody(self) -> Self:
+        if self.token is not None and self.csc is not None:
+            message = (
+                "[sealing.token] und [sealing.csc] stehen beide da; der Schlüssel der Organisation "
+                "liegt an einem Ort, bitte den anderen Abschnitt entfernen"
+            )
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _one_list(self) -> Self:

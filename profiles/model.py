@@ -222,11 +222,13 @@ class NoteRules(Section):
     """How the note is headed and where it lies.
 
     Attributes:
+        title: None: what it is, `Transfervermerk` where the scan replaces paper, else
+            `Scanvermerk`.
         container: `pdfa3` puts it inside the sealed PDF/A-3b; `pdfa2` makes a PDF/A-2b without
             attachments and lays the note beside it, for houses and archives that want that.
     """
 
-    title: Text = "Scanvermerk"
+    title: Text | None = None
     container: Literal["pdfa3", "pdfa2"] = "pdfa3"
 
 
@@ -338,6 +340,15 @@ class Profile(Section):
                 yield f'treatment = "replacing" braucht {what}'
 
     def _weaknesses(self) -> Iterator[str]:
+        if self.quality.match == "both" and self.scan.mode == "bitonal":
+            # TR-03138 V1.5, F 4.3: black and white only where the law asks for the content alone.
+            yield (
+                'treatment = "replacing" mit [quality] match = "both" (bildliche Übereinstimmung) '
+                'braucht [scan] mode = "colour" oder "grey"; mode = "bitonal" erlaubt nur '
+                'match = "content"'
+            )
+        if self.note.title is not None and "scanvermerk" in self.note.title.casefold():
+            yield "[note] title: ein ersetzendes Scanprodukt hat einen Transfervermerk"
         if self.protection is not None:
             yield from too_weak(
                 self.protection.integrity,

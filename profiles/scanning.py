@@ -8,7 +8,7 @@ by `[separation]`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -91,6 +91,16 @@ class ScanRules(Section):
             "timeout": self.timeout,
             "wished": list(self.wished),
         }
+
+
+def asked_by(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the kept content of a profile's version asks of a device, see `ScanRules.asked`.
+
+    Versions from before there was a section `[scan]` ask what its defaults do.
+    """
+    rules = ScanRules.model_validate(content.get("scan", {}))
+    sides = content.get("separation", {}).get("sides")
+    return rules.asked(sides=sides, minimum_dpi=content.get("checking", {}).get("minimum_dpi", 0))
 
 
 def contradictions(

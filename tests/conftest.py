@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.plugins.servers", "tests.plugins.authority"]
 
 
-# No law is about speed. Where CI judges a change, it judges with the same examples each time;
-# new ones are looked for everywhere else.
-settings.register_profile("searching", deadline=None)
-settings.register_profile("judging", deadline=None, derandomize=True)
+# No law is about speed, and a busy machine is slow at making examples too. Where CI judges a
+# change, it judges with the same examples each time; new ones are looked for everywhere else.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("searching", _PATIENT)
+settings.register_profile("judging", _PATIENT, derandomize=True)
 settings.load_profile("judging" if os.environ.get("CI") else "searching")
 
 

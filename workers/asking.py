@@ -14,11 +14,27 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
+from typing import Any
 from urllib.parse import urlsplit
 
 
 class NotAnswered(Exception):
     """Nothing usable came back; the message says why."""
+
+
+class Refused(NotAnswered):
+    """Another status than 200 came back.
+
+    Attributes:
+        status: The HTTP status.
+        content: What came with it, as far as it was bounded; nothing vouches for it.
+    """
+
+    def __init__(self, status: int, content: bytes) -> None:
+        """Name the status in the message, never the content."""
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.content = content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +54,8 @@ def ask(url: str, body: bytes | None, headers: Mapping[str, str], bounds: Bounds
     """Return the answer to a POST of `body`, or to a GET where there is none.
 
     Raises:
-        NotAnswered: Another status than 200, too long, too slow, no connection, no http address.
+        Refused: Another status than 200; redirects are not followed.
+        NotAnswered: Too long, too slow, no connection, no http address.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise NotAnswered(f"{url!r} is no address with http or https")
@@ -46,17 +63,29 @@ def ask(url: str, body: bytes | None, headers: Mapping[str, str], bounds: Bounds
     deadline = time.monotonic() + bounds.seconds
     try:
         with _opener().open(request, timeout=bounds.seconds) as answer:
-            content = b""
-            while block := answer.read1(bounds.most):
-                content += block
-                if len(content) > bounds.most or time.monotonic() > deadline:
-                    raise NotAnswered("answer too long or too slow")
+            return _content(answer, bounds, deadline)
     except urllib.error.HTTPError as error:
-        error.close()
-        raise NotAnswered(f"HTTP {error.code}") from error
+        with error:
+            raise Refused(error.code, _content_of(error, bounds, deadline)) from error
     except (HTTPException, OSError, ValueError) as error:
         raise NotAnswered(f"{type(error).__name__}: {error}") from error
+
+
+def _content(answer: Any, bounds: Bounds, deadline: float) -> bytes:
+    content = b""
+    while block := answer.read1(bounds.most):
+        content += block
+        if len(content) > bounds.most or time.monotonic() > deadline:
+            raise NotAnswered("answer too long or too slow")
     return content
+
+
+def _content_of(error: urllib.error.HTTPError, bounds: Bounds, deadline: float) -> bytes:
+    """Return what came with a refusal; the refusal counts without it."""
+    try:
+        return _content(error.fp, bounds, deadline)
+    except (NotAnswered, HTTPException, OSError, ValueError):
+        return b""
 
 
 @functools.cache

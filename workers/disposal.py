@@ -144,12 +144,17 @@ class Disposal:
     def proof(self, one: Sealed, sha256: str) -> Proof:
         """Read a sealed PDF from the store and verify it now."""
         try:
+            note = None if one.note_sha256 is None else self._read(one.tenant, one.note_sha256)
             with self._store.materialise(one.tenant, sha256) as path:
-                return Proof(sha256=sha256, fault=self._fault(path))
+                return Proof(sha256=sha256, fault=self._fault(path, note))
         except (DigestMismatch, StoreUnavailable) as error:
             return Proof(sha256=sha256, fault=error.operator_text)
 
-    def _fault(self, path: Path) -> str | None:
+    def _read(self, tenant: str, sha256: str) -> bytes:
+        with self._store.open(tenant, sha256) as stream:
+            return stream.read()
+
+    def _fault(self, path: Path, note: bytes | None) -> str | None:
         """Return what is wrong with a sealed file, None if the organisation's seal holds."""
         try:
             seal = examine(path)
@@ -163,7 +168,8 @@ class Disposal:
             path,
             own if own.is_file() else None,
             sealing.tsa_roots,
-            seal_roots=sealing.token.issuers if sealing.token is not None else None,
+            seal_roots=sealing.issuers,
+            note=note,
         )
         failed = [
             check.text for check in verification.checks if check.required and not check.passed

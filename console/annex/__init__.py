@@ -82,6 +82,7 @@ def technical_annex(settings: Settings, connection: sa.Connection, tenant: str) 
     lines = [
         f"# Technische Anlage zur Verfahrensdokumentation: {settings.house.organisation}",
         f"Mandant: {tenant}",
+        _house(settings),
         outline.PREFACE,
         *_classes(loaded, stages),
         *_roles(connection, tenant),
@@ -92,6 +93,11 @@ def technical_annex(settings: Settings, connection: sa.Connection, tenant: str) 
         *_to_write(loaded),
     ]
     return "\n\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _house(settings: Settings) -> str:
+    house = settings.house
+    return f"Ort: {house.place}; Einheit: {house.unit}; Auftraggeber: {house.client}"
 
 
 def _classes(loaded: Sequence[LoadedProfile], stages: dict[str, str]) -> Iterator[str]:
@@ -193,12 +199,15 @@ def _profiles(loaded: Sequence[LoadedProfile]) -> Iterator[str]:
 
 def _integrity(settings: Settings) -> Iterator[str]:
     sealing, evidence = settings.sealing, settings.evidence
-    token = "im Token (PKCS#11)" if sealing.token else "nicht eingerichtet"
+    key = "im Token (PKCS#11)" if sealing.token else "nicht eingerichtet"
+    if sealing.csc is not None:
+        host = urlsplit(sealing.csc.url).hostname
+        key = f"beim Siegeldienst {host} (CSC), der nur Prüfsummen erhält"
     urls = ", ".join(_hosts(settings)) or "nicht eingerichtet"
     every = {"hour": "stündlich", "day": "täglich", "off": "abgeschaltet"}[evidence.every]
     yield "## f) Schlüssel, Zeitstempel, Beweiserhaltung"
     yield (
-        f"- Schlüssel der Organisation: {token}\n- Zeitstempeldienste: {urls}\n"
+        f"- Schlüssel der Organisation: {key}\n- Zeitstempeldienste: {urls}\n"
         f"- Beweisnachweise (RFC 4998): {every}, Erneuerung {evidence.renew_days} Tage vor Ablauf"
     )
     yield _table(

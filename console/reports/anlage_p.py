@@ -159,7 +159,7 @@ def _counted(settings: Settings, connection: sa.Connection, tenant: str) -> dict
         "persons_with_roles": len({one["person"] for one in known if one["roles"]}),
         "persons_named": len(pseudonyms.named_persons(connection, tenant)),
         "authorities": len(settings.sealing.authorities),
-        "token": settings.sealing.token is not None,
+        "token": settings.sealing.has_organisation,
         "algorithms": len(settings.evidence.algorithm_ends),
         "to_review": standing["to_review"],
         "held": sum(

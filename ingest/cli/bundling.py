@@ -22,8 +22,8 @@ from ingest.cli.app import App, print_json, with_app
 @click.option(
     "--seal",
     type=click.Choice(["installation", "organisation", "none"]),
-    help="Wer die Dateiliste unterschreibt (Vorgabe: die Organisation, wo ihr Token eingerichtet"
-    " ist, sonst die Installation).",
+    help="Wer die Dateiliste unterschreibt (Vorgabe: die Organisation, wo ihr Schlüssel"
+    " eingerichtet ist, sonst die Installation).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Ein JSON-Objekt je Paket.")
 @with_app
@@ -33,7 +33,7 @@ def evidence(
     """Schreibt das Beweispaket eines Dokuments oder die aller Dokumente eines Stapels."""
     from workers.evidence.bundle import write
 
-    whose = "installation" if app.settings.sealing.token is None else "organisation"
+    whose = "organisation" if app.settings.sealing.has_organisation else "installation"
     written = write(
         identifier,
         output,

@@ -18,24 +18,29 @@ _LEAST_LETTERS = 8  #: of a key that nothing else confirms
 
 @dataclass(frozen=True, kw_only=True)
 class Here:
-    """A stack that this machine has and the ledger does not know.
+    """A stack of which this machine has what the ledger has not, and will not take.
 
     Attributes:
-        pages: None where its journal cannot be read.
+        pages: That the ledger has not; None where its journal cannot be read.
+        ended: Id of what it is in the ledger, which ended without these pages; None where the
+            ledger does not know it.
     """
 
     tenant: str
     key: str
     pages: int | None
+    ended: str | None = None
 
     @property
     def question(self) -> str:
         """What it is, in German."""
         pages = "unbekannt viele" if self.pages is None else self.pages
-        return (
-            f"Stapel {self.key}: {pages} Seiten, nur auf diesem Rechner; das Verzeichnis kennt "
-            "ihn nicht."
+        known = (
+            "das Verzeichnis kennt ihn nicht"
+            if self.ended is None
+            else f"{self.ended} ist im Verzeichnis ohne sie beendet und bleibt, wie es ist"
         )
+        return f"Stapel {self.key}: {pages} Seiten, nur auf diesem Rechner; {known}."
 
 
 @click.command("close-stack")
@@ -81,10 +86,11 @@ def require_lost(app: App, unit: str) -> None:
 
 
 def only_here(app: App, identifier: str) -> Here | None:
-    """Return the stack of this machine whose key begins so, if the ledger does not know it."""
-    from ingest.ledger import stacks
-    from scanners.stack.journal import Journal
-    from scanners.stack.shelf import JournalDamaged, known
+    """Return the stack of this machine whose key begins so, if the ledger will not take it.
+
+    It does not know it, or ended it without pages that are here.
+    """
+    from scanners.stack.shelf import known
 
     beginning = identifier.strip().lower()
     if len(beginning) < _LEAST_LETTERS:
@@ -95,17 +101,28 @@ def only_here(app: App, identifier: str) -> Here | None:
         for _, folder in known(scanning_home(app, tenant))
         if folder.name.startswith(beginning)
     ]
-    if len(found) != 1:
-        return None
-    ((tenant, key),) = found
+    return _here(app, *found[0]) if len(found) == 1 else None
+
+
+def _here(app: App, tenant: str, key: str) -> Here | None:
+    from ingest.ledger import stacks
+    from scanners.direct.house import state_of
+    from scanners.stack.journal import Journal
+    from scanners.stack.lacking import lacking
+    from scanners.stack.shelf import JournalDamaged
+
     with app.ledger.reading() as connection:
-        if stacks.known(connection, tenant, key) is not None:
-            return None
+        row = stacks.known(connection, tenant, key)
+        state = None if row is None else state_of(row, stacks.pages_of(connection, row.id))
+    if state is not None and not (state.is_closed or state.is_discarded):
+        return None
+    ended = None if state is None else state.batch_id
     try:
-        pages: int | None = len(Journal.open(scanning_home(app, tenant), key).pages)
+        journal = Journal.open(scanning_home(app, tenant), key)
+        left = len(journal.pages if state is None else lacking(journal, state))
     except (JournalDamaged, FileNotFoundError):
-        pages = None
-    return Here(tenant=tenant, key=key, pages=pages)
+        return Here(tenant=tenant, key=key, pages=None, ended=ended)
+    return Here(tenant=tenant, key=key, pages=left, ended=ended) if left or not ended else None
 
 
 def erase_here(app: App, here: Here, operator: str, reason: str) -> None:

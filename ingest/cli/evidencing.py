@@ -84,8 +84,12 @@ def statements(app: App, record: Facts) -> Iterator[tuple[bool, bool, str]]:
     """
     from workers.evidence.assembly import records
 
-    with app.ledger.reading() as connection:
-        found = [encoded for _, _, encoded in records(connection, [str(record["id"])])]
+    try:
+        with app.ledger.reading() as connection:
+            found = [encoded for _, _, encoded in records(connection, [str(record["id"])])]
+    except ValueError as error:
+        yield False, True, f"Der Nachweis im Ledger ist beschädigt und nicht lesbar: {error}"
+        return
     if not found:
         if app.settings.sealing.authorities and app.settings.evidence.every != "off":
             yield False, False, "noch nicht gesichert"

@@ -63,8 +63,8 @@ def restore(
             "stimmen mit der Sicherung überein."
         )
     for tenant, found in counted.beside.items():
-        doubtful |= bool(found.behind) or not found.elsewhere
-        text = _beside_anchors(tenant, found)
+        doubtful |= bool(found.behind or found.back) or not found.elsewhere
+        text = f"{_beside_anchors(tenant, found)}{_to_be_erased(found)}"
         click.echo(_facts(tenant, found, text) if as_json else text)
     return 3 if doubtful else 0
 
@@ -78,9 +78,16 @@ def _facts(tenant: str, found: Compared, text: str) -> str:
         "newest_anchor_outside_backup": found.elsewhere,
         "only_own_anchors": found.elsewhere is None,
         "chains_behind": len(found.behind),
+        "to_be_erased": sorted(found.back),
         "text": text,
     }
     return json.dumps(facts, ensure_ascii=False)
+
+
+def _to_be_erased(found: Compared) -> str:
+    if not found.back:
+        return ""
+    return f" Gelöscht und wieder da, bitte erneut löschen (»erase«): {', '.join(found.back)}."
 
 
 def _beside_anchors(tenant: str, found: Compared) -> str:

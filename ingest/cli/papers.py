@@ -110,6 +110,21 @@ def unhold(app: App, identifier: str, number: int | None, reason: str, operator:
     return 0
 
 
+@paper.command("confirm")
+@_ID
+@_REASON
+@_BY
+@with_app
+def confirm(app: App, identifier: str, reason: str, operator: str) -> int:
+    """Bestätigt nach einer Wiederherstellung, dass zu diesem Papier nichts fehlt."""
+    from ingest.ledger import paper as acts
+
+    with app.ledger.writing() as connection:
+        count = acts.confirm(connection, identifier, by=operator, reason=reason)
+    click.echo(f"Bestätigt: {count} Einheiten.")
+    return 0
+
+
 @paper.command("release")
 @click.argument("identifiers", nargs=-1, required=True, metavar="DOKUMENT|STAPEL...")
 @_BY

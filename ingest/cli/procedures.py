@@ -113,6 +113,35 @@ def remove(app: App, chosen: str, by: str, reason: str, tenant: str | None) -> i
     return 0
 
 
+def outdated_annex(app: App, tenant: str) -> str | None:
+    """Say in German where the annex that notes cite is not what is set now; None if it is."""
+    from ingest.ledger.procedures import annex
+
+    with app.ledger.reading() as connection:
+        cited = annex(connection, tenant)
+    if not cited:
+        return None
+    present = _annex(app, tenant)
+    with app.store.open(tenant, str(cited["annex_sha256"])) as stream:
+        released = stream.read().decode("utf-8")
+    if present == released:
+        return None
+    changed = sorted(set(present.splitlines()) ^ set(released.splitlines()))
+    sections = [line for line in present.splitlines() if line.startswith("## ")]
+    named = [one[3:] for one in sections if _section(present, one) != _section(released, one)]
+    where = "; ".join(named) or changed[0]
+    return (
+        f"Die freigegebene technische Anlage, die Transfervermerke nennen, beschreibt nicht mehr, "
+        f"was eingestellt ist ({where}). Bitte mit »procedure -o DATEI« ansehen und mit "
+        "»procedure release-annex« freigeben, oder die Einstellung zurücknehmen."
+    )
+
+
+def _section(text: str, heading: str) -> str:
+    _, _, rest = text.partition(f"{heading}\n")
+    return rest.partition("\n## ")[0]
+
+
 def _annex(app: App, tenant: str) -> str:
     from console.annex import technical_annex
 

@@ -11,7 +11,14 @@ import structlog
 
 from ingest import clock
 from ingest.cli.app import App, print_json, with_app
-from ingest.errors import Misconfigured, Outage, ScanstrasseError, ToolMissing, UnsafeFolders
+from ingest.errors import (
+    AuthorityUnavailable,
+    Misconfigured,
+    Outage,
+    ScanstrasseError,
+    ToolMissing,
+    UnsafeFolders,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +63,7 @@ def _owed(app: App) -> list[tuple[str, str | None]]:
     """
     from ingest.cli.attesting import overdue_findings
     from ingest.cli.evidencing import overdue
+    from ingest.cli.procedures import outdated_annex
 
     found = [("Namen", missing_names(app)), *overdue_findings(app)]
     for tenant in app.settings.tenants:
@@ -63,6 +71,7 @@ def _owed(app: App) -> list[tuple[str, str | None]]:
         if problem is not None:
             log.error("alarm_renewal_overdue", tenant=tenant)
         found.append((f"Beweissicherung {tenant}", problem))
+        found.append((f"Technische Anlage {tenant}", outdated_annex(app, tenant)))
     return found
 
 
@@ -161,8 +170,17 @@ def require_ready(app: App, stop: threading.Event, *, sealing: bool = True) -> N
 
 
 def _failed(app: App, *, sealing: bool) -> list[tuple[str, ScanstrasseError]]:
+    """Return what keeps from starting: a key that is away makes only its own documents wait."""
     results = _results(app, sealing=sealing)
-    return [(name, error) for name, error in results if error is not None]
+    for _, error in results:
+        if isinstance(error, AuthorityUnavailable):
+            log.warning("seal_unavailable", error=str(error))
+            click.echo(error.operator_text, err=True)
+    return [
+        (name, error)
+        for name, error in results
+        if error is not None and not isinstance(error, AuthorityUnavailable)
+    ]
 
 
 def _check_profiles(app: App) -> None:
@@ -222,7 +240,7 @@ def _check_key(app: App) -> None:
 
 
 def _check_seal(app: App) -> None:
-    """Check that what released profiles demand is there, and that the token opens."""
+    """Check that what released profiles demand is there, and that the key can be used."""
     import profiles
     from workers.sealing.levels import require_means
 
@@ -231,14 +249,14 @@ def _check_seal(app: App) -> None:
         loaded = profiles.load(name, app.settings.profiles)
         if loaded.profile.released:
             require_means(loaded.facts(), sealing)
-    if sealing.token is None:
+    if not sealing.has_organisation:
         return
     from ingest.sandbox import Child, Limits
 
     keys = str(app.settings.keys)
-    setup = {"token": sealing.token.model_dump(mode="json"), "marks": keys}
+    setup = {"sealing": sealing.model_dump(mode="json"), "marks": keys}
     limits = Limits(memory_bytes=app.settings.workers.memory_bytes)
-    child = Child("workers.sealing.custody:attend", setup, limits)
+    child = Child("workers.sealing.organisation:attend", setup, limits)
     try:
         child.call({}, _TOKEN_SECONDS, lambda: True)
     finally:
@@ -258,19 +276,35 @@ def _check_seal(app: App) -> None:
     help="Beweisnachweis (.er) zur DATEI; ohne Angabe zählt einer, der mit ihrem Namen daneben "
     "liegt.",
 )
+@click.option(
+    "--all-timestamps",
+    is_flag=True,
+    help="Ohne ID und DATEI: prüft die Signaturen aller Zeitstempel, nicht nur der neuesten 500 "
+    "jedes Mandanten.",
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON statt Text.")
 @with_app
 def verify(
-    app: App, subject: str | None, trust: Path | None, evidence: Path | None, *, as_json: bool
+    app: App,
+    subject: str | None,
+    trust: Path | None,
+    evidence: Path | None,
+    *,
+    all_timestamps: bool,
+    as_json: bool,
 ) -> int:
     """Prüft eine Datei, ein Dokument oder, ohne Angabe, alle Ketten und Prüfsummen."""
+    from ingest.cli.attesting import SIGNATURES
     from ingest.cli.verifying import verify_all, verify_file, verify_unit
 
     if evidence is not None and (subject is None or not Path(subject).is_file()):
         message = "--evidence gehört zu einer DATEI; zu Dokumenten ist der Nachweis im Ledger."
         raise click.UsageError(message)
+    if all_timestamps and subject is not None:
+        message = "--all-timestamps gilt ohne ID und DATEI: dann werden alle Zeitstempel geprüft."
+        raise click.UsageError(message)
     if subject is None:
-        results = verify_all(app)
+        results = verify_all(app, None if all_timestamps else SIGNATURES)
     elif Path(subject).is_file():
         results = verify_file(app, Path(subject), trust, evidence)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from contextlib import closing
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 import click
@@ -14,6 +15,7 @@ from ingest import clock
 from ingest.cli import attesting
 from ingest.cli.app import App, print_json, with_app
 from ingest.cli.evidencing import print_standing, standing
+from ingest.cli.spooled import spooled
 from ingest.document import BatchStage, Facts
 
 
@@ -23,16 +25,21 @@ from ingest.document import BatchStage, Facts
 @click.option("--json", "as_json", is_flag=True, help="Ein JSON-Objekt je Zeile.")
 @with_app
 def list_(app: App, tenant: str | None, *, review: bool, as_json: bool) -> int:
-    """Zeigt alle Einlieferungen, Dokumente und nicht angenommenen Dateien."""
+    """Zeigt alle Einlieferungen, Dokumente und was noch nicht angenommen ist.
+
+    Nicht angenommen sind Dateien im Eingang und Seiten, die an diesem Rechner gescannt wurden.
+    """
     from console.tables import print_rows
     from ingest.ledger.reading import rows, to_review
 
     wanted = to_review if review else rows
+    here = [] if review else spooled(app, tenant)
     with app.ledger.reading() as connection, closing(wanted(connection, tenant)) as found:
+        everything = chain(found, here)
         if not as_json:
-            print_rows(found)
+            print_rows(everything)
             return 0
-        for row in found:
+        for row in everything:
             print_json(in_zone(row, app.settings.house.zone))
     return 0
 
@@ -90,7 +97,7 @@ def status(app: App, day: str | None, tenant: str | None, *, as_json: bool) -> i
             attesting.print_standing(counted["timestamps"], app.settings.house.zone)
         return 0
     zone = app.settings.house.zone
-    waiting = _waiting_files(app, name)
+    waiting, here = _waiting_files(app, name), spooled(app, name)
     with app.ledger.reading() as connection:
         account = day_account(connection, name, _day(day, zone), zone, in_inbox=len(waiting))
     if as_json:
@@ -101,10 +108,11 @@ def status(app: App, day: str | None, tenant: str | None, *, as_json: bool) -> i
                 **record,
                 "difference": account.difference,
                 "files_in_inbox": waiting,
+                "scanned_here": here,
             }
         )
     else:
-        print_account(account, waiting)
+        print_account(account, waiting, [str(each["reason"]) for each in here])
     return 3 if account.difference else 0
 
 
@@ -112,6 +120,7 @@ def _counted(app: App, tenant: str) -> Facts:
     """Count what is where, and name the documents that wait for a person's look."""
     from ingest.ledger.reading import counts, to_review
 
+    here = spooled(app, tenant)
     with app.ledger.reading() as connection:
         counted = counts(connection, tenant)
         counted["evidence"] = standing(app, connection, tenant)
@@ -120,6 +129,7 @@ def _counted(app: App, tenant: str) -> Facts:
             {"id": row["id"], "source_name": row["source_name"], "reasons": row["review"]}
             for row in to_review(connection, tenant)
         ]
+    counted["scanned_here"] = here
     return counted
 
 

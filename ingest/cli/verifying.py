@@ -13,6 +13,7 @@ from ingest.content import kind_of
 from ingest.document import NOT_RECORDED, BatchStage, Facts, SourceKind
 from ingest.errors import DigestMismatch, StoreUnavailable
 from ingest.ledger.agreement import Examination
+from ingest.ledger.entrusted import taken_over
 from ingest.ledger.integrity import ERASED, Break
 from ingest.ledger.reading import referenced, tenants
 from ingest.ledger.showing import show
@@ -32,8 +33,14 @@ def _result(name: str, *, passed: bool, text: str, required: bool = True) -> Fac
     return {"name": name, "passed": passed, "required": required, "text": text}
 
 
-def verify_all(app: App) -> Iterator[Facts]:
-    """Check all chains of all tenants, configured or known to the ledger, and every named blob."""
+def verify_all(app: App, newest: int | None = attesting.SIGNATURES) -> Iterator[Facts]:
+    """Check all chains of all tenants, configured or known to the ledger, and every named blob.
+
+    Args:
+        app: The installation.
+        newest: Of each tenant the signatures of so many of the newest timestamps are verified;
+            None for all.
+    """
     with app.ledger.reading() as connection:
         kept = tenants(connection)
     for tenant in dict.fromkeys((*app.settings.tenants, *kept)):
@@ -41,7 +48,7 @@ def verify_all(app: App) -> Iterator[Facts]:
             yield from _of_ledger(connection, tenant)
             for name, passed, text in evidencing.of_ledger(connection, tenant):
                 yield _result(name, passed=passed, text=text)
-            for name, passed, text in attesting.of_ledger(app, connection, tenant):
+            for name, passed, text in attesting.of_ledger(app, connection, tenant, newest):
                 yield _result(name, passed=passed, text=text)
             counted = 0
             for sha256 in referenced(connection, tenant):
@@ -61,6 +68,9 @@ def _of_ledger(connection: sa.Connection, tenant: str) -> Iterator[Facts]:
     counted = f"{examination.chains} Ketten mit ihren Einträgen verglichen"
     text = f"unversehrt, {counted}" if not broken else f"{broken} Stellen verletzt, {counted}"
     yield _result(f"Ereignisketten {tenant}", passed=not broken, text=text)
+    if found := taken_over(connection, tenant):
+        text = f"{', '.join(found)}: bei einer Aktualisierung vermerkt, ohne Ereignis von davor"
+        yield _result(f"Übernommen {tenant}", passed=True, required=False, text=text)
     if (roots := examination.roots) is not None and roots.compared:
         text = f"{roots.compared} nachgerechnet"
         text += f", {roots.older} ältere nicht" if roots.older else ""
@@ -177,10 +187,9 @@ def _supplement_of(app: App, record: Facts, tenant: str, trust: Path | None) -> 
     from workers.sealing.timestamps import load_roots
 
     sealing = app.settings.sealing
-    issuers = sealing.token.issuers if sealing.token is not None else None
     roots = {
         "installation": load_roots(trust or _own_certificate(app)),
-        "organisation": load_roots(trust or issuers),
+        "organisation": load_roots(trust or sealing.issuers),
     }
     judged = judge_supplement(content, seal, roots, load_roots(sealing.tsa_roots))
     wrong = " ".join(disagreements(judged.facts, record)) if judged.passed else ""
@@ -200,12 +209,11 @@ def _own_certificate(app: App) -> Path | None:
 
 def _verified(app: App, path: Path, trust: Path | None, note: bytes | None = None) -> Verification:
     sealing = app.settings.sealing
-    issuers = sealing.token.issuers if sealing.token is not None else None
     return verify_pdf(
         path,
         trust or _own_certificate(app),
         sealing.tsa_roots,
-        seal_roots=trust or issuers,
+        seal_roots=trust or sealing.issuers,
         note=note,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 import uuid
 from typing import Any, Final
@@ -33,11 +34,30 @@ def is_operator_code(text: str) -> bool:
     return _OPERATOR_CODE.fullmatch(text) is not None
 
 
+class _Moments:
+    """Moments in 4096ths of a millisecond, each after the one before, whatever the clock does."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def next(self) -> int:
+        """Return the moment now, or the one after the last."""
+        with self._lock:
+            self._last = max((time.time_ns() << 12) // 1_000_000, self._last + 1)
+            return self._last
+
+
+_moments: Final = _Moments()
+
+
 def new_id() -> str:
-    """Return a UUID version 7 (RFC 9562): unique, and later ones sort after earlier ones."""
-    moment = time.time_ns() // 1_000_000
-    tail = int.from_bytes(os.urandom(10), "big")
-    value = (moment & 0xFFFF_FFFF_FFFF) << 80 | tail
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
+    """Return a UUID version 7 (RFC 9562, section 6.2, method 3): unique everywhere.
+
+    Later ones of a process sort after its earlier ones; those of several processes do so where a
+    millisecond lies between them.
+    """
+    moment, fraction = divmod(_moments.next(), 1 << 12)
+    tail = int.from_bytes(os.urandom(8), "big") & 0x3FFF_FFFF_FFFF_FFFF
+    value = (moment & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | tail
     return str(uuid.UUID(int=value))

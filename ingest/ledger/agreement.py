@@ -17,17 +17,29 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import ENDS, BatchStage, Facts, Stage, Standing, Step, UnitKind
+from ingest.document import (
+    BatchStage,
+    Facts,
+    Family,
+    RenditionKind,
+    SourceKind,
+    Standing,
+    Step,
+    UnitKind,
+)
 from ingest.ledger import (
     chains,
     cutting,
+    entrusted,
     installation,
     judged,
+    logbook,
     quality,
     rescanned,
     reviewing,
     rulescheck,
     schema,
+    standings,
 )
 from ingest.ledger.columns import clean_text
 from ingest.ledger.integrity import LOG, AnchoredRoots, Break, chains_of, events_of, verify_chain
@@ -38,7 +50,6 @@ from ingest.ledger.surroundings import SeenPage, Surroundings
 from ingest.ledger.testimony import Testimony, hear
 
 Row = sa.Row[Any]
-_FINAL: Final = frozenset({BatchStage.CLOSED, Stage.DELIVERED, Stage.ACKNOWLEDGED})
 _ENVELOPE: Final = frozenset(
     {
         "channel",
@@ -76,6 +87,7 @@ class Examination:
         self._connection = connection
         self._tenant = tenant
         self._chain = chain
+        self._explained: set[str] = set()
         self.chains = 0
         whole = tenant is not None and chain is None
         self.roots = AnchoredRoots(connection, tenant) if tenant and whole else None
@@ -89,6 +101,8 @@ class Examination:
         if self._chain is None:
             yield from self._without_chain()
             yield from self._unlisted()
+            for tenant in sorted(self._tenants() - self._explained):
+                yield from self._registers(tenant, [])
             for tenant, reason in rulescheck.altered_files(self._connection, self._tenant):
                 yield Break(installation.chain_of(tenant), 0, reason)
 
@@ -103,11 +117,22 @@ class Examination:
             if self.roots is not None:
                 self.roots.add(id_, events)
             of_paper = row.unit_kind == UNIT_KIND
-            said = trail.compared(row, events) if of_paper else _readable(row, events, around)
-            for reason in said:
+            said = trail.compared(row, events) if of_paper else _compared(row, events, around)
+            for reason in _readable(said):
                 yield Break(id_, 0, reason)
+            if id_ == installation.chain_of(row.tenant):
+                yield from self._registers(row.tenant, events)
         for id_ in by_id:
             yield Break(id_, 0, "the chain has no events")
+
+    def _registers(self, tenant: str, events: list[Row]) -> Iterator[Break]:
+        self._explained.add(tenant)
+        for reason in _readable(entrusted.unexplained(self._connection, tenant, events)):
+            yield Break(installation.chain_of(tenant), 0, reason)
+
+    def _tenants(self) -> set[str]:
+        """Return whose registers are to be compared, also where they have no chain of their own."""
+        return entrusted.tenants(self._connection) if self._tenant is None else {self._tenant}
 
     def _without_chain(self) -> Iterator[Break]:
         for table in _UNITS.values():
@@ -146,18 +171,20 @@ class Examination:
         return query if self._tenant is None else query.where(table.c.tenant == self._tenant)
 
 
-def _readable(chain: Row, events: list[Row], around: Surroundings) -> Iterator[str]:
+def _readable(compared: Iterator[str]) -> Iterator[str]:
     """Compare, and say so where what was damaged cannot even be compared."""
     try:
-        yield from _compared(chain, events, around)
+        yield from compared
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         yield f"Der Eintrag ist beschädigt und nicht lesbar ({type(error).__name__})"
 
 
 def _compared(chain: Row, events: list[Row], around: Surroundings) -> Iterator[str]:
     if chain.unit_kind not in _UNITS:
-        if chain.unit_kind not in {installation.INSTALLATION, LOG}:
-            yield f"Art der Kette: {chain.unit_kind} gibt es nicht"
+        known = {logbook.chain_of(chain.tenant, family): LOG for family in Family}
+        known[installation.chain_of(chain.tenant)] = installation.INSTALLATION
+        if chain.unit_kind != known.get(chain.id):
+            yield f"Art der Kette: {chain.unit_kind} ist es nicht"
         return
     heard = hear(chain.unit_kind, events)
     of_batch = chain.unit_kind == UnitKind.BATCH
@@ -167,37 +194,9 @@ def _compared(chain: Row, events: list[Row], around: Surroundings) -> Iterator[s
         return
     if row.tenant != chain.tenant:
         yield f"Mandant: Eintrag {row.tenant}, Kette {chain.tenant}"
-    yield from _state(row, heard, chain.id in around.at_work)
+    yield from standings.compared(row, heard, at_work=chain.id in around.at_work)
     yield from _facts(row, heard)
     yield from _of_batch(row, heard, around) if of_batch else _of_document(row, heard, around)
-
-
-def _state(row: Row, heard: Testimony, at_work: bool) -> Iterator[str]:
-    if row.stage != heard.stage:
-        yield f"Stufe: Eintrag {row.stage}, Kette {heard.stage}"
-    if row.erased_at is not None and not heard.erased:
-        yield "Der Eintrag ist als gelöscht gezeichnet, die Kette weiß davon nichts."
-    if row.standing not in ENDS and not at_work:
-        yield f"Stand {row.standing}: offen, aber ohne Arbeit; niemand führt es weiter"
-    yield from _end(row, heard)
-    if row.standing == Standing.REJECTED and not (heard.rejected or heard.erased):
-        yield "Stand zurückgewiesen, aber niemand hat zurückgewiesen"
-    if row.standing == Standing.SUPERSEDED and not (heard.erased or _superseded(row)):
-        yield "Stand ersetzt, aber nichts hat es ersetzt"
-
-
-def _end(row: Row, heard: Testimony) -> Iterator[str]:
-    """Compare whether anything is left to do: a delivered document may owe a supplementary note."""
-    if row.standing not in ENDS and row.stage in _FINAL and not heard.confirming:
-        yield f"Stand {row.standing}, aber die Kette ist am Ende"
-    if row.standing == Standing.DONE and heard.confirming:
-        yield "Stand erledigt, aber ein Ergänzungsvermerk steht noch aus"
-    if row.standing == Standing.DONE and row.stage not in _FINAL:
-        yield f"Stand erledigt, aber die Kette endet bei {row.stage}"
-
-
-def _superseded(row: Row) -> bool:
-    return row._mapping.get("superseded_by") is not None  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def _facts(row: Row, heard: Testimony) -> Iterator[str]:
@@ -236,6 +235,7 @@ def _of_batch(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]
         if heard.revisions != {d.id for d in cut if d.revision > 1}:
             yield "Spätere Fassungen sind nicht die, die die Kette nennt"
     yield from _protected(row, heard)
+    yield from _unseen(heard, around.sources.get(row.id, []))
     yield from _inspected(row, heard, around)
     members = [m for m in around.sampled.get(row.id, []) if m.rule == quality.BEFORE_DELIVERY]
     yield from judged.of_batch(around.samples.get(row.id), members, heard.quality)
@@ -248,6 +248,13 @@ def _protected(row: Row, heard: Testimony) -> Iterator[str]:
     told: Facts = {**heard.said.get("received", {}), **heard.said.get("separated", {})}
     if not heard.silent and row.protection != told.get("protection"):
         yield f"Schutzbedarf: Eintrag {row.protection}, Kette {told.get('protection')}"
+
+
+def _unseen(heard: Testimony, sources: list[Row]) -> Iterator[str]:
+    """Name what a row says of a file that nobody has inspected yet: nothing may be known of it."""
+    for source in sources if heard.stage == BatchStage.RECEIVED else ():
+        if (source.kind, source.pages, source.facts) != (SourceKind.UNKNOWN, None, {}):
+            yield f"Datei {source.ordinal}: Angaben, die keine Prüfung gemacht hat"
 
 
 def _received(row: Row, heard: Testimony, sources: list[Row]) -> Iterator[str]:
@@ -291,6 +298,9 @@ def _inspected(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str
             yield f"Datei {source.ordinal}: Angaben sind nicht die der Prüfung"
     yield from _enclosures(row, said, around)
     yield from _page_facts("examination", first, heard)
+    for number, page in pages.items():
+        if page.made != ({(RenditionKind.WORDS, page.words)} if page.words else set()):
+            yield f"Seite {number}: Ausgaben sind nicht die, die der Eintrag nennt"
 
 
 def _enclosures(row: Row, said: Facts, around: Surroundings) -> Iterator[str]:

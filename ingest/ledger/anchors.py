@@ -59,6 +59,7 @@ class Compared:
         rewritten: Chains whose anchored event is another one.
         explained: How many chains lost events in a restore that history tells of.
         damaged: Files that cannot be read.
+        back: Batches and documents that are there although they were erased once.
     """
 
     days: int = 0
@@ -68,6 +69,7 @@ class Compared:
     rewritten: list[str] = field(default_factory=list)
     explained: int = 0
     damaged: list[Path] = field(default_factory=list)
+    back: list[str] = field(default_factory=list)
 
 
 def publish(connection: sa.Connection, folder: Path, tenant: str) -> int:
@@ -112,7 +114,20 @@ def _content(connection: sa.Connection, row: Any, since: dt.datetime | None) -> 
         "heads": row.heads,
         "anchored_at": row.anchored_at.isoformat(),
         "changed": changed,
+        "erased": _erased(connection, row, since),
     }
+
+
+def _erased(connection: sa.Connection, row: Any, since: dt.datetime | None) -> list[str]:
+    """Return what was erased in a day, so that a copy from before cannot bring it back unseen."""
+    found: list[str] = []
+    for table in (schema.batch, schema.document):
+        until = (table.c.tenant == row.tenant, table.c.erased_at <= row.anchored_at)
+        query = sa.select(table.c.id).where(*until)
+        if since is not None:
+            query = query.where(table.c.erased_at > since)
+        found += connection.execute(query.order_by(table.c.id)).scalars()
+    return found
 
 
 def write(path: Path, content: bytes) -> None:
@@ -159,7 +174,9 @@ def compare(connection: sa.Connection, folders: Iterable[Path], tenant: str) -> 
     restores = _restores(connection, tenant)
     wanted: dict[str, list[_Entry]] = {}
     explained: set[str] = set()
+    erased: set[str] = set()
     for content in _files(folders, tenant, result):
+        erased |= set(content.get("erased", ()))
         at = dt.datetime.fromisoformat(content["anchored_at"])
         for chain, length, digest in content["changed"]:
             if _was_lost(restores, chain, length, at):
@@ -169,6 +186,10 @@ def compare(connection: sa.Connection, folders: Iterable[Path], tenant: str) -> 
     result.explained = len(explained)
     for piece in pieces(sorted(wanted)):
         _compare(connection, piece, wanted, result)
+    for piece in pieces(sorted(erased)):
+        for table in (schema.batch, schema.document):
+            there = sa.and_(table.c.id.in_(piece), table.c.erased_at.is_(None))
+            result.back += connection.execute(sa.select(table.c.id).where(there)).scalars()
     return result
 
 
@@ -201,7 +222,8 @@ def _read(path: Path, tenant: str) -> Facts | None:
             return None
         dt.datetime.fromisoformat(content["anchored_at"])
         rows = [(str(chain), int(count), str(head)) for chain, count, head in content["changed"]]
-        return {**content, "day": str(content["day"]), "changed": rows}
+        gone = [str(id_) for id_ in content.get("erased", ())]
+        return {**content, "day": str(content["day"]), "changed": rows, "erased": gone}
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

@@ -245,6 +245,7 @@ def _lost(found: Compared) -> Facts:
         "anchored_until": found.newest,
         "behind": {one.chain: one.kept for one in found.behind},
         "events_missing": sum(one.events for one in found.behind),
+        "to_be_erased": sorted(found.back),
     }
 
 

@@ -10,11 +10,12 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ingest.document import ENDS, Facts, PaperStage, RenditionKind, Stage, Standing
-from ingest.ledger import accepting, backup, people, samples, schema
+from ingest.ledger import accepting, backup, installation, people, samples, schema
+from ingest.ledger.anchors import RESTORED
 from ingest.ledger.conditions import AT_ERASURE, Circumstances, Proof
 from ingest.ledger.integrity import ERASED
 from ingest.ledger.makers import scanned_by
-from ingest.ledger.paperunits import newest, open_holds
+from ingest.ledger.paperunits import RESTORE_CONFIRMED, chain_of, newest, open_holds
 from ingest.ledger.replacement import REPLACED, SCANNED_BY
 
 Row = sa.Row[Any]
@@ -41,12 +42,17 @@ class Checked:
 
 @dataclass(frozen=True, kw_only=True)
 class Sealed:
-    """A document's sealed PDF and the profile of its class, for whoever checks beforehand."""
+    """A document's sealed PDF and the profile of its class, for whoever checks beforehand.
+
+    Attributes:
+        note_sha256: Of the note where it stands beside the PDF; None where it is inside.
+    """
 
     tenant: str
     document: str
     profile: str
     pdf_sha256: str | None
+    note_sha256: str | None = None
 
 
 def sealed(connection: sa.Connection, unit: Row) -> Sealed | None:
@@ -59,7 +65,8 @@ def sealed(connection: sa.Connection, unit: Row) -> Sealed | None:
         tenant=unit.tenant,
         document=document.id,
         profile=document.profile or batch.profile,
-        pdf_sha256=_pdf(connection, document.id),
+        pdf_sha256=_made(connection, document.id, RenditionKind.PDF),
+        note_sha256=_made(connection, document.id, RenditionKind.NOTE),
     )
 
 
@@ -86,7 +93,29 @@ def gather(
         place=unit.place,
         holds=tuple(open_holds(connection, unit.id)),
         free_since_at=unit.free_since_at,
+        restored_at=_restored_at(connection, batch, unit),
     )
+
+
+def _restored_at(connection: sa.Connection, batch: Row, unit: Row) -> dt.datetime | None:
+    """Return when a copy was put back that may lack what was said of the paper.
+
+    Anchors tell of whole days, so what was last said before the loss nobody can know but a
+    person: what came after counts, or who confirmed since.
+    """
+    chain = installation.chain_of(unit.tenant)
+    at = _last(connection, chain, RESTORED)
+    if at is None or batch.registered_at > at:
+        return None
+    confirmed_at = _last(connection, chain_of(unit.id), RESTORE_CONFIRMED)
+    return at if confirmed_at is None or confirmed_at < at else None
+
+
+def _last(connection: sa.Connection, chain: str, kind: str) -> dt.datetime | None:
+    chosen = sa.and_(_event.c.chain == chain, _event.c.kind == kind)
+    query = sa.select(_event.c.at).where(chosen).order_by(_event.c.seq.desc()).limit(1)
+    at: dt.datetime | None = connection.execute(query).scalar()
+    return at
 
 
 def _of_document(
@@ -112,7 +141,7 @@ def _of_document(
         review_open=bool(document.review_open),
         erased_at=document.erased_at,
         opened=_opened(connection, document),
-        pdf_sha256=_pdf(connection, document.id),
+        pdf_sha256=_made(connection, document.id, RenditionKind.PDF),
         proof=checked.proofs.get(document.id),
         delivered_at=_delivered_at(connection, document),
         backed_up_at=backup.backed_up_at(connection, batch.tenant),
@@ -199,9 +228,9 @@ def _opened(connection: sa.Connection, document: Row) -> str | None:
     return opened
 
 
-def _pdf(connection: sa.Connection, document_id: str) -> str | None:
+def _made(connection: sa.Connection, document_id: str, kind: RenditionKind) -> str | None:
     made = schema.rendition
-    chosen = sa.and_(made.c.unit_id == document_id, made.c.kind == RenditionKind.PDF)
+    chosen = sa.and_(made.c.unit_id == document_id, made.c.kind == kind)
     query = sa.select(made.c.sha256).where(chosen).order_by(made.c.id.desc()).limit(1)
     return connection.execute(query).scalar()
 

@@ -62,6 +62,7 @@ class Circumstances:
         under_way: Ids of revisions that are being worked on.
         backed_up_at: Moment of the newest complete backup.
         free_since_at: When the last legal hold was lifted.
+        restored_at: When an older copy was put back, and nobody confirmed the paper since.
         shares_sheets_with: Other documents on the same sheets.
         quality: As `Assignment.quality` is now; empty where the class asks for no check.
         scanned_by: Codes of those who scanned, None in it where nobody was recorded.
@@ -100,6 +101,7 @@ class Circumstances:
     now: dt.datetime
     zone: dt.tzinfo
     quality: Facts = field(default_factory=dict)
+    restored_at: dt.datetime | None = None
     replaced: bool = False
     erased_by: tuple[str, ...] = ()
     unknown_erasers: tuple[str, ...] = ()
@@ -219,6 +221,17 @@ def _unheld(case: Circumstances) -> str | None:
     return f"Das Papier ist gesperrt (Sperre {', '.join(map(str, case.holds))})."
 
 
+def _confirmed_since(case: Circumstances) -> str | None:
+    if case.restored_at is None:
+        return None
+    day = case.restored_at.astimezone(case.zone)
+    return (
+        f"Am {day:%d.%m.%Y} wurde eine Sicherung zurückgespielt: Eine Sperre, Rückgabe oder "
+        "Löschung von vorher kann fehlen. Die Leitung der Scanstelle bestätigt nach Durchsicht mit "
+        "»paper confirm«."
+    )
+
+
 def _not_owed(case: Circumstances) -> str | None:
     if case.opened == _OPENED_BY_MISTAKE:
         return "Die Sendung wurde irrtümlich geöffnet: Sie ist zurückzugeben."
@@ -301,6 +314,9 @@ def _erased_by(case: Circumstances) -> str | None:
 _STORED: Final = Condition(name="stored", title="Papier abgelegt, Platz bekannt", missing=_stored)
 _WAITED: Final = Condition(name="waited", title="Wartefrist der Klasse abgelaufen", missing=_waited)
 _UNHELD: Final = Condition(name="unheld", title="keine Sperre", missing=_unheld)
+_CONFIRMED: Final = Condition(
+    name="confirmed_since", title="nach Wiederherstellung bestätigt", missing=_confirmed_since
+)
 _NOT_OWED: Final = Condition(name="not_owed", title="nicht zurückzugeben", missing=_not_owed)
 _ARCHIVED: Final = Condition(name="archived", title="Archiv hat verzichtet", missing=_archived)
 _OWN_SHEETS: Final = Condition(
@@ -321,6 +337,7 @@ CONDITIONS: Final = (
     Condition(name="backed_up", title="danach vollständig gesichert", missing=_backed_up),
     _WAITED,
     _UNHELD,
+    _CONFIRMED,
     _NOT_OWED,
     _ARCHIVED,
     Condition(name="final", title="abgeschlossen, kein Klärfall", missing=_final),
@@ -353,6 +370,7 @@ CONDITIONS_ERASED: Final = (
     _SCANNED_BY,
     _WAITED,
     _UNHELD,
+    _CONFIRMED,
     _NOT_OWED,
     _ARCHIVED,
     _OWN_SHEETS,

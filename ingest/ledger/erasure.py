@@ -113,9 +113,8 @@ def erase(
     unit = find(connection, id_)
     sampled = quality.enter(connection, unit.batch_id)
     locked = _work_locked(connection, unit, _family(connection, unit))
-    batch = connection.execute(
-        sa.select(_batch).where(_batch.c.id == unit.batch_id).with_for_update()
-    ).one()
+    own = sa.select(_batch).where(_batch.c.id == unit.batch_id)
+    batch = connection.execute(own.with_for_update()).one()
     people.require_known(connection, batch.tenant, by, Role.SUPERVISOR)
     of_batch = _document.c.batch_id == batch.id
     documents = list(connection.execute(sa.select(_document).where(of_batch)))

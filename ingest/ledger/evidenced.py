@@ -119,6 +119,29 @@ def batches(connection: sa.Connection, tenant: str) -> list[Row]:
     return list(connection.execute(query.order_by(_batch.c.id)))
 
 
+def signed(connection: sa.Connection, tenant: str, most: int | None) -> Iterator[Row]:
+    """Yield timestamps of a tenant, newest first, each with when the next one confirmed it.
+
+    Args:
+        connection: In a reading transaction.
+        tenant: Whose.
+        most: Only so many of the newest; None for all.
+    """
+    later = _batch.alias()
+    columns: list[Any] = [_batch.c.id, _batch.c.root, _batch.c.token]
+    columns.append(later.c.stamped_at.label("confirmed_at"))
+    confirms = sa.and_(later.c.id == _batch.c.renewed_by, later.c.tenant == tenant)
+    query = sa.select(*columns).select_from(_batch).outerjoin(later, confirms)
+    query = query.where(_batch.c.tenant == tenant).order_by(_batch.c.id.desc()).limit(most)
+    yield from connection.execute(query, execution_options={"yield_per": _FETCH})
+
+
+def counted(connection: sa.Connection, tenant: str) -> int:
+    """Return how many timestamps a tenant has."""
+    query = sa.select(sa.func.count()).select_from(_batch).where(_batch.c.tenant == tenant)
+    return int(connection.execute(query).scalar_one())
+
+
 def branches(connection: sa.Connection, number: int) -> Iterator[Row]:
     """Yield the branches of a batch in order."""
     query = sa.select(_branch).where(_branch.c.batch_id == number).order_by(_branch.c.number)

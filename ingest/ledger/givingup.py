@@ -78,7 +78,7 @@ def discard(connection: sa.Connection, id_: str, by: str, reason: str) -> GivenU
 def note_unknown(
     connection: sa.Connection, tenant: str, key: str, pages: int | None, *, by: str, reason: str
 ) -> None:
-    """Say that a stack is erased at its workstation which the ledger never had.
+    """Say that pages are erased at their workstation which the ledger never had.
 
     Raises:
         UsageError: No operator code, or no reason; nothing changed.

@@ -135,7 +135,7 @@ def not_accepted(connection: sa.Connection, tenant: str | None) -> Iterator[Fact
         )
 
 
-def unaccepted_record(**known: str | None) -> Facts:
+def unaccepted_record(**known: str | int | None) -> Facts:
     """Return the record of something that is not taken, with what is known of it.
 
     Whoever reads records may rely on every key, wherever the refusal came from.

@@ -17,7 +17,7 @@ from ingest.errors import Misconfigured
 from ingest.ledger import engine as engines
 
 #: The newest revision in `migrations/versions`.
-HEAD: Final = "0013"
+HEAD: Final = "0014"
 _LOCK: Final = 7226_2701
 #: Takes a tenant's person and its name out of an old ledger.
 KeepName = Callable[[str, str, str], None]

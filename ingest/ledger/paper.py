@@ -20,6 +20,7 @@ from ingest.ledger import accepting, people, schema
 from ingest.ledger.paperunits import (
     HOLD_LIFTED,
     HOLD_PLACED,
+    RESTORE_CONFIRMED,
     immovable,
     locked,
     movable,
@@ -180,6 +181,35 @@ def unhold(
         text = f"{id_} ist nicht gesperrt, oder nicht unter dieser Nummer."
         raise UsageError(f"{id_} is not under that hold", operator_text=text)
     return lifted
+
+
+def confirm(connection: sa.Connection, id_: str, *, by: str, reason: str) -> int:
+    """Note that somebody made sure nothing is missing of what was said of paper before a restore.
+
+    A copy from before may lack holds, returns and erasures (`anchors` tells of days only), so
+    no paper that was there before goes until then.
+
+    Args:
+        connection: In a writing transaction.
+        id_: See `store`.
+        by: The head of the scanning office.
+        reason: What was looked through.
+
+    Returns:
+        How many units.
+
+    Raises:
+        UsageError: As `request`, or `by` is not entrusted with it; nothing changed.
+    """
+    _require(by, reason, "Bestätigung")
+    papers = locked(connection, id_)
+    people.require_role(connection, papers.batch.tenant, by, Role.SUPERVISOR)
+    here = [row for row in papers.rows if row.stage not in PAPER_ENDS]
+    if not here:
+        raise immovable(papers, "bestätigt")
+    for row in here:
+        tell(connection, row, RESTORE_CONFIRMED, {"reason": reason}, by)
+    return len(here)
 
 
 def _lift(connection: sa.Connection, row: Row, number: int, by: str, reason: str) -> None:

@@ -37,6 +37,7 @@ _PREFIX: Final = "paper:"
 BEGUN: Final = "filed"
 HOLD_PLACED: Final = "hold_placed"
 HOLD_LIFTED: Final = "hold_lifted"
+RESTORE_CONFIRMED: Final = "restore_confirmed"
 #: A stage other than destruction ends a release.
 _UNRELEASED: Final[Facts] = {"released_document": None, "released_by": None}
 

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 Row = sa.Row[Any]
 _file, _text = schema.profile_file, schema.procedure_text
 
+#: Events of the tenant's own chain.
+SUBMITTED: Final = "profile_submitted"
+TRIED: Final = "profile_tested"
+APPROVAL: Final = "profile_approved"
+WITHDRAWAL: Final = "profile_withdrawn"
 _REPLACED: Final = "ersetzt durch die Fassung {sha256}"
 
 #: Tells whether the store holds a tenant's bytes undamaged.
@@ -88,7 +93,7 @@ def submit(connection: sa.Connection, tenant: str, loaded: LoadedProfile, *, aut
         "test_documents": [],
     }
     connection.execute(sa.insert(_file), row)
-    _note(connection, tenant, "profile_submitted", {**_named(row)}, author)
+    _note(connection, tenant, SUBMITTED, {**_named(row)}, author)
 
 
 def record_trial(
@@ -116,7 +121,7 @@ def record_trial(
     values |= {"test_result": trial.result, "test_documents": list(trial.documents)}
     _change(connection, row, values)
     said = {**_told(row), "result": trial.result, "documents": list(trial.documents)}
-    _note(connection, tenant, "profile_tested", said, by)
+    _note(connection, tenant, TRIED, said, by)
 
 
 def approve(
@@ -152,7 +157,7 @@ def approve(
     _change(connection, row, approved)
     said = {**_told(row), "author": row.author, "before": before.sha256 if before else None}
     said["difference"] = difference(before.content if before else b"", row.content)
-    _note(connection, tenant, "profile_approved", said, by)
+    _note(connection, tenant, APPROVAL, said, by)
     return None if before is None else str(before.sha256)
 
 
@@ -294,7 +299,7 @@ def _require_similar_documents(row: Row) -> None:
 def _end(connection: sa.Connection, row: Row, by: str, reason: str) -> None:
     values = {"stage": WITHDRAWN, "withdrawn_by": by, "withdrawn_reason": reason}
     _change(connection, row, {**values, "withdrawn_at": accepting.now(connection)})
-    _note(connection, row.tenant, "profile_withdrawn", {**_told(row), "reason": reason}, by)
+    _note(connection, row.tenant, WITHDRAWAL, {**_told(row), "reason": reason}, by)
 
 
 def _change(connection: sa.Connection, row: Row, values: Facts) -> None:

@@ -20,16 +20,23 @@ from ingest.ledger.makers import scanned_by
 Row = sa.Row[Any]
 _batch, _document = schema.batch, schema.document
 
-#: Codes of a scan whose makers are not known, or of a sheet without its back.
+#: Codes of a scan whose makers are not known, of several devices, made otherwise than its profile
+#: asks, of a sheet without its back, and of a stack that the house ended with gaps.
 OPERATOR_UNKNOWN: Final = "operator_unknown"
+OTHER_DEVICE: Final = "other_device"
+SETTINGS_DIFFER: Final = "settings_differ"
 BACK_MISSING: Final = "back_missing"
+PAGES_MISSING: Final = "pages_missing"
 #: What is wrong with the work, by the code that it is held with.
 _RESERVED: Final = MappingProxyType(
     {
         "device_not_released": "wurde auf einem nicht freigegebenen Gerät gescannt",
         "profile_not_released": "braucht ein Profil, das nicht freigegeben ist",
         OPERATOR_UNKNOWN: "wurde nicht durchweg von gemeldeten Personen gescannt",
+        OTHER_DEVICE: "wurde nicht durchweg auf einem Gerät gescannt",
+        SETTINGS_DIFFER: "wurde mit anderen Einstellungen gescannt, als das Profil verlangt",
         BACK_MISSING: "enthält ein Blatt ohne Rückseite",
+        PAGES_MISSING: "wurde abgeschlossen, obwohl Seiten fehlen",
     }
 )
 _MADE: Final = sa.select(_batch.c.operator, _batch.c.facts).where(

@@ -26,6 +26,8 @@ Connection = sa.Connection
 _stack, _page = schema.stack, schema.stack_page
 
 _BY_KEY = sa.select(_stack).where(_stack.c.key == sa.bindparam("of_key"))
+#: In place of the digest of a page that was erased from a closed stack.
+ERASED: Final = ""
 #: Pages may still be added.
 IS_OPEN: Final = sa.and_(_stack.c.closed_at.is_(None), _stack.c.discarded_at.is_(None))
 _PAGES = (
@@ -251,9 +253,8 @@ def close(
     if row.closed_at is not None and (given := accepting.receipt(connection, key)) is not None:
         return given
     _require_open(row)
-    rules = {"of_tenant": tenant, "of_sha256": row.profile_sha256}
-    content: Facts = connection.execute(_RULES, rules).scalar_one()
-    receipt = accepting.accept(connection, build(row, pages, content), known=False, begun=True)
+    arrival = build(row, pages, rules_of(connection, row))
+    receipt = accepting.accept(connection, arrival, known=False, begun=True)
     moment = accepting.now(connection)
     ended = sa.update(_stack).where(_stack.c.id == row.id)
     connection.execute(ended.values(closed_at=moment, changed_at=moment, said={}))
@@ -261,6 +262,13 @@ def close(
     facts = sa.update(_page).where(_page.c.stack_id == row.id)
     connection.execute(facts.values(facts={}))
     return receipt
+
+
+def rules_of(connection: sa.Connection, row: Row) -> Facts:
+    """Return the content of the profile's version that holds to the end of a stack."""
+    of = {"of_tenant": row.tenant, "of_sha256": row.profile_sha256}
+    content: Facts = connection.execute(_RULES, of).scalar_one()
+    return content
 
 
 def note_anomaly(connection: sa.Connection, tenant: str, key: str, anomaly: Facts) -> None:
@@ -280,6 +288,10 @@ def forget_pages(
 ) -> set[str]:
     """Erase what is left of the stack that became a batch, and return the digests of that.
 
+    A workstation that still has the pages is told that they were erased, not that they never came:
+    of a batch that is erased as a whole the stack is given up, of a part each page has its place
+    without digest.
+
     Args:
         connection: In a writing transaction.
         batch_id: Of the batch.
@@ -293,12 +305,19 @@ def forget_pages(
         for page in pages
         if gone is None or page.sha256 in gone or (page.number, page.attempt) not in last
     ]
+    erased: Facts = {"sha256": ERASED, "size": 0, "facts": {}, "scanned_by": None}
     for page in leaving:
         one = sa.and_(_page.c.number == page.number, _page.c.attempt == page.attempt)
-        connection.execute(sa.delete(_page).where(_page.c.stack_id == batch_id, one))
+        of_stack = sa.and_(_page.c.stack_id == batch_id, one)
+        if gone is not None and (page.number, page.attempt) in last:
+            connection.execute(sa.update(_page).where(of_stack).values(erased))
+        else:
+            connection.execute(sa.delete(_page).where(of_stack))
     values: Facts = {"said": {}, "anomalies": [], "device": ""}
+    if gone is None:
+        values["discarded_at"] = accepting.now(connection)
     connection.execute(sa.update(_stack).where(_stack.c.id == batch_id).values(values))
-    return {page.sha256 for page in leaving}
+    return {page.sha256 for page in leaving} - {ERASED}
 
 
 def pages_of(connection: sa.Connection, stack_id: str) -> list[Row]:

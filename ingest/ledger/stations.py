@@ -53,7 +53,9 @@ def add(connection: sa.Connection, tenant: str, code: str, *, by: str) -> str:
         "added_at": accepting.now(connection),
     }
     connection.execute(sa.insert(_station), row)
-    installation.note(connection, tenant, chains.Entry(ADDED, {"station": code}, by))
+    # of what nobody can guess the digest says nothing, and it shows whose token is in force
+    said: Facts = {"station": code, "token_sha256": row["token_sha256"]}
+    installation.note(connection, tenant, chains.Entry(ADDED, said, by))
     return token
 
 

@@ -31,12 +31,14 @@ class SeenPage:
         blank: Its content was erased.
         found: Digest of what inspection found.
         facts: Digest of its facts by step.
+        made: Kind and digest of its renditions.
     """
 
     blank: bool
     found: str
     words: str | None
     facts: dict[str, str]
+    made: frozenset[tuple[str, str]]
 
 
 class Surroundings:
@@ -84,13 +86,15 @@ class Surroundings:
         of_batch = _page.c.batch_id.in_(sorted(self.batches))
         query = sa.select(*as_kept(_page)).where(of_batch)
         query = query.order_by(_page.c.batch_id, _page.c.number)
+        made = self._made_of_pages()
         found: dict[str, dict[int, SeenPage]] = {}
         for row in self._connection.execute(query, execution_options={"yield_per": _FETCH}):
             digests = {step: chains.facts_digest(facts) for step, facts in row.facts.items()}
             seen = chains.page_digest(
                 row.source, row.frame, row.sha256, row.facts.get("inspection", {})
             )
-            page = SeenPage(row.sha256 == "", seen, row.words_sha256, digests)
+            own = frozenset(made.get(row.id, ()))
+            page = SeenPage(row.sha256 == "", seen, row.words_sha256, digests, own)
             found.setdefault(row.batch_id, {})[row.number] = page
         return found
 
@@ -106,10 +110,22 @@ class Surroundings:
         for row in self._rows(seen, seen.c.document_id, self.members):
             self.viewed.setdefault(row.document_id, set()).add((row.code, row.page))
 
+    def _made_of_pages(self) -> dict[str, set[tuple[str, str]]]:
+        made = schema.rendition
+        query = sa.select(made.c.unit_id, made.c.kind, made.c.sha256)
+        query = query.join(_page, _page.c.id == made.c.unit_id)
+        return _grouped(
+            self._connection.execute(query.where(_page.c.batch_id.in_(sorted(self.batches))))
+        )
+
     def _renditions(self, ids: list[str]) -> dict[str, set[tuple[str, str]]]:
         made = schema.rendition
         query = sa.select(made.c.unit_id, made.c.kind, made.c.sha256)
-        found: dict[str, set[tuple[str, str]]] = {}
-        for row in self._connection.execute(query.where(made.c.unit_id.in_(ids))):
-            found.setdefault(row.unit_id, set()).add((row.kind, row.sha256))
-        return found
+        return _grouped(self._connection.execute(query.where(made.c.unit_id.in_(ids))))
+
+
+def _grouped(made: Iterable[Row]) -> dict[str, set[tuple[str, str]]]:
+    found: dict[str, set[tuple[str, str]]] = {}
+    for row in made:
+        found.setdefault(row.unit_id, set()).add((row.kind, row.sha256))
+    return found

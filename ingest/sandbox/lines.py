@@ -23,6 +23,11 @@ from ingest.sandbox.lent import Lent
 _STDERR_TAIL: Final = 2000
 _LONGEST_LINE: Final = 4 * 1024**2
 _POLITE_SECONDS: Final = 2.0
+_PIECE_SECONDS: Final = 0.5  #: on Windows, Ctrl-C does not end a wait
+#: Windows interrupts no other process, it only ends it.
+_INTERRUPTS: Final = os.name != "nt"
+#: On Windows Ctrl-C would reach the child too, besides being told to stop by its parent.
+_APART: Final = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 #: Variables that are none of a driver's business; it needs most others, and names differ.
 _KEPT_BACK: Final = re.compile(
     r"(SCANSTRASSE|AWS|PG|REDIS)\w*|\w*(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL)\w*"
@@ -54,8 +59,19 @@ class Ended(Exception):
 class Lines(Lent):
     """One child, started at once."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str] | None,
+        stop: bytes | None = None,
+    ) -> None:
         """Start it with these additions to the environment.
+
+        Args:
+            command: Its program and arguments.
+            environment: Additions to ours.
+            stop: What it hears as an interruption on a system that interrupts no process; without
+                it, such a system ends it at once.
 
         Raises:
             OSError: The program cannot be started.
@@ -68,7 +84,9 @@ class Lines(Lent):
             stderr=self._stderr,
             env={**_passed(), **(environment or {})},
             start_new_session=os.name != "nt",
+            creationflags=_APART,
         )
+        self._stop = stop
         self._lines: queue.Queue[bytes | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -85,15 +103,23 @@ class Lines(Lent):
             Silent: There was none within so many seconds.
             Ended: The child is gone.
         """
-        try:
-            line = self._lines.get(timeout=seconds)
-        except queue.Empty:
-            message = f"no word for {seconds:g} s"
-            raise Silent(message) from None
+        line = self._heard(seconds)
         if line is None:
             self._lines.put(None)  # whoever asks again hears the same
             raise self._ended()
         return line
+
+    def _heard(self, seconds: float) -> bytes | None:
+        limit = time.monotonic() + seconds
+        while True:
+            left = limit - time.monotonic()
+            try:
+                return self._lines.get(timeout=max(0.0, min(left, _PIECE_SECONDS)))
+            except queue.Empty:
+                if left > _PIECE_SECONDS:
+                    continue
+                message = f"no word for {seconds:g} s"
+                raise Silent(message) from None
 
     def tail(self) -> str:
         """Return the end of what it wrote to its standard error so far."""
@@ -135,10 +161,13 @@ class Lines(Lent):
 
     def _interrupt(self) -> None:
         with contextlib.suppress(ProcessLookupError, OSError):
-            if os.name == "nt":
+            if _INTERRUPTS:
+                self._process.send_signal(signal.SIGINT)
+            elif self._stop is None or self._process.stdin is None:
                 self._process.terminate()
             else:
-                self._process.send_signal(signal.SIGINT)
+                self._process.stdin.write(self._stop)
+                self._process.stdin.flush()
 
     def _gone_within(self, seconds: float) -> bool:
         limit = time.monotonic() + seconds

@@ -11,9 +11,12 @@ import contextlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from ingest.document import Facts
 from ingest.sandbox.lines import Lines, Silent
+
+_STOP: Final[Facts] = {"do": "stop"}
 
 
 class Stalled(Exception):
@@ -33,6 +36,7 @@ class Stream(Lines):
         super().__init__(
             [sys.executable, "-m", module, *arguments],
             {**(environment or {}), "PYTHONUNBUFFERED": "1"},
+            stop=_line(_STOP),
         )
 
     def tell(self, message: Facts) -> None:
@@ -40,7 +44,7 @@ class Stream(Lines):
         stdin = self._process.stdin
         if stdin is not None:
             with contextlib.suppress(OSError):
-                stdin.write(json.dumps(message).encode() + b"\n")
+                stdin.write(_line(message))
                 stdin.flush()
 
     def next(self, seconds: float) -> Facts:
@@ -63,3 +67,7 @@ class Stream(Lines):
             self.kill()
             raise self._ended()
         return said
+
+
+def _line(message: Facts) -> bytes:
+    return json.dumps(message).encode() + b"\n"

@@ -27,7 +27,7 @@ from scanners.device.faults import (
     StackTaken,
     fault,
 )
-from scanners.device.pages import PageFacts, ScannedPage, place_of
+from scanners.device.pages import DeviceMark, PageFacts, ScannedPage, place_of
 from scanners.device.port import Device, Driver, Session
 from scanners.device.settings import Effective, Feed, Mode, ScanSettings
 from scanners.device.spool import Spool
@@ -38,6 +38,7 @@ __all__ = [
     "Device",
     "DeviceBusy",
     "DeviceGone",
+    "DeviceMark",
     "DeviceStalled",
     "DoubleFeed",
     "Driver",

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,9 @@ from scanners.device.faults import SpoolFull
 #: A disk without room says one of these.
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _UNFINISHED: Final = ".part"
+#: Windows replaces no file that somebody has open, be it one who reads or a virus scanner.
+_TRIES_IN_USE: Final = 50 if os.name == "nt" else 0
+_SECONDS_IN_USE: Final = 0.1
 
 
 def sync_folder(folder: Path) -> None:
@@ -45,6 +49,20 @@ def room_wanted(what: str) -> Iterator[None]:
         raise
 
 
+def put(unfinished: Path, path: Path) -> None:
+    """Give a written file its name, waiting some seconds for whoever has that file open.
+
+    Raises:
+        OSError: It stays unfinished; what was there before is still there.
+    """
+    for _ in range(_TRIES_IN_USE):
+        with contextlib.suppress(PermissionError):
+            unfinished.replace(path)
+            return
+        time.sleep(_SECONDS_IN_USE)
+    unfinished.replace(path)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file that is there wholly or not at all, for its owner only.
 
@@ -61,7 +79,7 @@ def write_whole(path: Path, content: bytes) -> None:
                 target.write(content)
                 target.flush()
                 os.fsync(target.fileno())
-            unfinished.replace(path)
+            put(unfinished, path)
         except OSError:
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)

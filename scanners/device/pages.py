@@ -11,6 +11,27 @@ from scanners.device.settings import Feed
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeviceMark:
+    """By what a device is known again, as it told when it was opened; see `Device`."""
+
+    driver: str
+    id: str
+    serial: str | None = None
+    firmware: str | None = None
+
+    def is_of(self, other: DeviceMark) -> bool:
+        """Tell whether both are of one device, in one state: by serial number where it tells one.
+
+        Another firmware makes other images, so it is another device.
+        """
+        return self._identity == other._identity
+
+    @property
+    def _identity(self) -> tuple[str | None, ...]:
+        return self.driver, self.serial or self.id, self.firmware
+
+
+@dataclass(frozen=True, kw_only=True)
 class PageFacts:
     """What is known of a page beside its bytes.
 
@@ -22,6 +43,8 @@ class PageFacts:
         dpi: Both axes, as set on the device.
         began_at, finished_at: Clock of the computer at the scanner, aware.
         hints: Imprint, patch code, double feed and others, by name, as the device said.
+        device: That scanned it; None before the page is in a stack, and in records of before pages
+            named it.
     """
 
     number: int
@@ -35,6 +58,7 @@ class PageFacts:
     began_at: dt.datetime
     finished_at: dt.datetime
     hints: dict[str, Any] = field(default_factory=dict)
+    device: DeviceMark | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts as a JSON object; times in ISO 8601 with offset."""
@@ -50,7 +74,9 @@ class PageFacts:
         times = {
             name: dt.datetime.fromisoformat(said[name]) for name in ("began_at", "finished_at")
         }
-        return cls(**{**said, **times})
+        device = said.get("device")
+        mark = None if device is None else DeviceMark(**device)
+        return cls(**{**said, **times, "device": mark})
 
 
 @dataclass(frozen=True, kw_only=True)

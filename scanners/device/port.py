@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from scanners.device.pages import ScannedPage
+from scanners.device.pages import DeviceMark, ScannedPage
 from scanners.device.settings import Effective, ScanSettings
 from scanners.device.spool import Spool
 
@@ -29,6 +29,13 @@ class Device:
     kind: str = ""
     serial: str | None = None
     firmware: str | None = None
+
+    @property
+    def mark(self) -> DeviceMark:
+        """By what it is known again, on each of its pages too."""
+        return DeviceMark(
+            driver=self.driver, id=self.id, serial=self.serial, firmware=self.firmware
+        )
 
 
 #: Told of progress: page number and bytes of it so far.

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from scanners.device.durable import FULL, sync_folder
+from scanners.device.durable import FULL, put, sync_folder
 from scanners.device.faults import SpoolFull
 from scanners.device.pages import PageFacts, ScannedPage
 
@@ -70,7 +70,7 @@ class Spool:
                 target.flush()
                 os.fsync(target.fileno())
             found = None if size_of is None else size_of(unfinished)
-            unfinished.replace(path)
+            put(unfinished, path)
         except OSError as error:
             self._clear(unfinished)
             if error.errno in FULL:

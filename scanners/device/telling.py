@@ -2,7 +2,8 @@
 
 Drivers print where they like, so standard output is kept apart from the lines. The child is
 interrupted once to stop at the next piece of the page; asked twice it ends at once, and nothing
-is half written.
+is half written. Windows cannot interrupt a process, so while a stack is read any further line on
+standard input counts as an interruption.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from typing import Any, Protocol, TextIO
+from typing import IO, Any, Protocol, TextIO
 
 from scanners.device.faults import ScanFault
 from scanners.device.pages import ScannedPage
@@ -46,9 +47,9 @@ Opening = Callable[[dict[str, Any], "Telling"], AbstractContextManager[Opened]]
 class Telling:
     """The conversation of one child."""
 
-    def __init__(self, answers: TextIO) -> None:
-        """Answer to `answers`, and take interruptions."""
-        self._answers = answers
+    def __init__(self, answers: TextIO, orders: IO[bytes]) -> None:
+        """Answer to `answers`, obey `orders`, which reads nothing ahead, and be interrupted."""
+        self._answers, self._orders = answers, orders
         self._cancelled = False
         signal.signal(signal.SIGINT, self._interrupted)
 
@@ -85,8 +86,9 @@ class Telling:
             with opening(request, self) as opened:
                 effective = {name: asdict(made) for name, made in opened.effective.items()}
                 self.say("opened", device=dict(opened.told), effective=effective)
-                if not sys.stdin.readline():
+                if not self._orders.readline():
                     return
+                threading.Thread(target=self._heed, daemon=True).start()
                 self._pages(opened)
         except ScanFault as error:
             self.fault(error)
@@ -100,6 +102,10 @@ class Telling:
         else:
             self.say("end")
 
+    def _heed(self) -> None:
+        while self._orders.readline():
+            self._interrupted(signal.SIGINT, None)
+
     def _interrupted(self, number: int, frame: object) -> None:
         del number, frame
         if self._cancelled:
@@ -111,5 +117,7 @@ def converse(serve: Callable[[dict[str, Any], Telling], None]) -> None:
     """Read one request from standard input and serve it."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    if line := sys.stdin.readline():
-        serve(json.loads(line), Telling(answers))
+    # Without a buffer: a thread that waits in one would hinder the end of the process.
+    orders = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - a descriptor
+    if line := orders.readline():
+        serve(json.loads(line), Telling(answers, orders))

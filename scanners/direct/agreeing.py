@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import MappingProxyType
 from typing import Final
 
-from ingest.document import Facts
+from ingest.document import NOT_RECORDED
 from ingest.ledger import stacks
-from ingest.ledger.reserved import BACK_MISSING
-from scanners.device import Feed, PageFacts, place_of
-from scanners.stack import Closing, LeaseLost, ManifestDisagrees, Opening
+from scanners.device import DeviceMark, PageFacts, place_of
+from scanners.stack import Closing, ManifestDisagrees, Opening
 
 _SIDES: Final = MappingProxyType({"front": "Vorderseite", "back": "Rückseite"})
 #: A source may give the resolution of the image itself, which is rounded.
@@ -50,6 +49,7 @@ def require_agreement(row: stacks.Row, pages: stacks.Rows, closing: Closing) -> 
     opening = Opening.from_json(row.said)
     facts = [PageFacts.from_json(page.facts) for page in pages]
     found = [*_gaps(facts), *_misplaced(opening, facts), *_otherwise_made(opening, facts)]
+    found += of_another_device(opening, facts)
     sheets = len({each.sheet for each in facts})
     if closing.sheets != sheets:
         found.append(f"gemeldet sind {closing.sheets} Blätter, die Seiten ergeben {sheets}")
@@ -64,28 +64,22 @@ def require_agreement(row: stacks.Row, pages: stacks.Rows, closing: Closing) -> 
         raise stacks.StackRefused(message, operator_text=text, code=ManifestDisagrees.code)
 
 
-def back_missing(opening: Opening, pages: stacks.Rows) -> Facts | None:
-    """Return what is strange about a duplex stack that ends with a front; None where it does not.
+def of_another_device(opening: Opening, facts: Iterable[PageFacts]) -> Iterator[str]:
+    """Yield in German each page that says that another device scanned it than the stack's.
 
-    It is what was scanned, so the stack may end like this; but somebody has to know.
+    Pages of stations that do not name the device yet say nothing of it.
     """
-    if opening.settings.feed is not Feed.DUPLEX or len(pages) % 2 == 0:
-        return None
-    sheet = len(pages) // 2 + 1
-    text = f"Die letzte Rückseite fehlt: von Blatt {sheet} ist nur die Vorderseite da."
-    return {"kind": BACK_MISSING, "sheet": sheet, "text": text}
+    wanted = opening.device.mark
+    for each in facts:
+        if each.device is not None and not each.device.is_of(wanted):
+            yield (
+                f"Seite {each.number} (Blatt {each.sheet}) kommt vom Gerät {_named(each.device)}, "
+                f"der Stapel von {_named(wanted)}"
+            )
 
 
-def device_unheld(closing: Closing) -> Facts | None:
-    """Return that a device was not the station's alone for the house; None where it was."""
-    if not closing.unheld_at:
-        return None
-    text = (
-        "Das Gerät war beim Scannen zeitweise nicht im Haus reserviert (ohne Verbindung oder zu "
-        "lange ohne Lebenszeichen); ein anderer Platz kann es zugleich benutzt haben."
-    )
-    since = [at.isoformat() for at in closing.unheld_at]
-    return {"kind": LeaseLost.code, "since": since, "text": text}
+def _named(mark: DeviceMark) -> str:
+    return f"{mark.driver}:{mark.serial or mark.id} (Firmware {mark.firmware or NOT_RECORDED})"
 
 
 def _gaps(facts: list[PageFacts]) -> Iterator[str]:

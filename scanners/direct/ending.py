@@ -11,15 +11,15 @@ from ingest.document import Facts, Queue
 from ingest.errors import UsageError
 from ingest.ledger import Arrival, Ledger, openstacks, stacks
 from ingest.ledger.persons import require_code
+from ingest.ledger.reserved import PAGES_MISSING
 from ingest.store import Store
 from scanners.device import Feed, PageFacts
 from scanners.direct.arriving import arrival
 from scanners.direct.house import DirectHouse, Workplace
 from scanners.stack import Closing, KnownPage, Opening
 
-#: Kind of the anomaly, and why a stack with gaps is held.
+#: Kind of the anomaly.
 CLOSED_BY_HOUSE: Final = "closed_by_house"
-PAGES_MISSING: Final = "pages_missing"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +128,8 @@ def _held(received: Arrival, missing: tuple[int, ...]) -> Arrival:
     code = PAGES_MISSING if received.held is None else received.held[0]
     text = (
         f"Der Stapel wurde vom Haus abgeschlossen; es fehlen die Seiten {_named(missing)}. Bitte "
-        "mit dem Papier vergleichen, dann freigeben oder zurückweisen und neu scannen."
+        "mit dem Papier vergleichen: ist er so vollständig, gibt die Leitung der Scanstelle frei "
+        "(»release«); sonst zurückweisen und neu scannen."
     )
     return replace(received, held=(code, known + text))
 

@@ -22,18 +22,13 @@ from ingest.errors import (
 )
 from ingest.intake import name_base64
 from ingest.ledger import Arrival, Ledger, devices, leases, stacks
-from ingest.ledger.reserved import BACK_MISSING
 from ingest.store import FolderStore, Store
 from scanners.device import Device, ScanSettings
 from scanners.direct import operators
-from scanners.direct.agreeing import (
-    back_missing,
-    device_unheld,
-    require_agreement,
-    require_own,
-)
+from scanners.direct.agreeing import require_agreement, require_own
 from scanners.direct.arriving import Ended, arrival, manifest, seen_device
 from scanners.direct.faults import faults
+from scanners.direct.judging import judged
 from scanners.stack import (
     Closing,
     KnownPage,
@@ -50,11 +45,6 @@ if TYPE_CHECKING:
 #: By how much the clock of a station may differ before that is recorded; our choice.
 CLOCK_TOLERANCE: Final = dt.timedelta(seconds=60)
 _REPLACING: Final = "replacing"
-#: What to do about a sheet without its back.
-_INCOMPLETE: Final = (
-    "Bitte das Blatt ansehen: ist es vollständig, gibt die Leitung der Scanstelle frei "
-    "(»release«); sonst zurückweisen und neu scannen."
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +153,7 @@ class DirectHouse:
                 row = stacks.begin(connection, wish)
                 require_own(row, self._station)
                 pages = stacks.pages_of(connection, row.id)
-        return _state(row, pages)
+        return state_of(row, pages)
 
     def _begun(self, key: str) -> StackState | None:
         """Return a stack that was let in: the version it began under holds to its end."""
@@ -172,7 +162,7 @@ class DirectHouse:
             if row is None:
                 return None
             require_own(row, self._station)
-            return _state(row, stacks.pages_of(connection, row.id))
+            return state_of(row, stacks.pages_of(connection, row.id))
 
     def state(self, key: str) -> StackState:
         """Return what there is of a stack.
@@ -184,7 +174,7 @@ class DirectHouse:
             row, pages = stacks.found(connection, self._tenant, key)
             if self._station is not None:
                 require_own(row, self._station)
-        return _state(row, pages)
+        return state_of(row, pages)
 
     def append(self, key: str, page: StackPage) -> bool:
         """Take a page; it is durable when this returns. See the port.
@@ -284,24 +274,13 @@ class DirectHouse:
                 require_own(row, self._station)
             if not row.said:
                 return None
-            opening, counting = Opening.from_json(row.said), stacks.counting(pages)
-            device = seen_device(opening.device, row.station)
-            inventory = devices.inventory_of(connection, self._tenant, device.device)
-            makers = (row.operator, *(page.scanned_by for page in counting), closing.closed_by)
-            unreleased = devices.objection(connection, self._tenant, device)
-            unknown = operators.objection(connection, self._tenant, makers)
-        anomaly, unheld = back_missing(opening, counting), device_unheld(closing)
-        objections = (
-            (devices.DeviceNotReleased.code, unreleased) if unreleased else None,
-            unknown,
-            None if anomaly is None else (BACK_MISSING, f"{anomaly['text']} {_INCOMPLETE}"),
-        )
+            found = judged(connection, row, stacks.counting(pages), closing)
         return Ended(
             closing=closing,
             manifest=self._kept(row, manifest(row, pages, closing)),
-            inventory=inventory,
-            objections=tuple(each for each in objections if each is not None),
-            anomalies=tuple(each for each in (anomaly, unheld) if each is not None),
+            inventory=found.inventory,
+            objections=found.objections,
+            anomalies=found.anomalies,
         )
 
     def _kept(self, row: stacks.Row, said: Facts) -> Source:
@@ -361,7 +340,8 @@ def _offered(loaded: LoadedProfile) -> OfferedProfile:
     )
 
 
-def _state(row: stacks.Row, pages: stacks.Rows) -> StackState:
+def state_of(row: stacks.Row, pages: stacks.Rows) -> StackState:
+    """Return what there is of a stack, from its row and the rows of all its pages."""
     known = tuple(
         KnownPage(number=page.number, attempt=page.attempt, sha256=page.sha256)
         for page in stacks.counting(pages)

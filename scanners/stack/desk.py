@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from scanners.device import ScanFault
+from scanners.device import ScanFault, StackTaken
 from scanners.stack.closing import close_stack
 from scanners.stack.faults import Refused, Unavailable
 from scanners.stack.givingup import drop, given_up
 from scanners.stack.journal import Journal, journals
+from scanners.stack.lacking import CODE as TOO_LATE
 from scanners.stack.locking import Held
 from scanners.stack.port import Acceptance
 from scanners.stack.replaying import SetAside
@@ -106,9 +107,10 @@ class Desk:
 
         Raises:
             ScanFault, AcceptanceFault: As `scan`.
-            Refused: `stack_discarded`: the house gave it up; it is gone here too.
+            Refused: `stack_discarded`: the house gave it up; it is gone here too. `stack_closed`:
+                the house ended it. No sheet has moved.
         """
-        self._again(journal)
+        self._again(journal, feeding=True)
         return self._at(
             device, lambda run: run.go_on(journal, operator), operator, keep_open=keep_open
         )
@@ -122,7 +124,7 @@ class Desk:
             ValueError: It has no such sheet.
             ScanFault, AcceptanceFault: As `go_on`.
         """
-        self._again(journal)
+        self._again(journal, feeding=True)
         return self._at(
             device, lambda run: run.rescan(journal, sheets, operator), operator, keep_open=True
         )
@@ -132,27 +134,40 @@ class Desk:
 
         Raises:
             ValueError: It has none.
+            ScanFault: Its sheets are mixed, or it is scanned this moment; it stays open.
             Refused: `stack_discarded`: the house gave it up; it is gone here too.
         """
         self._again(journal)
         self._sheets = counted(journal)
+        _end(journal, operator)
         with self._carrying():
-            close_stack(journal, operator)
+            pass
         return self._outcome(journal)
 
-    def _again(self, journal: Journal) -> None:
+    def _again(self, journal: Journal, *, feeding: bool = False) -> None:
         """Carry a stack again that was set aside: what was wrong with it may be gone.
 
+        Args:
+            journal: Of the stack.
+            feeding: Whether sheets are to be scanned into it.
+
         Raises:
-            Refused: The house gave it up.
+            Refused: The house gave it up, or ended it and sheets are to be scanned.
         """
-        is_discarded, pages = False, len(journal.pages)
+        state, pages = None, len(journal.pages)
         with contextlib.suppress(Refused, Unavailable):  # whoever carries it is told
-            is_discarded = self._house.state(journal.key).is_discarded
-        if is_discarded:
+            state = self._house.state(journal.key)
+        if state is not None and state.is_discarded:
             with contextlib.suppress(Held, FileNotFoundError):  # whoever carries it removes it
                 drop(journal)
             raise given_up(journal.key, pages)
+        if feeding and state is not None and state.is_closed:
+            text = (
+                f"Der Stapel {state.batch_id} ist im Haus schon abgeschlossen; es wurde kein Blatt "
+                "eingezogen. Bitte weitere Blätter als neuen Stapel scannen."
+            )
+            message = f"the house ended stack {journal.key}"
+            raise Refused(message, operator_text=text, code=TOO_LATE)
         if journal.set_aside is not None:
             with contextlib.suppress(Held):  # it is carried this moment
                 journal.note_retried()
@@ -186,7 +201,7 @@ class Desk:
                 journal = act(run)
                 self._sheets = counted(journal)
                 if not keep_open:
-                    close_stack(journal, operator)
+                    _end(journal, operator)
         except ScanFault:
             self.interrupted = None if run.journal is None else self._name(run.journal)
             raise
@@ -258,8 +273,8 @@ class Desk:
         refused = self._refused.get(journal.key) or self._refused.get("", "")
         if left is not None and left.shall_end:
             refused = refused or _NOT_YET
-        if set_aside is not None:
-            refused = set_aside.operator_text
+        if set_aside is not None:  # it may have ended in the house without pages of here
+            refused, closed = set_aside.operator_text, False
         return Outcome(
             key=journal.key,
             batch_id=batch_id,
@@ -295,3 +310,24 @@ def _left(journal: Journal) -> _Left | None:
         )
     except FileNotFoundError:
         return None
+
+
+def _end(journal: Journal, operator: str | None) -> None:
+    """Let a stack end; one that is carried to its end this moment has ended already.
+
+    Raises:
+        ValueError, SheetMixed: As `close_stack`.
+        StackTaken: Somebody scans it.
+    """
+    try:
+        close_stack(journal, operator)
+    except FileNotFoundError:
+        return  # the house has it
+    except Held as error:
+        try:
+            is_ending = journal.closing is not None
+        except FileNotFoundError:
+            return
+        if not is_ending:
+            message = f"stack {journal.key} is scanned by another process"
+            raise StackTaken(message) from error

@@ -287,6 +287,10 @@ class Journal:
         """Say that the house has a page; a line lost with the power costs a repetition."""
         self._note_carried({"event": "taken", "number": number, "attempt": attempt}, synced=False)
 
+    def note_lost(self, number: int, attempt: int) -> None:
+        """Say that the house has a page no more that it took once: it is carried again."""
+        self._note_carried({"event": "lost", "number": number, "attempt": attempt})
+
     def note_refused(self, code: str, operator_text: str) -> None:
         """Set the stack aside: a person has to act."""
         said = {"event": "refused", "code": code, "operator_text": operator_text}

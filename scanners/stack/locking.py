@@ -36,6 +36,23 @@ def held(path: Path) -> Iterator[None]:
                 path.unlink()
 
 
+def is_held(path: Path) -> bool:
+    """Tell whether somebody has the lock of the name `path` now; nobody is kept from taking it.
+
+    Where the system has no shared locks (Windows), a file that a killed holder left counts too.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    except PermissionError:  # Windows, of a file that its holder is just removing
+        return True
+    try:
+        return not _is_shared(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _acquired(path: Path) -> int:
     """Return a descriptor that holds the lock of the file that has this name now."""
     while True:
@@ -70,6 +87,28 @@ def _lock(descriptor: int) -> None:
         windows: Any = importlib.import_module("msvcrt")
     except ImportError:
         posix: Any = importlib.import_module("fcntl")
-        posix.flock(descriptor, posix.LOCK_EX | posix.LOCK_NB)
+        while not _is_exclusive(posix, descriptor):
+            # Somebody only looks, see `is_held`; whoever holds it refuses this too.
+            posix.flock(descriptor, posix.LOCK_SH | posix.LOCK_NB)
     else:
-        windows.locking(descriptor, windows.LK_NBLCK, 1)
+        try:
+            windows.locking(descriptor, windows.LK_NBLCK, 1)
+        except OSError as error:  # the reason is not told everywhere, and there is no other one
+            raise BlockingIOError(str(error)) from error
+
+
+def _is_exclusive(posix: Any, descriptor: int) -> bool:
+    try:
+        posix.flock(descriptor, posix.LOCK_EX | posix.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_shared(descriptor: int) -> bool:
+    try:
+        posix: Any = importlib.import_module("fcntl")
+        posix.flock(descriptor, posix.LOCK_SH | posix.LOCK_NB)
+    except (ImportError, BlockingIOError):
+        return False
+    return True

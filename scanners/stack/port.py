@@ -70,11 +70,13 @@ class Acceptance(Protocol):
     def close(self, key: str, closing: Closing) -> StackState:
         """End the stack: it is received, and processing begins.
 
-        Under a profile that was withdrawn meanwhile it is received too, and held for a person.
+        Under a profile that was withdrawn meanwhile it is received too, and held for a person; so
+        is a replacing stack that was set otherwise than its profile asks.
 
         Raises:
-            ManifestDisagrees: The house has other pages, or their numbers, places, sheets or
-                settings are not what the manifest and the opening say; the stack stays open.
+            ManifestDisagrees: The house has other pages, or their numbers, places, sheets,
+                settings or devices are not what the manifest and the opening say; the stack
+                stays open.
             Refused: `stack_unknown`, `stack_of_another`; `stack_closed`: the house gave it up, or
                 closed it with other pages; `operator_unknown`: who ended it is no operator code.
         """

@@ -109,6 +109,8 @@ class Carried:
         event = said["event"]
         if event == "taken":
             self.taken.add((int(said["number"]), int(said["attempt"])))
+        elif event == "lost":
+            self.taken.discard((int(said["number"]), int(said["attempt"])))
         elif event == "refused":
             self.set_aside = SetAside(
                 code=said["code"], operator_text=said["operator_text"], at=_moment(said)

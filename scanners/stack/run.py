@@ -240,7 +240,7 @@ class StackRun:
                         self.journal = journal = begin()
                         stack.enter_context(journal.scanning())
                         journal.note_device_held(by_house=self._by_house)
-                    self._note(journal, scanned, order.operator)
+                    self._note(journal, _marked(scanned, session), order.operator)
             except ScanFault as error:
                 if journal is not None:
                     self._interrupted(journal, error)
@@ -265,7 +265,8 @@ class StackRun:
                 number = left.pop(0)
                 sheet, side = place_of(number, journal)
                 facts = replace(scanned.facts, number=number, sheet=sheet, side=side)
-                self._note(journal, replace(scanned, facts=facts), operator)
+                placed = replace(scanned, facts=facts)
+                self._note(journal, _marked(placed, session), operator)
         except ScanFault as error:
             left_over = {place_of(number, journal)[0] for number in left}
             if sheets := sorted({*left_over, *mixed_sheets(journal)}):
@@ -321,7 +322,7 @@ def _alone_with(journal: Journal) -> Iterator[None]:
 def _require_same(device: Device, journal: Journal) -> None:
     """Refuse another device than the one that the stack names, for all its pages."""
     before = journal.opening.device
-    if _identity(device) != _identity(before):
+    if not device.mark.is_of(before.mark):
         name = f"{before.vendor} {before.model}".strip() or before.id
         text = (
             f"Der Stapel wurde auf dem Gerät {name} (Nr. {before.serial or 'unbekannt'}, Firmware "
@@ -332,8 +333,9 @@ def _require_same(device: Device, journal: Journal) -> None:
         raise OtherDevice(message, operator_text=text)
 
 
-def _identity(device: Device) -> tuple[str | None, ...]:
-    return device.driver, device.serial or device.id, device.firmware
+def _marked(scanned: ScannedPage, session: Session) -> ScannedPage:
+    """Return a page that says which device it came from: the house compares."""
+    return replace(scanned, facts=replace(scanned.facts, device=session.device.mark))
 
 
 def _opening(key: str, order: Order, session: Session) -> Opening:

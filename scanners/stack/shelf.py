@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from ingest import clock
-from scanners.device.durable import sync_folder
+from scanners.device.durable import put, sync_folder
 from scanners.stack.terms import Opening
 
 VERSION: Final = 1
@@ -101,7 +101,7 @@ def sweep(stacks: Path) -> None:
 def mark_removed(folder: Path) -> None:
     """Make the folder of a stack none; what a crash leaves of it, the next beginning clears."""
     with contextlib.suppress(FileNotFoundError):
-        (folder / OPENING).replace(folder / REMOVED)
+        put(folder / OPENING, folder / REMOVED)
     sync_folder(folder)
 
 

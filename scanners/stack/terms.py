@@ -89,7 +89,11 @@ class StackPage:
 
 @dataclass(frozen=True, kw_only=True)
 class KnownPage:
-    """A page that the house has for good."""
+    """A page that the house has for good.
+
+    Attributes:
+        sha256: Empty where the house erased it.
+    """
 
     number: int
     attempt: int

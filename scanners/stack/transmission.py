@@ -24,6 +24,8 @@ from scanners.device import SpoolFull
 from scanners.stack.faults import AcceptanceFault, HouseFailed, Refused, Unavailable
 from scanners.stack.givingup import CODE, drop, given_up
 from scanners.stack.journal import Journal, journals
+from scanners.stack.lacking import CODE as TOO_LATE
+from scanners.stack.lacking import lacking, too_late
 from scanners.stack.locking import Held
 from scanners.stack.port import Acceptance
 from scanners.stack.shelf import JournalDamaged, sweep
@@ -196,12 +198,15 @@ class Transmission:
     def _refused(self, journal: Journal, error: Refused) -> None:
         if error.code in _OF_THE_STATION:
             raise error
-        if error.code == CODE or (
-            error.code == "stack_closed" and self._house.state(journal.key).is_discarded
-        ):
+        text, is_discarded = error.operator_text, error.code == CODE
+        if error.code == TOO_LATE:
+            state = self._house.state(journal.key)
+            is_discarded, late = state.is_discarded, lacking(journal, state)
+            text = too_late(journal, state, late) if late else text
+        if is_discarded:
             self._drop(journal)
         else:
-            self._set_aside(journal, error.code, error.operator_text)
+            self._set_aside(journal, error.code, text)
 
     def _ended_there(self, journal: Journal) -> bool:
         """Remove a stack of which there is nothing to do here if it ended in the house."""
@@ -211,8 +216,12 @@ class Transmission:
         if state.is_discarded:
             self._drop(journal)
             return True
-        if not state.is_closed or journal.untaken or not journal.pages:
+        if not state.is_closed or not journal.pages:
             return False
+        if late := lacking(journal, state):  # whatever it confirmed: it may have been restored
+            if journal.set_aside is None:
+                self._set_aside(journal, TOO_LATE, too_late(journal, state, late))
+            return True
         with journal.scanning():
             journal.note_ended()
         self._say("closed", journal)
@@ -261,16 +270,17 @@ class Transmission:
             return
         state = self._house.open(journal.opening)
         self._answered()
-        pages = journal.pages
         if state.is_discarded:
-            raise given_up(journal.key, len(pages))
-        for known in state.pages:
-            page = pages.get(known.number)
-            if page is not None and (page.attempt, page.page.sha256) == (
-                known.attempt,
-                known.sha256,
-            ):
-                journal.note_taken(known.number, known.attempt)
+            raise given_up(journal.key, len(journal.pages))
+        untaken = journal.untaken
+        left = lacking(journal, state)
+        noted, there = ({page.page.facts.number for page in each} for each in (untaken, left))
+        for page in untaken:
+            if page.page.facts.number not in there:
+                journal.note_taken(page.page.facts.number, page.attempt)
+        for page in left:  # what the house confirmed before it was restored goes there again
+            if page.page.facts.number not in noted:
+                journal.note_lost(page.page.facts.number, page.attempt)
         self._opened.add(journal.key)
         self._say("opened", journal)
 

@@ -17,8 +17,8 @@ carries the station's token (`Authorization: Bearer …`) and its clock (`Scan-C
 
 A page's bytes are the body and nothing else, so they are hashed and written as they come. What is
 known of the page stands in the head: `Content-Type`, `Content-Digest` (RFC 9530, sha-256),
-`Scan-Size` in bytes, and `Scan-Page`: facts and who scanned it, as JSON in base64url, at most
-`MOST_FACTS` bytes of JSON.
+`Scan-Size` in bytes, and `Scan-Page`: facts, with the device, and who scanned it, as JSON in
+base64url, at most `MOST_FACTS` bytes of JSON.
 
 A fault is `{"code", "operator_text"}` with the status of `status_of`; the code decides, the status
 is for those in between. `Retry-After` says when to come again.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from itertools import groupby
@@ -29,6 +30,7 @@ from scanners.station.settings import Button
 
 _LOG = logging.getLogger(__name__)
 _PROFILE_SECONDS: Final = 600.0
+_PIECE_SECONDS: Final = 1.0  #: on Windows, Ctrl-C does not end a wait
 _DISK: Final = (
     "Die Festplatte dieses Rechners meldet einen Fehler. Was als gescannt gezählt wurde, ist "
     "gesichert. Bitte die Betreuung verständigen; »status« nennt, was betroffen ist."
@@ -79,7 +81,7 @@ class Agent:
             # `status` shows it; on a full disk yesterday's profiles are kept
             with contextlib.suppress(AcceptanceFault, OSError, SpoolFull):
                 refresh_profiles(self._home, self._house)
-            self._ending.wait(_PROFILE_SECONDS)
+            self._rest()
         self.stop()
         for thread in threads:
             thread.join()
@@ -155,6 +157,11 @@ class Agent:
     def _stacks(self, device: str) -> set[str]:
         known = journals(self._home.path)
         return {journal.key for journal in known if device_of(journal) == device}
+
+    def _rest(self) -> None:
+        limit = time.monotonic() + _PROFILE_SECONDS
+        while not self._ending.is_set() and time.monotonic() < limit:
+            self._ending.wait(_PIECE_SECONDS)
 
     def _guarded(self, task: Callable[[], None]) -> None:
         try:

@@ -49,12 +49,15 @@ _AT_THE_DEVICE: Final = Patience(connect=5.0)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code, as `docs/operations.md` lists them."""
-    options = parser().parse_args(arguments)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     for stream in (sys.stdout, sys.stderr):
         # A Windows console may know no »ä« or »–«; better a question mark than no message.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    options = parser().parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    if options.as_json and hasattr(sys.stdout, "reconfigure"):
+        # Windows writes to pipes and files in the code page of the country; JSON is UTF-8.
+        sys.stdout.reconfigure(encoding="utf-8")
     picture = Picture(as_json=options.as_json)
     try:
         code: int = _COMMANDS[options.command](Home(options.home), picture, options)

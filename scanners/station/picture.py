@@ -15,8 +15,8 @@ from scanners.stack.texts import LASTING, sentence
 from scanners.stack.transmission import Carriage
 
 _MEGABYTE: Final = 1_000_000
-#: To the beginning of the line, and clear it.
-_AGAIN: Final = "\r\x1b[K"
+#: To the beginning of the line, and clear it; not every console of Windows knows the short way.
+_AGAIN: Final = f"\r{' ' * 79}\r" if os.name == "nt" else "\r\x1b[K"
 
 
 class Picture:

@@ -82,7 +82,8 @@ def load(path: Path) -> StationSettings:
         Misconfigured: It is no TOML, or a key is unknown or no such value; the text names it.
     """
     try:
-        said = tomllib.loads(path.read_text("utf-8"))
+        # Windows editors like to write a mark before the text.
+        said = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
         return StationSettings()
     except (OSError, ValueError) as error:

@@ -1,8 +1,8 @@
 """The window that TWAIN wants on Windows, and its messages; nothing of it on other systems.
 
 Callbacks tell what matters, but many sources still keep windows of their own in the thread that
-opened them, which stand still when nobody takes their messages. Not run on Windows so far: see
-the README for what was tried.
+opened them, which stand still when nobody takes their messages. Run under Wine, not on
+Windows so far: see the README for what was tried.
 """
 
 from __future__ import annotations

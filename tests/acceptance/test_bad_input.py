@@ -89,7 +89,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     announced = [{"name": "1.png", "sha256": "0" * 64}, {"name": "2.png"}, {"name": "3.png"}]
     installation.drop_control("posteingang/stapel/batch.json", {"sources": announced})
     try:
-        installation.wait_settled(120, remaining=refused)
+        installation.wait_settled(remaining=refused)
         yield House(installation, account(installation, remaining=refused), refused)
     finally:
         installation.end()
@@ -178,7 +178,7 @@ def test_a_manifest_that_disagrees_holds_its_stack(house: House) -> None:
 
 def test_t12_a_corrected_file_of_the_same_name_is_new(house: House) -> None:
     house.installation.drop("abgeschnitten.jpg", papers.jpeg("Jetzt vollständig"))
-    house.rows = house.installation.wait_settled(60, remaining=house.refused)
+    house.rows = house.installation.wait_settled(remaining=house.refused)
     standings = [
         r["standing"] for r in batches(house.rows) if r["source_name"] == "abgeschnitten.jpg"
     ]
@@ -226,7 +226,7 @@ def test_a_released_file_that_is_still_bad_comes_back_to_the_person(house: House
     installation, row = house.installation, house.batch("abgeschnitten.pdf")
     why = ("--operator", "K07", "--reason", "noch einmal")
     assert installation.call("release", row["id"], *why).returncode == 0
-    house.rows = installation.wait_settled(60, remaining=house.refused)
+    house.rows = installation.wait_settled(remaining=house.refused)
     assert house.batch("abgeschnitten.pdf")["standing"] in {"held", "done"}
 
 

@@ -21,7 +21,7 @@ def test_an_unknown_key_stops_every_command_and_is_named(
 ) -> None:
     with installation.config.open("a", encoding="utf-8") as config:
         config.write("[house]\norganization = 'Stadt'\n")
-    finished = installation.command(command, seconds=30)
+    finished = installation.command(command)
     assert finished.returncode == 9
     assert "house.organization" in finished.stdout + finished.stderr
 
@@ -51,7 +51,7 @@ def test_folders_that_overlap_or_are_open_to_everybody_stop_the_start(
     installation: Installation, tmp_path: Path
 ) -> None:
     installation.inbox.chmod(0o777)
-    finished = installation.command("run", seconds=30)
+    finished = installation.command("run")
     assert finished.returncode == 9
     assert str(installation.inbox) in finished.stderr
     installation.inbox.chmod(0o770)

@@ -135,7 +135,7 @@ def _settled(
             if row["message_type"] != "unaccepted"
         )
 
-    return installation.wait_for(over, seconds, "the corpus")
+    return installation.wait_for(over, "the corpus", seconds)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,6 @@ def two_delivered(install: Install) -> tuple[Installation, list[Mapping[str, Any
         installation.drop(name, papers.png(f"Ein Einspruch von {name.split()[0]}"))
     rows = installation.wait_for(
         lambda rows: sum(row["stage"] == "delivered" for row in documents(rows)) == 2,
-        120,
         "two deliveries",
     )
     running.stop()

@@ -38,7 +38,6 @@ def house(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Ite
         made.drop(name, papers.png(f"Ein Brief von {name}"))
     made.wait_for(
         lambda rows: sum(row["stage"] == "delivered" for row in documents(rows)) == 2,
-        120,
         "two deliveries",
     )
     running.stop()

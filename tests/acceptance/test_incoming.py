@@ -30,7 +30,7 @@ def test_a_file_changed_after_its_signature_reaches_desk_and_checker(
     assert "ok      Vertrauensanker" in checked.stdout
     running = installation.start()
     installation.drop("antrag.pdf", content)
-    (document,) = documents(installation.wait_settled(150))
+    (document,) = documents(installation.wait_settled())
     running.stop()
     assert (document["stage"], document["review_open"]) == ("delivered", True)
     (listed,) = document["signatures"]

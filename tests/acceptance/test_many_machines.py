@@ -78,10 +78,10 @@ def test_t04_t06_t26_four_machines_survive_whatever_falls_between_them(
     doomed = house.start(
         *_READING, machine="read-1", doomed=("kill", "record:separation:after", "1")
     )
-    wait_until(partial(_says, doomed, "läuft"), 60, "the first reader")
+    wait_until(partial(_says, doomed, "läuft"), "the first reader")
     _drop(house, "vor-dem-absturz")
     # T4: power cut right after the split, and the broker forgets everything at that moment
-    house.wait_for(lambda _rows: not doomed.is_alive, 60, "the power cut")
+    house.wait_for(lambda _rows: not doomed.is_alive, "the power cut")
     assert doomed.process.returncode == -signal.SIGKILL
     redis_server.flush()
     house.start(*_READING, machine="read-2")
@@ -92,14 +92,14 @@ def test_t04_t06_t26_four_machines_survive_whatever_falls_between_them(
     try:
         # T6: an arrival needs no broker, and neither does its way to the desk
         _drop(house, "ohne-redis")
-        house.wait_for(lambda rows: len(batches(rows)) == 3, 30, "arrivals without Redis")
+        house.wait_for(lambda rows: len(batches(rows)) == 3, "arrivals without Redis")
         postgres_server.restart(immediately=True)
         # T26: a machine dies for good; its claims are taken over
         third.kill9()
     finally:
         redis_server.start()
     _drop(house, "wieder-mit-redis")
-    house.wait_settled(60)
+    house.wait_settled()
     rows = account(house)
     assert all(row["standing"] == "done" for row in rows), house.picture(rows)
     assert len(documents(rows)) == 8
@@ -112,14 +112,14 @@ def test_a_machine_switched_on_before_its_database_waits_for_it(
     try:
         machines = [house.start("watch", machine="watch"), house.start("work", machine="all")]
         for machine in machines:
-            wait_until(partial(_says, machine, "Der Start wartet"), 30, "the wait")
+            wait_until(partial(_says, machine, "Der Start wartet"), "the wait")
         ended = house.start("work", machine="other")
-        wait_until(partial(_says, ended, "Der Start wartet"), 30, "the wait")
+        wait_until(partial(_says, ended, "Der Start wartet"), "the wait")
         assert ended.stop() == 0
     finally:
         postgres_server.start()
     house.drop("brief.png", papers.png("Kein Mensch hat etwas neu gestartet"))
-    house.wait_settled(60)
+    house.wait_settled()
     assert all(machine.is_alive for machine in machines)
     assert len(documents(account(house))) == 1
 

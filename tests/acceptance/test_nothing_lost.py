@@ -66,7 +66,7 @@ def test_t04_t05_a_crash_at_every_boundary_loses_nothing_and_doubles_nothing(
         crash_at(installation, *(point if isinstance(point, tuple) else (point, 1)))
         desk.take()
     installation.start()
-    installation.wait_settled(90)
+    installation.wait_settled()
     desk.take()
     desk.give_back()
     rows = account(installation)
@@ -83,8 +83,8 @@ def test_t03_t26_work_of_a_killed_worker_is_taken_over_page_by_page(
     for number in range(4):
         pages = [f"Brief {number} Seite {page}" for page in (1, 2, 3)]
         installation.drop(f"brief-{number}.tif", papers.tiff(*pages))
-    wait_until(lambda: not doomed.is_alive, 60, "the worker's death")
-    installation.wait_settled(60)
+    wait_until(lambda: not doomed.is_alive, "the worker's death")
+    installation.wait_settled()
     rows = account(installation)
     assert len(documents(rows)) == 4
     assert all(row["standing"] == "done" for row in rows)
@@ -96,12 +96,12 @@ def test_a_child_killed_in_the_middle_costs_nobody_anything(installation: Instal
     for number in range(4):
         installation.drop(f"brief-{number}.tif", papers.tiff(*[f"Seite {n}" for n in range(4)]))
     for _ in range(5):
-        wait_until(lambda: bool(running.descendants()), 30, "children")
+        wait_until(lambda: bool(running.descendants()), "children")
         victim = running.descendants()[0]
         with contextlib.suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
         time.sleep(0.4)
-    installation.wait_settled(60)
+    installation.wait_settled()
     rows = account(installation)
     assert len(documents(rows)) == 4
     assert all(row["standing"] == "done" for row in rows)
@@ -115,11 +115,11 @@ def test_a_worker_frozen_beyond_its_lease_cannot_record_when_it_wakes(
     frozen = installation.start(
         "--verbose", "work", doomed=("stop", "record:recognition:before", "1")
     )
-    wait_until(lambda: _state(frozen) == "T", 60, "the freeze")
+    wait_until(lambda: _state(frozen) == "T", "the freeze")
     installation.start("work")
-    installation.wait_settled(60)
+    installation.wait_settled()
     frozen.resume()
-    wait_until(lambda: "fenced_out" in frozen.errors.read_text("utf-8"), 20, "the fence")
+    wait_until(lambda: "fenced_out" in frozen.errors.read_text("utf-8"), "the fence")
     frozen.stop()
     (document,) = documents(account(installation))
     assert document["stage"] == "delivered"
@@ -130,14 +130,14 @@ def test_t07_t19_a_restart_in_the_middle_takes_every_file_once(installation: Ins
     first = installation.start()
     for number in range(5):
         installation.drop(f"vorher-{number}.png", papers.png(f"Vorher {number}"))
-    wait_until(lambda: len(installation.inbox_files()) < 5, 30, "the first claim")
+    wait_until(lambda: len(installation.inbox_files()) < 5, "the first claim")
     assert first.stop() == 0
     installation.drop("dazwischen.png", papers.png("Zwischen zwei Läufen"))
     installation.start()
     installation.start("watch")  # a second watcher of the same inbox
     for number in range(5):
         installation.drop(f"nachher-{number}.png", papers.png(f"Nachher {number}"))
-    installation.wait_settled(60)
+    installation.wait_settled()
     rows = account(installation)
     assert len(documents(rows)) == 11
     assert all(row["standing"] == "done" for row in rows)
@@ -149,13 +149,13 @@ def test_t20_a_ledger_locked_during_the_split_loses_no_part(installation: Instal
     for number in range(10):
         sides += [f"Brief {number}", papers.separator()]
     installation.drop("stapel.tif", papers.tiff(*sides))
-    installation.wait_for(lambda rows: len(batches(rows)) == 1, 30, "the arrival")
+    installation.wait_for(lambda rows: len(batches(rows)) == 1, "the arrival")
     installation.start("work")
     for _ in range(3):
         with _locked(installation.data / "ledger.sqlite"):
             time.sleep(2.5)
         time.sleep(1.0)
-    installation.wait_settled(60)
+    installation.wait_settled()
     rows = account(installation)
     assert len(documents(rows)) == 10
     assert all(row["standing"] == "done" for row in rows)
@@ -168,8 +168,8 @@ def test_t23_a_name_used_again_while_the_first_is_recognised_keeps_both(
     installation.start()
     for number in range(3):
         installation.drop("scan0001.png", papers.png(f"Der Brief Nummer {number}"))
-        wait_until(lambda: not _visible(installation), 30, "the claim")
-    installation.wait_settled(60)
+        wait_until(lambda: not _visible(installation), "the claim")
+    installation.wait_settled()
     rows = account(installation)
     assert [row["source_name"] for row in batches(rows)] == ["scan0001.png"] * 3
     assert len({row["outputs"]["pdf"]["path"] for row in documents(rows)}) == 3
@@ -183,9 +183,9 @@ def test_t27_a_full_disk_stops_nothing_for_good(install: Any, tmp_path: Path) ->
     with small_disk(house.data, megabytes=192):
         filler = house.data / "filler"
         house.start()
-        house.wait_for(lambda rows: True, 30, "the ledger")
+        house.wait_for(lambda rows: True, "the ledger")
         house.drop("vorher.png", papers.png("Solange noch Platz ist"))
-        house.wait_settled(60)
+        house.wait_settled()
         fill(filler)
         for number in range(3):
             house.drop(f"voll-{number}.jpg", papers.jpeg(f"Kein Platz mehr {number}"))
@@ -193,7 +193,7 @@ def test_t27_a_full_disk_stops_nothing_for_good(install: Any, tmp_path: Path) ->
         assert house.running[0].is_alive
         assert len(documents(house.list_json())) == 1
         filler.unlink()
-        house.wait_settled(60)
+        house.wait_settled()
         rows = account(house)
         assert len(documents(rows)) == 4
         assert all(row["standing"] == "done" for row in rows)

@@ -111,7 +111,7 @@ def test_an_order_killed_twice_loses_no_letter_and_makes_one_seal(
     target = tmp_path / "gesiegelt.pdf"
     for point in ("perform:sealing:during", "record:sealing:after"):
         doomed = house.start(*order(letter, "-o", str(target)), doomed=("kill", point, "1"))
-        wait_until(lambda running=doomed: not running.is_alive, 60, f"the crash at {point}")  # type: ignore[misc] # the default binds it
+        wait_until(lambda running=doomed: not running.is_alive, f"the crash at {point}")  # type: ignore[misc] # the default binds it
         assert doomed.process.returncode == -signal.SIGKILL, doomed.errors.read_text("utf-8")
         assert not target.exists()
     finished = house.command(*order(letter, "-o", str(target)))

@@ -71,7 +71,7 @@ def _work(house: Installation) -> list[dict[str, Any]]:
     running = house.start("work")
     try:
         return house.wait_for(
-            lambda rows: all(row["standing"] in {"done", "held"} for row in rows), 90, "the work"
+            lambda rows: all(row["standing"] in {"done", "held"} for row in rows), "the work"
         )
     finally:
         running.stop()

@@ -23,7 +23,6 @@ def delivered(installation: Installation, revision: int) -> list[dict[str, Any]]
         lambda rows: any(
             row["revision"] == revision and row["standing"] == "done" for row in documents(rows)
         ),
-        120,
         f"delivery of revision {revision}",
     )
 

@@ -31,7 +31,7 @@ def test_a_date_of_receipt_supplied_by_a_clerk_is_delivered(
     said = ("--operator", "op17", "--reason", "Stempel", "--set", "received_at=2026-11-20")
     assert installation.call("release", batch["id"], *said).returncode == 0
     rows = installation.wait_for(
-        lambda rows: any(row["stage"] == "delivered" for row in documents(rows)), 60, "delivery"
+        lambda rows: any(row["stage"] == "delivered" for row in documents(rows)), "delivery"
     )
     (sidecar,) = installation.outbox.rglob("brief-*.json")
     delivered = json.loads(sidecar.read_text("utf-8"))

@@ -200,9 +200,10 @@ def test_a_clerks_result_is_a_sealed_note_beside_the_document(judged: Scene) -> 
         judged.house.call("verify", document["id"])
 
 
-def test_a_stranger_verifies_the_bundle(judged: Scene) -> None:
-    document = judged.listed("vorher")[0]["id"]
-    target = judged.folder / "beweis"
+@pytest.mark.parametrize("when", ["vorher", "nachher"])
+def test_a_stranger_verifies_the_bundle(judged: Scene, when: str) -> None:
+    document = judged.listed(when)[0]["id"]
+    target = judged.folder / f"beweis-{when}"
     judged.house.call("evidence", document, "-o", str(target))
     (bundle,) = target.rglob("pruefen.py")
     found = subprocess.run(
@@ -210,6 +211,8 @@ def test_a_stranger_verifies_the_bundle(judged: Scene) -> None:
     )
     assert found.returncode == 0, found.stdout
     assert (bundle.parent / "transfervermerk.xml").exists()
+    supplement = "gilt dieser ergaenzungsvermerk.xml" in found.stdout
+    assert supplement == (when == "nachher"), found.stdout
 
 
 def test_paper_goes_only_after_everything_and_by_two_persons(judged: Scene) -> None:

@@ -13,7 +13,7 @@ def test_a_page_that_overruns_twice_is_delivered_and_goes_to_a_checker(install: 
     installation = install(sections={"workers": {"page_seconds": 0.001}})
     running = installation.start()
     installation.drop("brief.png", papers.png("Der Bescheid"))
-    rows = installation.wait_settled(120)
+    rows = installation.wait_settled()
     running.stop()
     (document,) = documents(rows)
     assert document["stage"] == "delivered"

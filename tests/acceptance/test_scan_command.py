@@ -101,6 +101,7 @@ def test_sheets_are_counted_as_they_come_and_the_stack_is_a_batch(
     assert (found["sheets"], found["interruptions"], found["replaced"]) == (3, [], [])
     assert found["device"]["serial"] == "WB-0001"
     assert found["settings"]["dpi"] == 300
+    assert found["anomalies"] == []
     assert {name for name, made in found["effective"].items() if made["requested"] == 300}
     assert broken(ledger) == []
     assert list((house.data / "scanning" / "default" / "stacks").iterdir()) == []
@@ -116,6 +117,7 @@ def test_the_manifest_of_the_stack_is_kept_with_every_page_of_it(
     said = json.loads(target.read_text("utf-8"))
     assert [page["sha256"] for page in said["pages"]] == digests(ledger)
     assert all(page["facts"]["finished_at"] for page in said["pages"])
+    assert {page["facts"]["device"]["serial"] for page in said["pages"]} == {"WB-0001"}
     assert said["opening"]["device"]["model"] == "Papierlos 3000"
     assert said["closing"]["sheets"] == 3
 
@@ -260,7 +262,7 @@ def test_a_scan_killed_in_mid_stack_goes_on_where_it_was(
     words = ["scan", "--device", "escl:adf", "--operator", "AB", "--json"]
     command = [sys.executable, "-m", "ingest", *place, *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        wait_until(lambda: len(rows(ledger, schema.stack_page)) == 3, 30, "three pages")
+        wait_until(lambda: len(rows(ledger, schema.stack_page)) == 3, "three pages")
         os.kill(process.pid, signal.SIGKILL)
     (stack,) = batches(house)
     assert (stack["stage"], stack["pages"]) == ("open", 3)
@@ -280,7 +282,7 @@ def test_what_a_killed_scan_left_on_this_machine_is_taken_in_by_whoever_watches(
         journal.note_page(stations.page(spool, number))
     place = ["--data", str(house.data), "--config", str(house.config)]
     with subprocess.Popen([sys.executable, "-m", "ingest", *place, "watch"]) as process:
-        wait_until(lambda: len(rows(ledger, schema.stack_page)) == 2, 30, "both pages")
+        wait_until(lambda: len(rows(ledger, schema.stack_page)) == 2, "both pages")
         process.terminate()
     (stack,) = batches(house)
     assert (stack["stage"], stack["pages"]) == ("open", 2)

@@ -129,6 +129,8 @@ def test_a_jam_while_sheets_are_replaced_says_which_and_leaves_no_mixed_sheet(ro
     assert room.stack["stage"] == "open"
     room.feed(SIDES[8:10])
     room.scan("--append", id_, "--rescan", "2")
+    marks = [page.page.facts.device for page in room.journal.pages.values()]
+    assert [mark and mark.serial for mark in marks] == ["WB-0001"] * 6
     room.house.call("scan", "--close", id_)
     assert [page["number"] for page in room.scanned["replaced"]] == [1, 2, 3, 4]
 

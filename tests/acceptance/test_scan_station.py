@@ -32,7 +32,7 @@ def ended(said: list[dict[str, Any]]) -> dict[str, Any]:
 
 def serve(house: Installation, desk: StationDesk) -> None:
     house.start("serve")
-    wait_until(lambda: desk.said("status")[0]["state"] == "back", 60, "the house answers")
+    wait_until(lambda: desk.said("status")[0]["state"] == "back", "the house answers")
 
 
 @pytest.mark.slow

@@ -208,7 +208,7 @@ def test_t17_340_pages_killed_half_way_go_on_at_the_page(installation: Installat
     for share in (60, 160, 260):
         running = installation.start()
         goal = max(share, reached)
-        installation.wait_for(partial(_has_done, goal), 600, f"{goal} pages")
+        installation.wait_for(partial(_has_done, goal), f"{goal} pages", 600)
         running.kill9()
         kept = _done(installation.rows())
         assert kept >= reached

@@ -13,6 +13,7 @@ import pytest
 
 from ingest.document import new_id
 from tests.plugins import papers
+from tests.plugins.installation import PATIENCE
 
 #: A dead worker's unit is free after this.
 _ENVIRONMENT = os.environ | {"SCANSTRASSE_WORKERS__LEASE_SECONDS": "4"}
@@ -26,7 +27,7 @@ def _receive(data: Path, file: Path) -> subprocess.Popen[str]:
 
 
 def _ended(process: subprocess.Popen[str]) -> list[dict[str, object]]:
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     return [json.loads(line) for line in said.splitlines()]
 

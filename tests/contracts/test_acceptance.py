@@ -393,7 +393,7 @@ def test_a_lease_that_ran_out_is_free_for_the_next(house: Acceptance, there: Acc
             taken.append(there.lease(wanted, "LTG", 30.0))
         return bool(taken)
 
-    wait_until(is_free, 5, "the end of the lease")
+    wait_until(is_free, "the end of the lease")
     (theirs,) = taken
     with pytest.raises(LeaseLost):
         house.renew(lease)

@@ -21,8 +21,10 @@ from ingest.ledger import Ledger, schema
 from ingest.ledger.account import DayAccount, day_account
 from tests.plugins.ledgers import (
     arrival,
+    change,
     claim_at,
     deliver,
+    first_day,
     source,
     work,
 )
@@ -31,9 +33,11 @@ CUT = ((1, 2), (4,))  # page 3 is a separator sheet
 
 
 def accounted(ledger: Ledger, day: dt.date | None = None, **extra: Any) -> DayAccount:
+    chosen = day or first_day(ledger)
+    moment = dt.datetime.combine(chosen, dt.time(12), UTC)  # where midnight came in between
+    change(ledger, sa.update(schema.batch).values(registered_at=moment))
     with ledger.reading() as connection:
-        today = day or dt.datetime.now(UTC).date()
-        return day_account(connection, "default", today, "UTC", **extra)
+        return day_account(connection, "default", chosen, "UTC", **extra)
 
 
 def test_the_evening_account_of_a_mixed_day_has_no_difference(ledger: Ledger) -> None:

@@ -12,6 +12,7 @@ import pytest
 from ingest.errors import DigestMismatch, StoreUnavailable
 from ingest.ledger import Ledger, anchors, backup, integrity, open_ledger, schema
 from ingest.ledger.anchors import Compared
+from ingest.ledger.erasure import erase
 from tests.contracts.test_copies import copied
 from tests.plugins.ledgers import arrival, rows, work
 
@@ -98,6 +99,24 @@ def test_a_copy_older_than_the_anchors_is_restored_and_what_it_lacks_is_said(
     work(target)
     anchored(target, folder, 2)
     assert compared(target, folder).behind == []
+
+
+def test_what_was_erased_after_the_copy_is_named_until_it_is_erased_again(
+    ledger: Ledger, target: Ledger, tmp_path: Path
+) -> None:
+    batch_id = ledger.accept(arrival()).batch_id
+    work(ledger)
+    anchored(ledger, tmp_path / "anchors", 0)
+    copied(ledger, tmp_path / "copy")
+    (document,) = [row.id for row in rows(ledger, schema.document)]
+    with ledger.writing() as connection:
+        erase(connection, document, "op17", "irrtümlich geöffnet")
+    anchored(ledger, tmp_path / "anchors", 1)
+    assert restored(target, tmp_path / "copy", tmp_path / "anchors").back == [batch_id, document]
+    assert compared(target, tmp_path / "anchors").back == [batch_id, document]
+    with target.writing() as connection:
+        erase(connection, document, "op17", "irrtümlich geöffnet")
+    assert compared(target, tmp_path / "anchors").back == []
 
 
 def test_a_database_put_back_in_secret_is_found(

@@ -15,7 +15,9 @@ from ingest.ledger.excerpts import Anchor, Anchors
 from tests.plugins import ledgers
 from workers.evidence.offline.history import root_from
 
-FIRST, SECOND = dt.date(2026, 11, 24), dt.date(2026, 11, 25)
+#: Days so near that nobody could have missed to anchor them: a missed one is as of its end.
+SECOND = dt.datetime.now(dt.UTC).date()
+FIRST = SECOND - dt.timedelta(days=1)
 
 
 def anchored(ledger: Ledger, day: dt.date) -> str:

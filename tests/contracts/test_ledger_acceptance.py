@@ -20,6 +20,7 @@ from ingest.clock import UTC
 from ingest.document import Queue, Sides, Standing
 from ingest.errors import Misconfigured
 from ingest.ledger import Ledger, Unaccepted, migrating, open_ledger, schema
+from tests.plugins.installation import PATIENCE
 from tests.plugins.ledgers import ALL, LEASE, arrival, downgrade, events, rows, source, work
 
 _ACCEPT_AND_DIE = """
@@ -170,7 +171,7 @@ def test_many_processes_may_open_an_empty_ledger_at_once(ledger_url: str) -> Non
         sys.executable, "-c", "import sys; from ingest.ledger import *; open_ledger(sys.argv[1])"
     ]  # fmt: skip
     running = [subprocess.Popen([*command, ledger_url]) for _ in range(3)]
-    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert [process.wait(PATIENCE) for process in running] == [0, 0, 0]
 
 
 def test_the_newest_migration_is_the_one_that_is_expected() -> None:

@@ -13,7 +13,9 @@ from ingest.document import Outcome, RenditionKind, Step
 from ingest.errors import ToolFailed, UsageError
 from ingest.ledger import Ledger, open_ledger, openwork, reading, recording, schema
 from ingest.ledger.erasure import erase
+from tests.plugins.installation import PATIENCE, wait_until
 from tests.plugins.ledgers import arrival, claim_at, outcome, rendition, rows, source, work
+from tests.plugins.servers import PostgresServer
 
 
 def _erased(ledger: Ledger, id_: str) -> list[str]:
@@ -61,12 +63,12 @@ def test_bytes_being_kept_are_not_free_for_whoever_erases_meanwhile(ledger: Ledg
 
     def holds() -> bool:
         asked.set()
-        return go_on.wait(30)
+        return go_on.wait(PATIENCE)
 
     record = _kept_elsewhere(ledger, sent.sha256, holds)
     with ThreadPoolExecutor(2) as pool:
         recording = pool.submit(record)
-        assert asked.wait(30)
+        assert asked.wait(PATIENCE)
         erasing = pool.submit(_erased, ledger, receipt.batch_id)
         with pytest.raises(TimeoutError):
             erasing.result(timeout=0.5)
@@ -77,7 +79,9 @@ def test_bytes_being_kept_are_not_free_for_whoever_erases_meanwhile(ledger: Ledg
         assert sent.sha256 in set(reading.referenced(connection, "default"))
 
 
-def test_erasing_waits_for_work_before_it_locks_the_batch(fresh_postgres_url: str) -> None:
+def test_erasing_waits_for_work_before_it_locks_the_batch(
+    fresh_postgres_url: str, postgres_server: PostgresServer
+) -> None:
     ledger = open_ledger(fresh_postgres_url)
     receipt = ledger.accept(arrival())
     claim = claim_at(ledger, Step.INSPECTION)
@@ -86,8 +90,7 @@ def test_erasing_waits_for_work_before_it_locks_the_batch(fresh_postgres_url: st
         with ledger.writing() as connection:
             assert openwork.fence(connection, claim) is not None
             erasing = pool.submit(_erased, ledger, receipt.batch_id)
-            with pytest.raises(TimeoutError):
-                erasing.result(timeout=0.5)
+            wait_until(lambda: postgres_server.blocked(fresh_postgres_url), "who erases waits")
             assert recording.record(connection, claim, outcome(given))
         with pytest.raises(UsageError):
             erasing.result()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from ingest import clock
 from ingest.document import OUTGOING, Outcome, Part, Role, Step
 from ingest.errors import UsageError
 from ingest.ledger import Arrival, Ledger, Receipt, erasure, people, schema
@@ -18,7 +17,7 @@ from ingest.ledger.evidence import waiting
 from ingest.ledger.outgoing import order_key, sealed
 from ingest.store.folder import FolderStore
 from tests.plugins import ledgers
-from tests.plugins.ledgers import arrival, digest, events, everything, source
+from tests.plugins.ledgers import arrival, digest, events, everything, first_day, source
 from workers.outgoing import hand_out
 
 TENANT = "default"
@@ -64,8 +63,9 @@ def test_a_letter_ends_sealed_and_handed_out_and_the_events_say_so(ledger: Ledge
 
 def test_what_leaves_is_no_part_of_what_came_in(ledger: Ledger) -> None:
     taken(ledger, order())
+    day = first_day(ledger)
     with ledger.reading() as connection:
-        account = day_account(connection, TENANT, clock.now().date(), "UTC")
+        account = day_account(connection, TENANT, day, "UTC")
     assert (account.files, account.batches, account.difference) == (0, 0, 0)
 
 

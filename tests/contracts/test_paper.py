@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
 import sqlalchemy as sa
 
 from ingest.document import Role
-from ingest.ledger import Ledger, boxes, people, schema
+from ingest.errors import UsageError
+from ingest.ledger import Ledger, boxes, chains, installation, paper, people, schema
+from ingest.ledger.anchors import RESTORED
 from ingest.ledger.erasure import erase
 from tests.plugins.ledgers import broken, change, rows
 from tests.plugins.paperwork import (
@@ -167,4 +170,25 @@ def test_who_scanned_does_not_release_what_was_erased(ledger: Ledger) -> None:
     with moved(dt.timedelta(days=2 * WAITING)):
         assert "zwei verschiedene Personen" in refused(released, ledger, document, by="SCN")
         assert released(ledger, document) == [document]
+    assert agrees(ledger) == []
+
+
+def test_paper_from_before_a_restore_stays_until_the_head_of_the_office_confirmed(
+    ledger: Ledger,
+) -> None:
+    first, second = ready(ledger)
+    with ledger.writing() as connection:
+        people.register(connection, TENANT, "LTG", by="ADM")
+        people.give(connection, TENANT, "LTG", Role.SUPERVISOR, by="ADM")
+        installation.note(connection, TENANT, chains.Entry(RESTORED, {"behind": {}}, "ADM"))
+    with moved(LATER):
+        assert "Sicherung zurückgespielt" in refused(released, ledger, first)
+        with ledger.writing() as connection, pytest.raises(UsageError, match="SCN"):
+            paper.confirm(connection, first, by="SCN", reason="durchgesehen")
+        act(ledger, "confirm", first, by="LTG", reason="Karton und Sperrliste durchgesehen")
+        assert released(ledger, first) == [first]
+        assert "Sicherung zurückgespielt" in refused(released, ledger, second)
+        third, _ = another(ledger)
+    with moved(2 * LATER):
+        assert released(ledger, third) == [third], "it came after the restore"
     assert agrees(ledger) == []

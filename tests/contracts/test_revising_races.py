@@ -11,6 +11,7 @@ from ingest.document import Standing, Step
 from ingest.errors import UsageError
 from ingest.ledger import Ledger, Revised, open_ledger, openwork, recording, revising, schema
 from ingest.ledger.erasure import erase
+from tests.plugins.installation import wait_until
 from tests.plugins.ledgers import ALL, LEASE, claim_at, events, outcome, rows
 from tests.plugins.revisions import (
     accounted,
@@ -20,6 +21,7 @@ from tests.plugins.revisions import (
     separated,
     to_the_end,
 )
+from tests.plugins.servers import PostgresServer
 
 
 def assert_in_order(ledger: Ledger) -> None:
@@ -108,7 +110,9 @@ def test_workers_and_a_person_on_one_document_lose_nothing(ledger: Ledger) -> No
 
 
 @pytest.mark.parametrize("step", [Step.RECOGNITION, Step.SEALING])
-def test_a_person_waits_until_a_worker_has_recorded(fresh_postgres_url: str, step: Step) -> None:
+def test_a_person_waits_until_a_worker_has_recorded(
+    fresh_postgres_url: str, postgres_server: PostgresServer, step: Step
+) -> None:
     ledger = open_ledger(fresh_postgres_url)
     batch = separated(ledger)
     claim = claim_at(ledger, step)
@@ -117,8 +121,7 @@ def test_a_person_waits_until_a_worker_has_recorded(fresh_postgres_url: str, ste
         with ledger.writing() as connection:
             assert openwork.fence(connection, claim) is not None
             deciding = pool.submit(put_back, ledger, batch)
-            with pytest.raises(TimeoutError):
-                deciding.result(timeout=0.5)
+            wait_until(lambda: postgres_server.blocked(fresh_postgres_url), "the person waits")
             assert recording.record(connection, claim, outcome(given))
         assert deciding.result().revision == 2
     to_the_end(ledger)
@@ -129,7 +132,7 @@ def test_a_person_waits_until_a_worker_has_recorded(fresh_postgres_url: str, ste
 
 
 def test_a_worker_that_records_after_a_person_decided_finds_its_page_taken_over(
-    fresh_postgres_url: str,
+    fresh_postgres_url: str, postgres_server: PostgresServer
 ) -> None:
     ledger = open_ledger(fresh_postgres_url)
     batch = separated(ledger)
@@ -139,8 +142,7 @@ def test_a_worker_that_records_after_a_person_decided_finds_its_page_taken_over(
         with ledger.writing() as connection:
             done = revising.put_back(connection, batch, 2, by="op17", reason="Stempel")
             recording_ = pool.submit(ledger.record, claim, outcome(given))
-            with pytest.raises(TimeoutError):
-                recording_.result(timeout=0.5)
+            wait_until(lambda: postgres_server.blocked(fresh_postgres_url), "the worker waits")
         assert recording_.result()
     assert events(ledger, done.document) == ["captured", "page_recognised"]
     to_the_end(ledger)

@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingest.ledger import Ledger, schema
+from ingest.ledger import Ledger, chains, releasing, schema
+from ingest.ledger.installation import note
 from tests.contracts.test_agreement import change, documents, found
 from tests.plugins.ledgers import arrival, rows, work
 from tests.plugins.releases import TENANT
@@ -55,7 +56,11 @@ def test_a_waiting_time_changed_in_the_ledger_is_named_by_all_that_were_taken_in
 def test_bytes_of_a_profile_under_another_digest_are_named(ledger: Ledger) -> None:
     ledger.accept(arrival())
     good = b'name = "klasse"\n'
-    change(ledger, submitted(good, hashlib.sha256(good).hexdigest()))
+    sha256 = hashlib.sha256(good).hexdigest()
+    said = {"name": "klasse", "version": "1", "sha256": sha256, "treatment": "replacing"}
+    change(ledger, submitted(good, sha256))
+    with ledger.writing() as connection:
+        note(connection, TENANT, chains.Entry(releasing.SUBMITTED, said, "LTG"))
     assert found(ledger) == []
     change(ledger, sa.update(_file).values(content=b'name = "klasse" \n'))
     [line] = found(ledger)

@@ -32,9 +32,10 @@ from scanners.sane import SaneDriver, ScanimageDriver
 from scanners.twain import TwainDriver
 from tests.plugins.escl_device import EsclDevice, serving
 from tests.plugins.escl_pages import picture
+from tests.plugins.installation import PATIENCE
 from tests.plugins.sane_backends import configured, require_sane
 
-SETTINGS = ScanSettings(mode=Mode.GREY, dpi=100, feed=Feed.FEEDER, paper="A5", timeout=30.0)
+SETTINGS = ScanSettings(mode=Mode.GREY, dpi=100, feed=Feed.FEEDER, paper="A5", timeout=PATIENCE)
 
 
 @dataclass(frozen=True)

@@ -88,8 +88,10 @@ def test_what_the_house_says_of_a_stack_is_said_alike_over_the_network() -> None
     assert wire.state_from_json(wire.state_to_json(state)) == state
 
 
-def begun(desk: DirectHouse, folder: Path, *numbers: int) -> tuple[str, str, list[Any]]:
-    opened = opening()
+def begun(
+    desk: DirectHouse, folder: Path, *numbers: int, **said: Any
+) -> tuple[str, str, list[Any]]:
+    opened = opening(**said)
     id_ = desk.open(opened).batch_id
     pages = [page(folder, number) for number in numbers]
     for each in pages:
@@ -133,6 +135,25 @@ def test_gaps_in_a_stack_that_the_house_ended_are_for_a_person(
     assert (record["standing"], record["reason_code"]) == ("held", "pages_missing")
     assert "fehlen die Seiten 3" in record["reason"]
     assert scan_facts(house)["anomalies"][-1]["missing"] == [3]
+    with pytest.raises(UsageError) as caught:
+        house.ledger.retry(id_)
+    assert "Leitung der Scanstelle" in caught.value.operator_text
+    for nobody in ("KL", "XX", "REV"):
+        with pytest.raises(UsageError):
+            house.ledger.release(id_, nobody, "so vollständig")
+    assert only_batch(house)["standing"] == "held"
+    house.ledger.release(id_, "LTG", "mit dem Papier verglichen")
+    assert only_batch(house)["standing"] == "ready"
+
+
+def test_a_supervisor_who_scanned_of_a_stack_with_gaps_does_not_release_it(
+    house: House, desk: DirectHouse, tmp_path: Path
+) -> None:
+    _, id_, _ = begun(desk, tmp_path, 1, 4, operator="LTG")
+    close_by_house(house.ledger, house.store, id_, by="LT2", reason="Festplatte defekt")
+    with pytest.raises(UsageError) as caught:
+        house.ledger.release(id_, "LTG", "so vollständig")
+    assert "zwei verschiedene" in caught.value.operator_text
 
 
 def test_the_house_ends_a_stack_by_a_named_person_with_a_reason_and_pages(

@@ -127,7 +127,9 @@ def test_what_is_put_can_be_read_again(store: Store) -> None:
 
 
 @examples(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(contents=st.lists(st.binary(max_size=3000), max_size=4))
 def test_any_bytes_come_back_however_often_they_are_put(

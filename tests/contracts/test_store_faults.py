@@ -21,6 +21,7 @@ from typing_extensions import override
 from ingest.errors import StoreUnavailable
 from ingest.store import FolderStore
 from ingest.store.disk import Disk
+from tests.plugins.installation import PATIENCE
 
 TENANT = "stadt-a"
 LETTER = bytes(range(256)) * 40_000  # large enough for a reservation
@@ -217,7 +218,7 @@ def test_a_sweep_cannot_remove_what_a_put_has_just_found(tmp_path: Path) -> None
         @override
         def refresh(self, descriptor: int) -> None:
             found.set()
-            assert go_on.wait(30)
+            assert go_on.wait(PATIENCE)
             super().refresh(descriptor)
 
     putting = threading.Thread(
@@ -228,7 +229,7 @@ def test_a_sweep_cannot_remove_what_a_put_has_just_found(tmp_path: Path) -> None
         target=lambda: removed.append(FolderStore(tmp_path).sweep(TENANT, (), dt.timedelta(days=7)))
     )
     putting.start()
-    assert found.wait(30)
+    assert found.wait(PATIENCE)
     sweeping.start()
     sweeping.join(0.2)
     assert sweeping.is_alive()
@@ -249,7 +250,7 @@ class Slow(io.BytesIO):
         block = super().read(size)
         if not block:
             print("all written", flush=True)
-            time.sleep(60)
+            time.sleep(600)
         return block
 
 FolderStore(Path(sys.argv[1])).put("stadt-a", Slow(b"x" * 3_000_000))

@@ -75,6 +75,6 @@ def test_without_a_token_there_is_no_seal_of_the_organisation(
     from ingest.errors import Misconfigured
 
     output = tmp_path / "paket"
-    with pytest.raises(Misconfigured, match="no token"):
+    with pytest.raises(Misconfigured, match="no key of the organisation"):
         call(bureau, document(bureau), "-o", str(output), "--seal", "organisation")
     assert list(tmp_path.iterdir()) == []

@@ -122,7 +122,7 @@ def desk_with(folder: Path, trust: Trust, card: Card, validation: ValidationSett
         "token": card.settings,
         "tsa_urls": [trust.tsa],
         "tsa_roots": trust.pem("tsa-root"),
-        "tsa_timeout_seconds": 5,
+        "tsa_timeout_seconds": 120,
     }
     return Desk(folder, sealing=given, validation=validation)
 

@@ -113,6 +113,39 @@ def test_only_the_organisations_seal_that_holds_lets_paper_go(tmp_path: Path) ->
     assert "Wurzel" in (stranger.disposal.proof(pdf, digest).fault or "")
 
 
+def test_a_note_beside_the_file_is_looked_at_with_it(tmp_path: Path) -> None:
+    card = make_card(tmp_path / "card", ec.generate_private_key(ec.SECP256R1()))
+    desk = Desk(tmp_path / "desk", sealing={"token": card.settings})
+    root = tmp_path / "root.pem"
+    root.write_bytes(card.root.public_bytes(Encoding.PEM))
+    house = House(tmp_path, sealing={"token": {**card.settings, "issuers": root}})
+    letter = desk.letter(composed=image_pdf())
+    rules = {**letter.profile, "note": {**letter.profile["note"], "container": "pdfa2"}}
+    letter = dataclasses.replace(letter, profile=rules)
+    made = note.perform(letter, desk.context())
+    noted = after(letter, Step.NOTE, made, Step.SEALING)
+    key = {**noted.profile["sealing"], "key": "organisation"}
+    noted = dataclasses.replace(noted, profile={**noted.profile, "sealing": key})
+    (pdf,) = sealing.perform(noted, desk.context()).renditions
+    (beside,) = [one for one in made.renditions if one.kind is RenditionKind.NOTE]
+    for one in (pdf, beside):
+        house.store.put("default", io.BytesIO(desk.context().read(one.sha256)))
+
+    def fault(note_sha256: str | None) -> str | None:
+        known = Sealed(
+            tenant="default",
+            document="d",
+            profile="p",
+            pdf_sha256=pdf.sha256,
+            note_sha256=note_sha256,
+        )
+        return house.disposal.proof(known, pdf.sha256).fault
+
+    assert fault(beside.sha256) is None
+    assert "Vermerk" in (fault(None) or "")
+    assert fault("0" * 64) is not None, "a note that the store lacks proves nothing"
+
+
 def test_the_second_way_to_check_a_seal_needs_nothing_loaded_before() -> None:
     """Which attributes a signature has is known without the library that makes signatures."""
     code = (

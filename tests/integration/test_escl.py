@@ -33,9 +33,10 @@ from scanners.escl import EsclDriver
 from tests.plugins.escl_device import EsclDevice, serving
 from tests.plugins.escl_looking import Directly
 from tests.plugins.escl_pages import picture
+from tests.plugins.installation import PATIENCE
 from tests.plugins.servers import missing
 
-SETTINGS = ScanSettings(mode=Mode.GREY, dpi=100, timeout=1.0)
+SETTINGS = ScanSettings(mode=Mode.GREY, dpi=100, timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -250,7 +251,7 @@ def test_an_independent_client_scans_from_the_device_of_these_tests(
         command,
         env={"SANE_CONFIG_DIR": str(config), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert len(list(out.glob("*.tif"))) == 5, done.stderr.decode()

@@ -38,8 +38,9 @@ from scanners.escl.session import EsclSession
 from tests.plugins.escl_device import EsclDevice, serving
 from tests.plugins.escl_looking import Directly
 from tests.plugins.escl_pages import picture
+from tests.plugins.installation import PATIENCE
 
-SETTINGS = ScanSettings(mode=Mode.GREY, dpi=100, timeout=1.0)
+SETTINGS = ScanSettings(mode=Mode.GREY, dpi=100, timeout=PATIENCE)
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">
 <!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">]>
 <ScannerCapabilities><Version>&c;</Version></ScannerCapabilities>"""
@@ -108,7 +109,7 @@ def test_cancelling_wakes_a_transfer_that_hangs_on_a_half_open_socket(
     device: EsclDevice, tmp_path: Path
 ) -> None:
     device.trouble[2] = "hang"
-    settings = ScanSettings(mode=Mode.GREY, dpi=100, timeout=60.0)
+    settings = ScanSettings(mode=Mode.GREY, dpi=100, timeout=PATIENCE)
     with opened(device, tmp_path, settings) as session:
         begun = threading.Event()
         session.progress = lambda page, size: begun.set() if page == 2 else None
@@ -116,7 +117,7 @@ def test_cancelling_wakes_a_transfer_that_hangs_on_a_half_open_socket(
         next(pages)
 
         def cancel() -> None:
-            begun.wait(30)
+            begun.wait(PATIENCE)
             session.cancel()
 
         cancelling = threading.Thread(target=cancel)
@@ -165,7 +166,7 @@ def test_the_glass_gives_one_page_whatever_the_feeder_says(
     device: EsclDevice, tmp_path: Path
 ) -> None:
     device.feeder = "ScannerAdfEmpty"
-    settings = ScanSettings(mode=Mode.GREY, dpi=100, timeout=1.0, feed=Feed.FLATBED)
+    settings = ScanSettings(mode=Mode.GREY, dpi=100, timeout=PATIENCE, feed=Feed.FLATBED)
     device.trouble[1] = "busy"
     with opened(device, tmp_path, settings) as session:
         pages = list(session.pages())
@@ -285,7 +286,7 @@ def test_a_page_of_600_dpi_a3_in_colour_is_a_page_and_a_larger_one_is_not(
 ) -> None:
     device.size = (3508, 4961)
     device.pages = [plain((7016, 9921)), plain((12_300, 12_300))]
-    settings = ScanSettings(dpi=600, paper="A3", feed=Feed.FEEDER, timeout=20.0)
+    settings = ScanSettings(dpi=600, paper="A3", feed=Feed.FEEDER, timeout=PATIENCE)
     error, pages = ended(device, tmp_path, settings)
     assert [(page.facts.width, page.facts.height) for page in pages] == [(7016, 9921)]
     assert isinstance(error, PageTruncated)
@@ -328,7 +329,9 @@ def test_a_hostile_answer_is_no_device(
 ) -> None:
     device.instead["ScannerCapabilities"] = answer
     with pytest.raises(kind):
-        opened(device, tmp_path, replace(SETTINGS, timeout=0.4))
+        opened(
+            device, tmp_path, replace(SETTINGS, timeout=0.4 if kind is DeviceStalled else PATIENCE)
+        )
 
 
 def test_a_hostile_state_in_mid_stack_keeps_the_pages_so_far(

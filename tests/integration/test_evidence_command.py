@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
 from ingest import clock
-from ingest.cli import cli
+from ingest.cli import attesting, cli, evidencing
 from ingest.cli.app import App
 from ingest.cli.evidencing import record_of
 from ingest.ledger import schema
@@ -95,3 +96,55 @@ def test_a_late_renewal_is_told_by_check_and_status(tmp_path: Path, config: Path
     ended = clock.now() - dt.timedelta(days=1)
     ledgers.change(app.ledger, sa.update(table).values(certificate_ends_at=ended))
     assert "schon abgelaufen" in run(tmp_path, config, "check")[1]
+
+
+def test_signatures_of_older_timestamps_are_verified_where_that_is_asked(
+    tmp_path: Path, config: Path, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attesting, "SIGNATURES", 1)
+    with Preservation(app.settings, app.ledger) as preservation:
+        for _ in range(2):
+            app.ledger.accept(ledgers.arrival())
+            assert preservation.attest_all() == 1
+    asked = ("verify", "--all-timestamps")
+    oldest, _ = ledgers.rows(app.ledger, schema.evidence_batch)
+    of_oldest = sa.update(schema.evidence_batch).where(schema.evidence_batch.c.id == oldest.id)
+    forged = oldest.token[:-1] + bytes([oldest.token[-1] ^ 1])
+    ledgers.change(app.ledger, of_oldest.values(token=forged))
+    concerned = f"FEHLER  Zeitstempel {oldest.id}: nicht gültig: "
+    _, said = run(tmp_path, config, *asked[:1])
+    assert concerned not in said
+    assert "Signaturen von 1 älteren Zeitstempeln nicht geprüft" in said
+    code, said = run(tmp_path, config, *asked)
+    assert (code, concerned in said, "nicht geprüft" in said) == (3, True, False)
+    ledgers.change(app.ledger, of_oldest.values(root="ä" + oldest.root[1:]))
+    with app.ledger.reading() as connection:
+        found = list(attesting.of_ledger(app, connection, "default", None))
+    reason = "nicht gültig: die Wurzel dazu ist keine Prüfsumme"
+    assert (f"Zeitstempel {oldest.id}", False, reason) in found
+    with pytest.raises(click.UsageError, match="--all-timestamps gilt ohne ID"):
+        CliRunner().invoke(
+            cli, [*asked, str(config)], standalone_mode=False, catch_exceptions=False
+        )
+
+
+def test_a_document_whose_evidence_is_damaged_is_told_so(app: App) -> None:
+    app.ledger.accept(ledgers.arrival())
+    ledgers.deliver(app.ledger)
+    with Preservation(app.settings, app.ledger) as preservation:
+        preservation.attest_all()
+        preservation.once()
+    for table, values in (
+        (schema.evidence_batch, {"algorithm": "sha257"}),
+        (schema.evidence_leaf, {"members": b"1"}),
+        (schema.page, {"sha256": "keine"}),
+    ):
+        ledgers.change(app.ledger, sa.update(table).values(values))
+    document, *_ = ledgers.rows(app.ledger, schema.document)
+    record = {"id": document.id, "batch": document.batch_id, "tenant": "default"}
+    [(passed, required, said)] = evidencing.statements(app, record)
+    assert (passed, required) == (False, True)
+    assert said.startswith("Der Nachweis im Ledger ist beschädigt")
+    found = [one for one in attesting.statements(app, record) if one[0] == "Erfassungsnachweis"]
+    assert [(one[1], one[2]) for one in found] == [(False, True)]
+    assert "beschädigt" in found[0][3]

@@ -15,6 +15,7 @@ from ingest.pipeline import Pipeline
 from ingest.settings import Settings, WorkerSettings
 from ingest.store import open_store
 from tests.plugins.emptied import empty_ledger
+from tests.plugins.installation import PATIENCE
 from workers.executor import Executor, Slot, standard_lanes
 
 
@@ -38,9 +39,9 @@ def test_stopping_waits_for_threads_that_others_drive(
     driver = threading.Thread(target=executor.drain, args=(Queue.RECOGNITION,))
     executor.start(own=False)
     driver.start()
-    assert at_work.wait(10)
+    assert at_work.wait(PATIENCE)
     executor.stop()
-    driver.join(10)
+    driver.join(PATIENCE)
     assert order == ["ended", "closed", "closed"]
     assert executor.drain(Queue.RECOGNITION) == 0
     ledger.close()

@@ -169,7 +169,7 @@ def whole(trust: Trust) -> list[bytes]:
 @settings(
     max_examples=25,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_whatever_is_done_to_a_signed_file_it_gets_an_indication_or_a_word(
     tmp_path: Path, whole: list[bytes], data: st.DataObject

@@ -264,7 +264,7 @@ def test_the_last_attempt_does_without_what_may_have_ended_the_others(
 @settings(
     max_examples=15,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_no_change_to_signed_bytes_passes_and_none_ends_the_arrival(
     tmp_path: Path, roots: dict[str, Any], letters: dict[str, bytes], data: st.DataObject

@@ -12,6 +12,7 @@ from scanners.stack import Closing
 from scanners.stack.closing import close_stack
 from scanners.stack.run import Event, Order, StackRun
 from tests.plugins.file_house import PROFILE, FileHouse, refused
+from tests.plugins.installation import PATIENCE
 from tests.plugins.stack_pages import DEVICE, page
 
 #: A lease that is renewed after a hundredth of a second.
@@ -29,7 +30,7 @@ class TwoPages:
 
     def pages(self) -> Iterator[ScannedPage]:
         yield page(self._spool, 1).page
-        assert self._heard.wait(20)
+        assert self._heard.wait(PATIENCE)
         yield page(self._spool, 2).page
 
     def cancel(self) -> None:

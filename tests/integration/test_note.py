@@ -78,7 +78,7 @@ def test_what_is_known_is_written_with_the_offset_of_the_house(desk: Desk, schem
     assignment = desk.letter(composed=image_pdf(2), texts=("eins", "zwei"), envelope=KNOWN)
     tree, outcome = note_of(desk, assignment, schema)
     assert said(tree, "//s:Bearbeiterkuerzel") == ["ps-07"]
-    assert said(tree, "//s:Eingangsdatum") == ["2026-02-27T00:00:00+01:00"]
+    assert said(tree, "//s:Eingangsdatum") == ["2026-02-27+01:00"]
     assert said(tree, "//s:EingangsdatumQuelle") == ["batch.json"]
     assert said(tree, "//s:GescanntAm") == ["2026-02-27T10:30:05+01:00"]
     assert said(tree, "//s:Organisation") == ["Stadt Musterhausen"]
@@ -157,7 +157,7 @@ def test_the_separator_sheets_date_of_receipt_counts_before_the_batchs(
     assignment = desk.letter(composed=image_pdf(), envelope=KNOWN)
     assignment = with_facts(assignment, separation={"received_at": "2026-02-20"})
     tree, outcome = note_of(desk, assignment, schema)
-    assert said(tree, "//s:Eingangsdatum") == ["2026-02-20T00:00:00+01:00"]
+    assert said(tree, "//s:Eingangsdatum") == ["2026-02-20+01:00"]
     assert said(tree, "//s:EingangsdatumQuelle") == ["separator"]
     assert outcome.facts["received_at"] == "2026-02-20T00:00:00+01:00"
 

@@ -82,7 +82,11 @@ def test_every_note_is_valid_whole_and_honest(
 ) -> None:
     device, place, name, legal = texts
     envelope = dataclasses.replace(
-        ENVELOPE, device=f"G{device}", storage_place=place, scanned_at=scanned
+        ENVELOPE,
+        device=f"G{device}",
+        storage_place=place,
+        scanned_at=scanned,
+        received_at=scanned - dt.timedelta(days=2),
     )
     source = dataclasses.replace(scan.batch.sources[0], name=f"x{name}")
     batch = dataclasses.replace(scan.batch, envelope=envelope, sources=(source,))

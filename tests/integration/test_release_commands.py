@@ -13,6 +13,7 @@ import pytest
 from console.annex import technical_annex
 from ingest.document import Step
 from ingest.ledger import Ledger, schema
+from ingest.sealing_settings import SealingSettings
 from ingest.settings import load
 from scanners.folder.watch import FolderChannel
 from tests.plugins import papers
@@ -172,7 +173,20 @@ def test_the_annex_is_the_same_bytes_twice_and_names_nobody(
     with ledger.reading() as connection:
         first = technical_annex(settings, connection, "default")
         again = technical_annex(settings, connection, "default")
+        csc = {
+            "url": "https://siegel.example/csc/v1",
+            "credential": "siegel-2026",
+            "access_token_file": "/run/zugang",
+            "issuers": "/etc/issuers.pem",
+        }
+        remote = settings.model_copy(
+            update={"sealing": SealingSettings.model_validate({"csc": csc})}
+        )
+        named = technical_annex(remote, connection, "default")
     assert first == again
+    assert "Schlüssel der Organisation: nicht eingerichtet" in first
+    assert "Schlüssel der Organisation: beim Siegeldienst siegel.example (CSC)" in named
+    assert "/run/zugang" not in named
     assert "Stadt Musterhausen" in first
     assert "| rechnung-bau | 1 |" in first
     assert "| Leitung der Scanstelle | 1 |" in first
@@ -186,6 +200,26 @@ def test_the_annex_is_the_same_bytes_twice_and_names_nobody(
     for hidden in (*NAMES.values(), "LTG", "KL"):
         assert f" {hidden} " not in first
     assert "Was Menschen noch schreiben müssen" in first
+
+
+def test_the_check_says_when_the_annex_that_notes_cite_is_not_what_is_set(
+    approved: House,
+) -> None:
+    from ingest.cli.app import App
+    from ingest.cli.procedures import outdated_annex
+
+    approved.call("procedure", "release-annex", "--by", "LTG")
+    with App(data=approved.data, config=approved.config) as app:
+        assert outdated_annex(app, "default") is None
+    kept = approved.config.read_text("utf-8")
+    approved.config.write_text(kept.replace("[house]\n", '[house]\nunit = "Fremdfirma"\n'), "utf-8")
+    with App(data=approved.data, config=approved.config) as app:
+        assert "Fremdfirma" in str(outdated_annex(app, "default"))
+    approved.config.write_text(kept, "utf-8")
+    approved.call("people", "add", "NEU", "--by", "ADM")
+    approved.call("people", "give", "NEU", "scan_operator", "--by", "ADM")
+    with App(data=approved.data, config=approved.config) as app:
+        assert "Rollen" in str(outdated_annex(app, "default"))
 
 
 def test_the_auditors_list_has_sixty_items_and_what_is_so_now(approved: House) -> None:

@@ -45,7 +45,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def settings(tmp_path: Path, trust: Trust) -> Settings:
     trust.fault = None
     (tmp_path / "data").mkdir(exist_ok=True)
-    sealing = {"tsa_url": trust.tsa, "tsa_roots": trust.pem("tsa-root"), "tsa_timeout_seconds": 5}
+    sealing = {"tsa_url": trust.tsa, "tsa_roots": trust.pem("tsa-root"), "tsa_timeout_seconds": 120}
     return Settings(data=tmp_path / "data", sealing=sealing)
 
 

@@ -24,10 +24,11 @@ from scanners.device import (
 )
 from scanners.sane import SaneDriver
 from scanners.sane.driver import sane_driver
+from tests.plugins.installation import PATIENCE
 from tests.plugins.sane_backends import configured, driver, require_sane
 
-A4 = ScanSettings(mode=Mode.GREY, dpi=50, feed=Feed.FEEDER, timeout=30.0)
-FLAT = ScanSettings(mode=Mode.GREY, dpi=75, feed=Feed.FLATBED, paper="A5", timeout=30.0)
+A4 = ScanSettings(mode=Mode.GREY, dpi=50, feed=Feed.FEEDER, timeout=PATIENCE)
+FLAT = ScanSettings(mode=Mode.GREY, dpi=75, feed=Feed.FLATBED, paper="A5", timeout=PATIENCE)
 A5_AT_75 = (437, 620)  #: pixels
 
 

@@ -45,7 +45,7 @@ DEVICE = "fujitsu:Werkbank"
 
 class Silent(Telling):
     def __init__(self, stop_before: int | None = None) -> None:
-        super().__init__(io.StringIO())
+        super().__init__(io.StringIO(), io.BytesIO())
         self.stop_before, self.page = stop_before, 0
 
     @override

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,11 @@ from scanners.device import (
     Spool,
 )
 from scanners.sane import SaneDriver
+from tests.plugins.installation import PATIENCE
 from tests.plugins.sane_backends import configured, driver, require_sane, saned
 
-A4 = ScanSettings(mode=Mode.GREY, dpi=50, feed=Feed.FEEDER, timeout=30.0)
-A5 = ScanSettings(mode=Mode.GREY, dpi=50, feed=Feed.FEEDER, paper="A5", timeout=30.0)
+A4 = ScanSettings(mode=Mode.GREY, dpi=50, feed=Feed.FEEDER, timeout=PATIENCE)
+A5 = ScanSettings(mode=Mode.GREY, dpi=50, feed=Feed.FEEDER, paper="A5", timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -194,7 +196,7 @@ def test_a_scan_server_in_the_network(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_scan_server_that_dies_or_freezes_is_noticed(tmp_path: Path, by: signal.Signals) -> None:
-    patience = ScanSettings(mode=Mode.GREY, dpi=75, feed=Feed.FEEDER, timeout=1.0)
+    patience = ScanSettings(mode=Mode.GREY, dpi=75, feed=Feed.FEEDER, timeout=PATIENCE)
     pages: list[ScannedPage] = []
     with saned(tmp_path, read_delay="true", read_delay_duration="50000") as server:
         sane = SaneDriver(environment=server.environment)
@@ -206,8 +208,11 @@ def test_a_scan_server_that_dies_or_freezes_is_noticed(tmp_path: Path, by: signa
                         os.kill(pid, by)
 
             session.progress = seen
+            stream = session.pages()
+            pages.append(next(stream))
+            session._settings = replace(patience, timeout=1.0)
             with pytest.raises(ScanFault) as caught:
-                pages.extend(session.pages())
+                pages.extend(stream)
     assert type(caught.value) is DeviceStalled
     assert caught.value.pages_done == len(pages) == 1
     for page in pages:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,10 @@ from scanners.device.tiff import shape_of
 from scanners.sane import SaneDriver, ScanimageDriver, library, sane_driver
 from scanners.sane.abi import Kind, Unit
 from scanners.sane.printed import parsed
+from tests.plugins.installation import PATIENCE
 from tests.plugins.sane_backends import configured, require_sane
 
-A5 = ScanSettings(mode=Mode.GREY, dpi=50, feed=Feed.FEEDER, paper="A5", timeout=30.0)
+A5 = ScanSettings(mode=Mode.GREY, dpi=50, feed=Feed.FEEDER, paper="A5", timeout=PATIENCE)
 SLOW = {"read_delay": "true", "read_delay_duration": "100000"}
 
 
@@ -136,13 +138,13 @@ def test_status_zero_alone_does_not_end_a_stack(
 
 
 def test_a_program_that_stands_still_counts_as_a_stalled_device(tmp_path: Path) -> None:
-    patience = ScanSettings(mode=Mode.GREY, dpi=50, feed=Feed.FEEDER, paper="A5", timeout=1.0)
     pages: list[ScannedPage] = []
-    with driver(tmp_path, **SLOW).open("test:0", patience, Spool(tmp_path / "spool")) as session:
+    with driver(tmp_path, **SLOW).open("test:0", A5, Spool(tmp_path / "spool")) as session:
         stream = session.pages()
         pages.append(next(stream))
         assert session._program is not None
         os.kill(session._program.pid, signal.SIGSTOP)
+        session._taking.settings = replace(A5, timeout=1.0)
         with pytest.raises(DeviceStalled) as caught:
             pages.extend(stream)
     assert caught.value.pages_done == len(pages) < 10

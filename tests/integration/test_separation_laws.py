@@ -51,7 +51,9 @@ def mixtures(draw: st.DrawFn) -> Mixture:
     )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(mixture=mixtures())
 def test_every_page_is_in_one_document_or_omitted_and_order_is_kept(
     stacked: Stacked, mixture: Mixture

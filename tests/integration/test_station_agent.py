@@ -26,6 +26,7 @@ from scanners.station.picture import Picture
 from scanners.station.settings import Button
 from tests.plugins.escl_device import EsclDevice, serving
 from tests.plugins.file_house import FileHouse
+from tests.plugins.installation import PATIENCE
 from tests.plugins.station_desk import StationDesk, desk_at, pictures
 
 ROOT = Path(__file__).parent.parent.parent
@@ -98,14 +99,14 @@ def test_a_watched_device_is_let_go_for_whoever_wants_it(tmp_path: Path) -> None
     watch = ButtonWatch(tmp_path, driver, [other], lambda _: pytest.fail("nobody pressed it"))
     thread = threading.Thread(target=watch.run, args=(ending,), daemon=True)
     thread.start()
-    assert driver.begun.wait(20)
+    assert driver.begun.wait(PATIENCE)
     with wanted(tmp_path, SCAN.device):
-        assert driver.let_go.wait(20)
+        assert driver.let_go.wait(PATIENCE)
         assert driver.asked.is_set()
         driver.begun.clear()
-    assert driver.begun.wait(20)
+    assert driver.begun.wait(PATIENCE)
     ending.set()
-    thread.join(20)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
@@ -160,10 +161,10 @@ def test_the_service_carries_what_waits_and_ends_when_asked(desk: StationDesk) -
             stdout=subprocess.DEVNULL,
         )
         try:
-            assert Telling.closed.wait(30)
+            assert Telling.closed.wait(PATIENCE)
         finally:
             service.send_signal(signal.SIGTERM)
-        assert service.wait(30) == 0
+        assert service.wait(PATIENCE) == 0
     assert pictures(desk.house, key) == [1, 2]
     assert desk.stacks == []
     assert list((desk.home / "locks").iterdir()) == []

@@ -12,7 +12,7 @@ import pytest
 
 from scanners.stack.journal import journals
 from tests.plugins.escl_device import EsclDevice, serving
-from tests.plugins.station_desk import desk_at
+from tests.plugins.station_desk import CODE, desk_at
 
 ROOT = Path(__file__).parent.parent.parent
 #: Refuses every package but those of the station, whoever asks, in the station and its children.
@@ -82,19 +82,22 @@ def test_a_station_scans_with_nothing_but_its_extra_and_without_posix(
     with serving(EsclDevice()) as device:
         desk = desk_at(tmp_path, device, capsys)
         desk.paired()
+        settings = desk.home / "station.toml"
+        settings.write_text(settings.read_text("utf-8").replace(CODE, "PC-Süd"), "utf-8")
         desk.feed(1, 2)
         done = subprocess.run(
             [sys.executable, "-c", STATION, str(desk.home)],
             cwd=ROOT,
-            env=alone,
+            env={**alone, "PYTHONIOENCODING": "ascii"},  # a console that knows no »ä«
             check=False,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
         )
     assert done.returncode == 0, done.stderr
     assert "Der Scanplatz" in done.stdout
     said = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert [each["state"] for each in said if "state" in each] == ["waiting", "away", "waiting"]
+    assert "PC-Süd" in [each.get("station") for each in said], "JSON is UTF-8 everywhere"
     [journal] = journals(desk.home)
     assert list(journal.pages) == [1, 2]
 

@@ -11,6 +11,7 @@ import threading
 from structlog.testing import capture_logs
 
 from ingest.cli.stopping import EXIT_BUG, stopping
+from tests.plugins.installation import PATIENCE
 
 #: The kernel gives the signal to the only thread that takes it, which is not the main thread.
 _TOLD_ELSEWHERE = """
@@ -31,7 +32,10 @@ print("ended")
 
 def test_a_signal_that_another_thread_receives_ends_the_wait() -> None:
     told = subprocess.run(
-        [sys.executable, "-c", _TOLD_ELSEWHERE], stdout=subprocess.PIPE, timeout=20, check=True
+        [sys.executable, "-c", _TOLD_ELSEWHERE],
+        stdout=subprocess.PIPE,
+        timeout=PATIENCE,
+        check=True,
     )
     assert told.stdout == b"ended\n"
 
@@ -39,7 +43,7 @@ def test_a_signal_that_another_thread_receives_ends_the_wait() -> None:
 def test_a_signal_ends_it_without_failure() -> None:
     with stopping() as stop:
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.wait(5)
+        assert stop.wait(PATIENCE)
         assert stop.exit_code == 0
 
 
@@ -51,7 +55,7 @@ def test_a_thread_that_dies_ends_it_as_a_bug() -> None:
     with capture_logs() as said, stopping() as stop:
         thread = threading.Thread(target=work, name="sweep")
         thread.start()
-        assert stop.wait(5)
+        assert stop.wait(PATIENCE)
         assert stop.exit_code == EXIT_BUG
         thread.join()
     assert [(entry["event"], entry["thread"]) for entry in said] == [("thread_died", "sweep")]

@@ -19,6 +19,11 @@ from tests.plugins.supplements import RESULT, confirming, content_of, delivered,
 from tests.plugins.tokens import make_card
 from tests.plugins.transfers import by_clerk, replacing, with_own_key
 from workers.delivery import confirmation as delivering
+from workers.evidence.offline.findings import Findings
+from workers.evidence.offline.history import Chain
+from workers.evidence.offline.manifest import read_anew
+from workers.evidence.offline.openssl import OpenSsl
+from workers.evidence.offline.supplement import Supplement
 from workers.note import supplement
 from workers.note.reading import html
 from workers.noteproof import Note
@@ -230,3 +235,51 @@ def test_verify_judges_note_and_seal_by_their_bytes_and_by_the_ledger(
     assert list(disagreements(whole.facts, {**record, "facts": other}))
     moved = {**outputs, "pdf": {"sha256": "0" * 64}}
     assert list(disagreements(whole.facts, {**record, "outputs": moved}))
+
+
+def test_who_has_a_bundle_sees_whose_note_it_is_and_what_was_done_to_it(
+    tmp_path: Path, desk: Desk, pending: Assignment
+) -> None:
+    done = sealed(desk, confirming(desk, judged(pending)))
+    document = of(done)
+    names = {
+        "scanprodukt.pdf": RenditionKind.PDF,
+        "transfervermerk.xml": RenditionKind.NOTE,
+        "ergaenzungsvermerk.xml": RenditionKind.SUPPLEMENT,
+        "ergaenzungsvermerk.p7s": RenditionKind.SUPPLEMENT_SEAL,
+    }
+    for name, kind in names.items():
+        (tmp_path / name).write_bytes(content_of(desk, done, kind))
+    subject = {"document": document.id, "pdf": "scanprodukt.pdf", "note": "transfervermerk.xml"}
+    chain = Chain(document.id, "document", 2, "")
+    made = document.renditions
+    chain.events = [
+        {"kind": kind, "salt": "", "payload": {"renditions": {name: made[name].sha256}}}
+        for kind, name in (
+            ("confirmation_noted", RenditionKind.SUPPLEMENT),
+            ("confirmation_sealed", RenditionKind.SUPPLEMENT_SEAL),
+        )
+    ]
+
+    def said() -> tuple[int, list[str]]:
+        lines: list[str] = []
+        findings = Findings(lines.append)
+        read_anew()
+        openssl = OpenSsl(findings, desk.settings.keys / CERTIFICATE_FILE, None)
+        Supplement(tmp_path, findings, openssl, subject, chain).run()
+        return findings.broken, lines
+
+    broken, lines = said()
+    assert broken == 0, lines
+    assert any("gehört zu diesem Dokument, seiner PDF und seinem Vermerk" in one for one in lines)
+    assert any("Unterschrift gültig nach den angegebenen" in one for one in lines)
+    for name in names:
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content[:-9] + bytes((content[-9] ^ 1,)) + content[-8:])
+        assert said()[0] > 0, name
+        (tmp_path / name).unlink()
+        if name.startswith("ergaenzungsvermerk"):
+            assert said()[0] > 0, name
+        (tmp_path / name).write_bytes(content)
+    subject["document"] = "0" * 8
+    assert said()[0] == 1

@@ -16,7 +16,7 @@ from ingest.document import PUT_BACK, Assignment, Facts, Outcome, RenditionKind
 from ingest.errors import CountMismatch, NotConfirmed, NoteIncomplete
 from ingest.settings import HouseSettings
 from tests.plugins.letters import Desk, with_facts
-from tests.plugins.transfers import ENVELOPE, VERDICT, by_clerk, replacing, sampled
+from tests.plugins.transfers import ENVELOPE, SCANNED, VERDICT, by_clerk, replacing, sampled
 from workers.note import perform
 from workers.noteproof import Note, attached
 
@@ -54,13 +54,13 @@ def test_every_field_the_tr_demands_is_in_the_note(desk: Desk) -> None:
     assert document is not None
     assert said(tree, "//t:Scanprodukt/t:Kennung") == [document.id]
     assert said(tree, "//t:Richtlinie") == ["BSI TR-03138 V1.5"]
-    assert said(tree, "//t:Ersteller/*") == ["ps-07", "Scan-Operator"]
+    assert said(tree, "//t:Ersteller/*") == ["ps-07", "scannende Person"]
     assert said(tree, "//t:Auftragnehmer/*") == ["Stadt Musterhausen", "Musterhausen", "Scanstelle"]
     assert said(tree, "//t:Verfahren/t:Sha256") == ["ab" * 32]
     assert said(tree, "//t:Verfahren/t:AnlageSha256") == ["cd" * 32]
     assert said(tree, "//t:Geraet | //t:Firmware") == ["Scanner 12", "nicht erfasst"]
     assert said(tree, "//t:AbbildVon | //t:AbbildBis | //t:AbbilderGesamt") == ["1", "1", "1"]
-    assert said(tree, "//t:Eingangsdatum") == ["2026-02-27T00:00:00+01:00"]
+    assert said(tree, "//t:Eingangsdatum") == ["2026-02-27+01:00"]
     assert said(tree, "//t:Zeiten/t:Scan") == ["2026-02-27T10:30:05+01:00"]
     assert said(tree, "//t:Zeiten/t:Qualitaetssicherung") == ["2026-02-27T12:00:00+01:00"]
     assert len(said(tree, "//t:Nachbearbeitung/t:Keine")) == 1
@@ -133,7 +133,7 @@ def test_missing_received_date(desk: Desk) -> None:
     assert "Eingangsdatum (mit „release --set received_at=…“" in text
     supplied = dataclasses.replace(assignment, released={"received_at": "2026-02-27"})
     tree, outcome = made(desk, supplied)
-    assert said(tree, "//t:Eingangsdatum") == ["2026-02-27T00:00:00+01:00"]
+    assert said(tree, "//t:Eingangsdatum") == ["2026-02-27+01:00"]
     assert said(tree, "//t:EingangsdatumQuelle") == ["operator"]
     assert "Erst bei der Freigabe nachgetragen: Eingangsdatum" in outcome.facts["anomalies"]
 
@@ -172,6 +172,56 @@ def test_a_checker_whom_nobody_can_resolve_is_refused(desk: Desk) -> None:
     looked = sampled(selected=True, verdict=VERDICT)
     text = refused(desk, replacing(desk, looked, registered=frozenset({"ps-07"})))
     assert "auflösbare prüfende Person" in text
+
+
+def test_a_sample_rests_on_nobody_who_cannot_be_resolved(desk: Desk) -> None:
+    text = refused(desk, replacing(desk, sampled(checked_by=["qs-03", "qs-99"])))
+    assert "auflösbare prüfende Person (Kürzel „qs-99“" in text
+
+
+def test_whoever_scanned_again_has_to_be_resolvable(desk: Desk) -> None:
+    again = {"page": 1, "by": "Poststelle", "reason": "schief", "sha256": "ab" * 32}
+    text = refused(desk, replacing(desk, sampled(rescanned=[again])))
+    assert "auflösbare scannende Person (Kürzel „Poststelle“" in text
+
+
+def test_nothing_is_scanned_before_it_came(desk: Desk) -> None:
+    came = dataclasses.replace(ENVELOPE, received_at=SCANNED + dt.timedelta(days=1))
+    text = refused(desk, replacing(desk, envelope=came))
+    assert "Eingangsdatum (das angegebene liegt nach dem Tag des Scans)" in text
+    later = dataclasses.replace(ENVELOPE, received_at=SCANNED + dt.timedelta(minutes=5))
+    made(desk, replacing(desk, envelope=later))
+
+
+def test_black_and_white_is_said_where_the_class_asks_for_a_visual_match(desk: Desk) -> None:
+    assignment = replacing(desk)
+    (page,) = assignment.pages
+    found = {**page.facts.get("examination", {}), "mode": "1"}
+    page = dataclasses.replace(page, facts={**page.facts, "examination": found})
+    assignment = dataclasses.replace(assignment, pages=(page,))
+    told = "Abbild 1: schwarz-weiß, Farben sind nicht belegt"
+    assert told in made(desk, assignment)[1].facts["anomalies"]
+    quality = {**assignment.profile["quality"], "match": "content"}
+    profile = {**assignment.profile, "quality": quality}
+    _, outcome = made(desk, dataclasses.replace(assignment, profile=profile))
+    assert told not in outcome.facts["anomalies"]
+
+
+@pytest.mark.parametrize("title", [None, "Scanvermerk"])
+def test_a_transfer_note_is_called_so_whatever_the_class_left_out(
+    desk: Desk, title: str | None
+) -> None:
+    rules = {**desk.letter(profile="ersetzend-normal").profile["note"], "title": title}
+    tree, _ = made(desk, replacing(desk, profile={"note": rules}))
+    assert said(tree, "//t:Vermerk/t:Titel") == ["Transfervermerk"]
+
+
+def test_sides_are_what_the_scanner_was_asked_for_where_nobody_else_says(desk: Desk) -> None:
+    assignment = replacing(desk)
+    scanned = {"operators": [ENVELOPE.operator], "settings": {"feed": "duplex"}}
+    batch = dataclasses.replace(assignment.batch, facts={"scanned": scanned})
+    tree, _ = made(desk, dataclasses.replace(assignment, batch=batch))
+    assert said(tree, "//t:Seitennutzung") == ["zweiseitig"]
 
 
 def test_everything_missing_is_said_at_once_with_its_remedy(desk: Desk) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ctypes
 import io
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +38,16 @@ from scanners.twain import TwainDriver, abi
 from scanners.twain.child import opening
 from scanners.twain.dsm import load
 from scanners.twain.windows import Message, pump, window
+from tests.plugins.installation import PATIENCE
 from tests.plugins.twain_source import TwainSource
 
-SETTINGS = ScanSettings(mode=Mode.GREY, dpi=100, timeout=0.2)
+SETTINGS = ScanSettings(mode=Mode.GREY, dpi=100, timeout=PATIENCE)
 POINTER = ctypes.sizeof(ctypes.c_void_p)
 
 
 class Told(Telling):
     def __init__(self, stop_after: int | None = None) -> None:
-        super().__init__(io.StringIO())
+        super().__init__(io.StringIO(), io.BytesIO())
         self.stop_after, self.seen = stop_after, 0
 
     @override
@@ -166,7 +169,7 @@ def test_numbers_are_those_of_the_specification() -> None:
     assert [abi.number(abi.fixed(value)) for value in (300.0, -2.5)] == [300.0, -2.5]
     assert (abi.MEMORY_APPOWNS, abi.MEMORY_POINTER) == (0x0001, 0x0008)
     assert (abi.DF_DSM2, abi.DF_APP2) == (0x10000000, 0x20000000)
-    assert (abi.DAT_CALLBACK, abi.DAT_CALLBACK2, abi.DAT_ENTRYPOINT) == (0x10, 0x412, 0x403)
+    assert (abi.DAT_CALLBACK, abi.DAT_CALLBACK2, abi.DAT_ENTRYPOINT) == (0x10, 0x12, 0x403)
     assert (abi.MSG_XFERREADY, abi.MSG_ENABLEDS, abi.MSG_ENDXFER) == (0x101, 0x502, 0x701)
     assert (abi.RC_CANCEL, abi.RC_XFERDONE, abi.RC_ENDOFLIST) == (3, 6, 7)
     assert (abi.CC_PAPERJAM, abi.CC_PAPERDOUBLEFEED, abi.CC_NOMEDIA) == (20, 21, 29)
@@ -237,7 +240,8 @@ def test_cover_open_feeder_empty_and_a_source_that_hangs(
     source.trouble[1] = abi.CC_INTERLOCK
     assert isinstance(interrupted(source, tmp_path)[0], CoverOpen)
     source.trouble[1] = "hang"
-    assert isinstance(interrupted(source, tmp_path)[0], DeviceStalled)
+    soon = replace(SETTINGS, timeout=0.2)
+    assert isinstance(interrupted(source, tmp_path, soon)[0], DeviceStalled)
     source.values[abi.CAP_FEEDERLOADED] = 0
     assert isinstance(interrupted(source, tmp_path)[0], FeederEmpty)
 
@@ -281,7 +285,7 @@ def test_an_image_of_another_shape_is_no_page(
     source: TwainSource, tmp_path: Path, wrong: dict[str, int]
 ) -> None:
     source.shape = wrong
-    settings = ScanSettings(mode=Mode.COLOUR, dpi=100, timeout=0.2)
+    settings = ScanSettings(mode=Mode.COLOUR, dpi=100, timeout=PATIENCE)
     error, pages = interrupted(source, tmp_path, settings)
     assert (type(error), pages, list(tmp_path.iterdir())) == (PageTruncated, [], [])
 
@@ -302,7 +306,7 @@ def test_on_windows_messages_go_to_the_source_first_and_then_to_their_windows() 
     assert window(user32) == 0x4711
     assert pump(lambda address: Message.from_address(address).message == 0x20, user32) == 3
     assert user32.dispatched == [0x10, 0x30]
-    assert (window(), pump(lambda _: True)) == (None, 0), "and elsewhere there are none"
+    assert (window() is None, pump(lambda _: True)) == (os.name != "nt", 0)
 
 
 class Windows:

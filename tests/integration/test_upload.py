@@ -90,7 +90,7 @@ def test_the_log_says_who_was_answered_what_and_names_no_person(
     request.addfinalizer(lambda: structlog.configure(**configured))
     with structlog.testing.capture_logs() as logged:
         station.append(said.key, first)
-        wait_until(lambda: "upload_answered" in repr(logged), 10, "the entry, after the answer")
+        wait_until(lambda: "upload_answered" in repr(logged), "the entry, after the answer")
     (entry,) = [each for each in logged if each["event"] == "upload_answered"]
     assert (entry["method"], entry["status"], entry["station"]) == ("PUT", 201, "platz-3")
     assert entry["received"] == first.page.size

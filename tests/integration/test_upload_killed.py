@@ -42,7 +42,7 @@ def _until_answered(station: HttpHouse) -> None:
             return False
         return True
 
-    wait_until(answers, 60, "the server answers")
+    wait_until(answers, "the server answers")
 
 
 def _lost(station: HttpHouse, key: str, sent: StackPage) -> None:
@@ -52,7 +52,7 @@ def _lost(station: HttpHouse, key: str, sent: StackPage) -> None:
 
 
 def _died(server: Running) -> None:
-    wait_until(lambda: not server.is_alive, 60, "the server dies")
+    wait_until(lambda: not server.is_alive, "the server dies")
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,6 +140,25 @@ def test_a_page_in_another_place_than_its_facts_say_is_refused(
         told = head(token, key, first, Scan_Page=wire.page_to_header(second))
         connection.sendall(told + first.page.path.read_bytes())
         assert answered(connection)[0] == 400
+
+
+def test_a_page_of_a_station_that_does_not_name_the_device_yet_is_taken(
+    url: str, token: str, key: str, tmp_path: Path
+) -> None:
+    said = wire.page_from_header(wire.page_to_header(page(tmp_path, 1)))
+    del said["facts"]["device"]
+    for mark, status in (
+        (None, 201),
+        ({"id": 5}, 400),
+        ({"id": "a", "driver": "b", "x": "y"}, 400),
+    ):
+        if mark is not None:
+            said["facts"]["device"] = mark
+        written = base64.urlsafe_b64encode(json.dumps(said).encode()).decode()
+        sent = page(tmp_path, 1, content=key.encode())
+        with connected(url) as connection:
+            connection.sendall(head(token, key, sent, Scan_Page=written) + key.encode())
+            assert answered(connection)[0] == status
 
 
 def test_a_head_without_end_is_cut_short(url: str) -> None:

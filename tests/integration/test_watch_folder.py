@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 import socket
 import threading
 import time
@@ -16,6 +15,7 @@ import pytest
 from ingest.content import completeness, kind_of
 from ingest.document import DEFAULT_TENANT, Queue, SourceKind
 from scanners.folder.waking import Waking
+from tests.plugins.installation import PATIENCE, wait_until
 from tests.plugins.watching import House, build, image, looped_tiff, pdf, sha256, tiff
 
 
@@ -220,14 +220,13 @@ def test_the_loop_wakes_on_an_event_and_stops_when_told(tmp_path: Path) -> None:
     thread = threading.Thread(target=channel.run, args=(stop,))
     thread.start()
     try:
+        wait_until((house.inbox / ".claimed").is_dir, "the first pass")
         time.sleep(0.5)
         house.drop("a.pdf", pdf())
-        deadline = time.monotonic() + 20
-        while not house.arrivals() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: bool(house.arrivals()), "the arrival")
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(PATIENCE)
     assert not thread.is_alive()
     assert house.digests() == [sha256(pdf())]
 
@@ -238,17 +237,15 @@ def test_the_loop_survives_a_missing_inbox_and_goes_on_with_a_new_one(tmp_path: 
     thread = threading.Thread(target=house.another().run, args=(stop,))
     thread.start()
     try:
-        time.sleep(0.3)
-        shutil.rmtree(house.inbox)
+        wait_until((house.inbox / ".claimed").is_dir, "the first pass")
+        house.inbox.rename(tmp_path / "gone")  # at once: the loop may be writing into it
         time.sleep(0.6)
         house.inbox.mkdir()
         house.drop("a.pdf", pdf())
-        deadline = time.monotonic() + 20
-        while not house.arrivals() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: bool(house.arrivals()), "the arrival")
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(PATIENCE)
     assert house.digests() == [sha256(pdf())]
 
 
@@ -269,7 +266,7 @@ def test_the_observer_is_started_again_for_a_folder_made_anew(
         assert waking.ensure()
         wake.clear()
         (folder / "a.pdf").write_bytes(pdf())
-        assert wake.wait(20)
+        assert wake.wait(PATIENCE)
     finally:
         waking.stop()
 

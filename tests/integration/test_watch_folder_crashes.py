@@ -16,6 +16,7 @@ import pytest
 import profiles
 from ingest.document import DEFAULT_TENANT
 from ingest.errors import LedgerUnavailable, ProfileInvalid, StoreUnavailable
+from tests.plugins.installation import PATIENCE
 from tests.plugins.watching import House, build, image, pdf, sha256
 
 
@@ -146,7 +147,7 @@ def _kill_at(point: str, folder: Path) -> None:
         cwd=Path(__file__).parents[2],
         check=False,
         capture_output=True,
-        timeout=120,
+        timeout=PATIENCE,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert result.returncode == -signal.SIGKILL, result.stderr.decode()

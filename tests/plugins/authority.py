@@ -43,7 +43,6 @@ FAULTS: Final = (
 #: Faults that end only by the client's patience, which tests set to `SHORT_PATIENCE` for them.
 SLOW: Final = frozenset({"silent", "trickling"})
 SHORT_PATIENCE: Final = 0.3
-_SILENCE: Final = 30.0
 _BETWEEN_OCTETS: Final = 0.05
 _RESET: Final = struct.pack("ii", 1, 0)
 _DAY: Final = dt.timedelta(days=1)
@@ -171,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if authority.fault == "silent":
-            authority.over.wait(_SILENCE)
+            authority.over.wait()
         self.send_response(status)
         self.end_headers()
         if authority.fault == "trickling":

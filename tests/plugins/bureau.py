@@ -33,12 +33,16 @@ ORGANISATION = "Stadt Musterhausen"
 
 
 class Bureau:
-    """A ledger and a store in a folder, with an authority for timestamps if one is given."""
+    """A ledger and a store in a folder, with an authority for timestamps if one is given.
 
-    def __init__(self, folder: Path, authority: Authority | None = None) -> None:
-        sealing: dict[str, Any] = {}
+    With `sealing`, settings of the organisation's key, that one seals instead of the
+    installation's.
+    """
+
+    def __init__(self, folder: Path, authority: Authority | None = None, **sealing: Any) -> None:
+        self._key = "organisation" if sealing else "installation"
         if authority is not None:
-            sealing = {"tsa_url": authority.url, "tsa_roots": root_file(authority, folder)}
+            sealing |= {"tsa_url": authority.url, "tsa_roots": root_file(authority, folder)}
         self.settings = Settings(
             data=folder / "data", house={"organisation": ORGANISATION}, sealing=sealing
         )
@@ -52,6 +56,8 @@ class Bureau:
     def take(self, files: Mapping[str, bytes], **envelope: Any) -> str:
         """Accept files as one batch, take them to the end and return its id."""
         loaded = profiles.load("posteingang")
+        facts = loaded.facts()
+        facts["sealing"]["key"] = self._key
         sources = []
         for ordinal, (name, content) in enumerate(files.items(), 1):
             blob = self.store.put("default", io.BytesIO(content))
@@ -70,12 +76,17 @@ class Bureau:
                 receipt_key=str(uuid.uuid4()),
                 tenant="default",
                 envelope=Envelope(profile="posteingang", operator="op17", **envelope),
-                profile=loaded.facts(),
+                profile=facts,
                 profile_sha256=loaded.sha256,
                 priority=int(Priority.TODAY),
                 sources=tuple(sources),
             )
         )
+        self.work()
+        return receipt.batch_id
+
+    def work(self) -> None:
+        """Do whatever can be done now."""
         pipeline = Pipeline(
             ledger=self.ledger,
             perform=self._perform,
@@ -85,7 +96,6 @@ class Bureau:
         )
         while pipeline.advance(tuple(Queue)):
             pass
-        return receipt.batch_id
 
     def _perform(self, assignment: Assignment, seconds: float, tick: Callable[[], bool]) -> Outcome:
         del seconds, tick

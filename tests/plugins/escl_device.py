@@ -249,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(sent[: len(sent) // 2])
             self.wfile.flush()
             if trouble == "hang":
-                self.device.released.wait(30)
+                self.device.released.wait()
             self.close_connection = True
             return
         self.wfile.write(sent)
@@ -326,7 +326,7 @@ def serving(
         device.released.set()
         server.shutdown()
         server.server_close()
-        thread.join(timeout=5)
+        thread.join()
 
 
 @contextmanager

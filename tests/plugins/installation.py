@@ -27,6 +27,8 @@ from ingest.ledger.reading import rows
 from tests.plugins.commanding import clean_environment, commanded
 
 ROOT = Path(__file__).parents[2]
+#: Seconds after which what is waited for hangs; no test is about how fast the machine is.
+PATIENCE = 240.0
 SETTLED = frozenset({"done", "rejected", "superseded", "held", "quarantined"})
 #: Short times, so that a test sees every kind of waiting.
 QUICK: Mapping[str, Mapping[str, object]] = {
@@ -74,13 +76,13 @@ class Running:
         """Kill the main process only, as the kernel would; what it started must die with it."""
         started = self.descendants()
         self.process.kill()
-        self.process.wait(10)
-        wait_until(lambda: not any(map(lives, started)), 10, "orphans of a killed process")
+        self.process.wait(PATIENCE)
+        wait_until(lambda: not any(map(lives, started)), "orphans of a killed process")
 
-    def stop(self, seconds: float = 30.0) -> int:
+    def stop(self) -> int:
         """Ask the process to end and return its exit code."""
         self.process.terminate()
-        return self.process.wait(seconds)
+        return self.process.wait(PATIENCE)
 
     def pause(self) -> None:
         """Stop the main process and its children in the middle of whatever they do."""
@@ -97,7 +99,7 @@ class Running:
         started = self.descendants()
         if self.is_alive:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(PATIENCE)
         for pid in started:
             _signal(pid, signal.SIGKILL)
 
@@ -168,13 +170,13 @@ class Installation:
         """Give a command in the test's own process; its exit code is the caller's to judge."""
         return commanded(self._command(self.data, *arguments), entered=entered)
 
-    def command(self, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end in a process of its own."""
         return subprocess.run(
             [sys.executable, "-m", "ingest", *self._command(self.data, *arguments)],
             capture_output=True,
             text=True,
-            timeout=seconds,
+            timeout=PATIENCE,
             env=clean_environment(),
             cwd=ROOT,
             check=False,
@@ -256,7 +258,10 @@ class Installation:
             return list(rows(connection))
 
     def wait_for(
-        self, what: Callable[[list[dict[str, Any]]], bool], seconds: float, name: str
+        self,
+        what: Callable[[list[dict[str, Any]]], bool],
+        name: str,
+        seconds: float = PATIENCE,
     ) -> list[dict[str, Any]]:
         """Wait until `what` holds for the rows and return them."""
         seen: list[dict[str, Any]] = []
@@ -269,13 +274,13 @@ class Installation:
             return False
 
         try:
-            wait_until(holds, seconds, name)
+            wait_until(holds, name, seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.picture(seen)}") from None
         return seen
 
     def wait_settled(
-        self, seconds: float = 60, *, remaining: Sequence[Dropped] = ()
+        self, seconds: float = PATIENCE, *, remaining: Sequence[Dropped] = ()
     ) -> list[dict[str, Any]]:
         """Wait until every dropped file has come to an end or to a person.
 
@@ -296,7 +301,7 @@ class Installation:
                 and received >= taken
             )
 
-        return self.wait_for(is_settled, seconds, "everything settled")
+        return self.wait_for(is_settled, "everything settled", seconds)
 
     def picture(self, rows: Sequence[Mapping[str, Any]]) -> str:
         """Describe the state for a failed assertion: rows, inbox and the last log lines."""
@@ -325,7 +330,7 @@ def crash_at(installation: Installation, point: str, number: int = 1) -> None:
     """Run until `point`, where the process dies."""
     doomed = installation.start("run", "--json", doomed=("kill", point, str(number)))
     try:
-        wait_until(lambda: not doomed.is_alive, 60, f"the crash at {point}")
+        wait_until(lambda: not doomed.is_alive, f"the crash at {point}")
     except AssertionError as error:
         raise AssertionError(f"{error}\n{installation.picture(installation.rows())}") from None
     assert doomed.process.returncode == -signal.SIGKILL, installation.picture([])
@@ -350,7 +355,7 @@ def write_config(
     path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def wait_until(holds: Callable[[], bool], seconds: float, name: str) -> None:
+def wait_until(holds: Callable[[], bool], name: str, seconds: float = PATIENCE) -> None:
     """Poll until `holds`; a missed deadline fails the test, it is no measurement."""
     deadline = time.monotonic() + seconds
     while not holds():
@@ -369,11 +374,13 @@ def lives(pid: int) -> bool:
 
 
 def _descendants(pid: int) -> Iterator[int]:
-    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            for child in listing.read_text("ascii").split():
-                yield int(child)
-                yield from _descendants(int(child))
+    children: list[str] = []
+    with contextlib.suppress(OSError):  # whoever is looked at may end meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            children += (task / "children").read_text("ascii").split()
+    for child in map(int, children):
+        yield child
+        yield from _descendants(child)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -168,6 +168,12 @@ def rows(ledger: Ledger, table: sa.Table) -> list[Any]:
         return list(connection.execute(table.select().order_by(*order, *table.primary_key)))
 
 
+def first_day(ledger: Ledger) -> dt.date:
+    """Return the day, in UTC, on which the first batch came: midnight may have passed since."""
+    first: dt.datetime = min(row.registered_at for row in rows(ledger, schema.batch))
+    return first.date()
+
+
 def broken(ledger: Ledger, tenant: str | None = None) -> list[integrity.Break]:
     """Return every place at which a chain does not verify."""
     with ledger.reading() as connection:

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import hashlib
 
+import sqlalchemy as sa
+
 from ingest.document import Facts, Role
-from ingest.ledger import Arrival, Ledger, Receipt, accepting, people, releasing, schema
+from ingest.ledger import (
+    Arrival,
+    Ledger,
+    Receipt,
+    accepting,
+    people,
+    procedures,
+    releasing,
+    schema,
+)
+from ingest.ledger.chains import Entry
+from ingest.ledger.installation import note
 from profiles import LoadedProfile
-from tests.plugins.ledgers import change, rows
+from tests.plugins.ledgers import rows
 
 TENANT = "default"
 PROCEDURE = b"Verfahrensdokumentation der Poststelle"
@@ -72,7 +85,7 @@ def staffed(ledger: Ledger) -> None:
 
 
 def procedure_released(ledger: Ledger) -> None:
-    """Let the written procedure be released, past the command that does it."""
+    """Let the written procedure be released without its bytes in the store."""
     row = {
         "tenant": TENANT,
         "sha256": PROCEDURE_SHA256,
@@ -82,29 +95,42 @@ def procedure_released(ledger: Ledger) -> None:
         "size": len(PROCEDURE),
         "released_by": "LTG",
     }
-    with ledger.reading() as connection:
+    said = {"sha256": PROCEDURE_SHA256, "kind": row["kind"], "name": row["name"]}
+    with ledger.writing() as connection:
         moment = accepting.now(connection)
-    change(ledger, schema.procedure_text.insert().values({**row, "released_at": moment}))
+        connection.execute(sa.insert(schema.procedure_text), {**row, "released_at": moment})
+        note(connection, TENANT, Entry(procedures.RELEASED, said, "LTG"))
 
 
 def taken(ledger: Ledger, sent: Arrival) -> Receipt:
     """Accept an arrival whose made-up class nobody had to approve; the last of a name counts."""
-    table = schema.profile_file
-    named = (table.c.tenant == sent.tenant, table.c.name == sent.profile["name"])
-    this = (table.c.tenant == sent.tenant, table.c.sha256 == sent.profile_sha256)
-    change(ledger, table.update().where(*named).values(stage="withdrawn"))
-    if any(row.sha256 == sent.profile_sha256 for row in rows(ledger, table)):
-        change(ledger, table.update().where(*this).values(stage="approved"))
+    known = [row for row in rows(ledger, schema.profile_file) if row.tenant == sent.tenant]
+    before = [row.sha256 for row in known if row.name == sent.profile["name"]]
+    with ledger.writing() as connection:
+        for sha256 in before:
+            ended = {"withdrawn_by": "LTG", "withdrawn_reason": "ersetzt"}
+            _decide(connection, sent.tenant, sha256, {"stage": "withdrawn", **ended})
+            entry = Entry(releasing.WITHDRAWAL, {"sha256": sha256, "reason": "ersetzt"}, "LTG")
+            note(connection, sent.tenant, entry)
+    if sent.profile_sha256 in [row.sha256 for row in known]:
+        with ledger.writing() as connection:
+            _decide(connection, sent.tenant, sent.profile_sha256, {"stage": "approved"})
+            said = {"sha256": sent.profile_sha256}
+            note(connection, sent.tenant, Entry(releasing.APPROVAL, said, "LTG"))
     else:
         let_in(ledger, sent.profile, sent.profile_sha256, sent.tenant)
     return ledger.accept(sent)
 
 
+def _decide(connection: sa.Connection, tenant: str, sha256: str, values: Facts) -> None:
+    table = schema.profile_file
+    this = (table.c.tenant == tenant, table.c.sha256 == sha256)
+    connection.execute(table.update().where(*this).values(values))
+
+
 def let_in(ledger: Ledger, profile: Facts, sha256: str, tenant: str = TENANT) -> None:
-    """Let arrivals come in under a made-up replacing class, past its approval."""
-    with ledger.reading() as connection:
-        moment = accepting.now(connection)
-    row = {
+    """Let arrivals come in under a made-up replacing class, past what its approval demands."""
+    row: Facts = {
         "tenant": tenant,
         "sha256": sha256,
         "name": profile["name"],
@@ -113,11 +139,16 @@ def let_in(ledger: Ledger, profile: Facts, sha256: str, tenant: str = TENANT) ->
         "stage": "approved",
         "content": repr(profile).encode(),
         "author": "KL",
-        "author_person": "unknown",
-        "submitted_at": moment,
         "test_documents": [],
+        "approved_by": "LTG",
     }
-    change(ledger, schema.profile_file.insert().values(row))
+    said = {key: row[key] for key in ("name", "version", "sha256", "treatment")}
+    with ledger.writing() as connection:
+        row["submitted_at"] = accepting.now(connection)
+        row["author_person"] = people.person_behind(connection, tenant, "KL") or "unknown"
+        connection.execute(sa.insert(schema.profile_file), row)
+        note(connection, tenant, Entry(releasing.SUBMITTED, said, "KL"))
+        note(connection, tenant, Entry(releasing.APPROVAL, said, "LTG"))
 
 
 def approved(ledger: Ledger, loaded: LoadedProfile, author: str = "KL", by: str = "LTG") -> None:

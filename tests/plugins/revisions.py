@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ingest.clock import UTC
 from ingest.document import Outcome, PageRole, Part, Step
 from ingest.ledger import Ledger, Revised, schema
 from ingest.ledger.account import DayAccount, day_account
@@ -18,6 +16,7 @@ from tests.plugins.ledgers import (
     arrival,
     claim_at,
     digest,
+    first_day,
     outcome,
     rows,
 )
@@ -77,5 +76,6 @@ def disagreements(ledger: Ledger) -> list[str]:
 
 
 def accounted(ledger: Ledger) -> DayAccount:
+    day = first_day(ledger)
     with ledger.reading() as connection:
-        return day_account(connection, "default", dt.datetime.now(UTC).date(), "UTC")
+        return day_account(connection, "default", day, "UTC")

@@ -20,7 +20,7 @@ from scanners.sane import SaneDriver
 from tests.plugins.servers import missing
 
 _PORT = 6566  # the client of SANE knows no other; so each server has an address of its own
-_PATIENCE = 20.0
+_PATIENCE = 240.0
 _DEFAULTS = {
     "number_of_devices": "1",
     "mode": "Gray",
@@ -83,7 +83,7 @@ class Saned:
         client = folder / "client"
         client.mkdir()
         (client / "dll.conf").write_text("net\n")
-        (client / "net.conf").write_text(f"connect_timeout = 5\n{address}\n")
+        (client / "net.conf").write_text(f"connect_timeout = 120\n{address}\n")
         self.environment = {"SANE_CONFIG_DIR": str(client)}
         with (folder / "saned.log").open("wb") as log:
             self._process = subprocess.Popen(

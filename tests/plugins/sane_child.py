@@ -38,7 +38,7 @@ class Told(Telling):
     """Tells as ever, and lets things happen at the page."""
 
     def __init__(self, telling: Telling) -> None:
-        super().__init__(telling._answers)
+        super().__init__(telling._answers, telling._orders)
 
     @override
     def progress(self, page: int, size: int) -> None:

@@ -7,6 +7,7 @@ installed the test is skipped, but fails with `CI=true`: nothing may pass there 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pwd
 import shutil
@@ -24,7 +25,8 @@ import pytest
 import redis
 
 _ROOM = 4 << 30  #: bytes
-_PATIENCE = 60.0
+_PATIENCE = 120.0
+_ports = itertools.chain(range(20_000 + os.getpid() % 12_000, 32_000), range(20_000, 32_000))
 #: A server ends with the test run, even where that is killed.
 _WITH_US = ("setpriv", "--pdeathsig=INT")
 
@@ -37,11 +39,21 @@ def missing(what: str) -> None:
 
 
 def free_port() -> int:
-    """Return a TCP port on loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a TCP port on loopback that nobody uses or will be given while this process lives.
+
+    The kernel gives out ports of a range of its own, for connections too, so one from there that
+    is free now may be somebody's when a server is started on it, or started again.
+    """
+    for port in _ports:
+        reservation = socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            reservation.bind(f"\0scanstrasse-tests-{port}")  # other processes of the run ask too
+            probe.bind(("127.0.0.1", port))
+            reservation.detach()  # it lasts as long as this process
+            return port
+        reservation.close()
+    message = "no port is free"
+    raise RuntimeError(message)
 
 
 def _newest_postgres() -> Path | None:
@@ -136,6 +148,15 @@ class PostgresServer:
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(command.encode())
         return self.url(name)
+
+    def blocked(self, url: str) -> bool:
+        """Tell whether somebody in a database waits for a lock."""
+        query = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+        )
+        with psycopg.connect(self.url()) as connection:
+            row = connection.execute(query, [url.rsplit("/", 1)[1]]).fetchone()
+        return row is not None and row[0] > 0
 
     def drop_database(self, url: str) -> None:
         """Drop a database made by `create_database`, whoever is connected."""

@@ -86,7 +86,7 @@ def signed_pdf(
         subfilter=SigSeedSubFilter.PADES,
         **stored,
     )
-    stamper = None if level == "B-B" else HTTPTimeStamper(trust.tsa, timeout=5)
+    stamper = None if level == "B-B" else HTTPTimeStamper(trust.tsa, timeout=120)
     made = PdfSigner(metadata, signer=signer(trust, name), timestamper=stamper)
     target = io.BytesIO()
     writer = IncrementalPdfFileWriter(io.BytesIO(content or image_pdf()))

@@ -24,6 +24,7 @@ from scanners.device import Device, Effective, PageFacts, ScannedPage, ScanSetti
 from scanners.direct import DirectHouse, Workplace
 from scanners.stack import Acceptance, Closing, KnownPage, Opening, StackPage, wire
 from scanners.upload import Landing, Station, UploadServer, application
+from tests.plugins.installation import PATIENCE
 from tests.plugins.releases import approved, procedure_released, profile_text, staffed
 from tests.plugins.servers import free_port
 
@@ -44,8 +45,8 @@ def opening(key: str | None = None, **said: Any) -> Opening:
         "operator": OPERATOR,
         "station": "platz-3",
         "device": DEVICE,
-        "settings": ScanSettings(dpi=75),
-        "effective": {"dpi": Effective(option="resolution", requested=75, effective=75)},
+        "settings": ScanSettings(),
+        "effective": {"dpi": Effective(option="resolution", requested=300, effective=300)},
         "opened_at": NOON,
     }
     return Opening(**{**values, **said})
@@ -70,7 +71,7 @@ def page(
         side="front" if number % 2 else "back",
         width=1,
         height=1,
-        dpi=75,
+        dpi=300,
         mode="colour",
         depth=8,
         began_at=NOON,
@@ -202,7 +203,7 @@ def head(token: str, key: str, stack_page: StackPage, **more: str | None) -> byt
 def connected(url: str) -> socket.socket:
     """Return a connection on which anything may be said."""
     parts = urlsplit(url)
-    return socket.create_connection((parts.hostname or "", parts.port or 0), timeout=20)
+    return socket.create_connection((parts.hostname or "", parts.port or 0), timeout=PATIENCE)
 
 
 def answered(connection: socket.socket) -> tuple[int, str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from scanners.stack.journal import Journal, damaged, journals
 from scanners.stack.locking import Held, held
 from scanners.stack.shelf import JournalDamaged
 from tests.plugins.disks import no_file_above
-from tests.plugins.stack_pages import MORNING, closing, opening, page
+from tests.plugins.stack_pages import DEVICE, MORNING, closing, opening, page
 
 JAM = Interruption(after_sheet=2, code="feeder_jam", at=MORNING)
 
@@ -116,6 +118,19 @@ def test_a_page_after_the_closing_withdraws_it(tmp_path: Path) -> None:
     assert journal.closing is not None
     journal.note_page(page(journal.new_spool(), 1, attempt=2))
     assert again(tmp_path, journal).closing is None
+
+
+def test_pages_noted_before_they_named_their_device_still_count(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    made = page(journal.new_spool(), 1)
+    marked = replace(made.page, facts=replace(made.page.facts, device=DEVICE.mark))
+    journal.note_page(replace(made, page=marked))
+    assert again(tmp_path, journal).pages[1].page.facts.device == DEVICE.mark
+    lines = journal.folder / "pages.jsonl"
+    said = json.loads(lines.read_text("utf-8"))
+    del said["page"]["facts"]["device"]
+    lines.write_text(json.dumps(said) + "\n", "utf-8")
+    assert again(tmp_path, journal).pages == {1: made}
 
 
 def test_only_sheets_with_all_their_sides_are_whole(tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ BREACHES: Final[dict[str, list[dict[str, Any]]]] = {
         },
     ],
     "own_sheets": [{"shares_sheets_with": ("e",)}],
+    "confirmed_since": [{"restored_at": DELIVERED}],
     "scanned_by": [
         {"scanned_by": (None,)},
         {"scanned_by": ()},

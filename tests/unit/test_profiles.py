@@ -296,3 +296,17 @@ def test_every_profile_for_paper_asks_what_a_driver_understands(tmp_path: Path) 
 )
 def test_a_wrong_demand_on_the_scanner_is_named(tmp_path: Path, addition: str, named: str) -> None:
     assert named in refusal(tmp_path, MINIMAL + addition)
+
+
+@pytest.mark.parametrize(
+    ("addition", "named"),
+    [
+        ('[scan]\nmode = "bitonal"\n', 'mode = "bitonal" erlaubt nur match = "content"'),
+        ('[note]\ntitle = "Scanvermerk"\n', "hat einen Transfervermerk"),
+    ],
+)
+def test_a_replacing_class_claims_no_more_than_its_scan_shows(
+    tmp_path: Path, addition: str, named: str
+) -> None:
+    assert named in refusal(tmp_path, REPLACING + addition)
+    assert named not in refusal(tmp_path, REPLACING + '[quality]\nmatch = "content"\n')

@@ -44,7 +44,7 @@ def test_what_a_killed_process_left_is_removed_and_a_living_one_keeps_its_own(
         assert other.clear_abandoned() == 0
         assert (folder / "page.png").exists()
         os.kill(holder.pid, signal.SIGKILL)
-        holder.wait(30)
+        holder.wait()
         assert other.clear_abandoned() == 1
     assert not folder.parent.exists()
     assert mine.is_dir()

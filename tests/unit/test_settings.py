@@ -31,6 +31,15 @@ def _load(tmp_path: Path, text: str) -> Settings:
         ('[sealing.token]\nmodule = "/a.so"\npin = "4711"\n', "sealing.token.pin: unbekannter"),
         ('[sealing.token]\nmodule = "libsofthsm2.so"\n', "kein vollständiger Pfad"),
         ('[sealing]\ntsa_roots = "/gibt/es/nicht.pem"\n', "gibt es nicht"),
+        ('[sealing.csc]\npin = "4711"\n', "sealing.csc.pin: unbekannter"),
+        ('[sealing.csc]\nurl = "https://a/csc/v1"\n', "sealing.csc.issuers: fehlt"),
+        ('[sealing.csc]\nurl = "siegel.example"\n', "keine Adresse mit https"),
+        ('[sealing.csc]\nurl = "https://siegel.example:99999/v1"\n', "keine Adresse mit https"),
+        ('[sealing.csc]\nurl = "https://[siegel/v1"\n', "keine Adresse mit https"),
+        ('[sealing.csc]\nurl = "http://192.0.2.9/csc/v1"\n', "unverschlüsselt"),
+        ('[sealing.csc]\nurl = "http://localhost.example/csc/v1"\n', "unverschlüsselt"),
+        ('[sealing.csc]\nurl = "https://a:geheim@b/csc/v1"\n', "kein Kennwort"),
+        ('[sealing.csc]\naccess_token_file = "zugang"\n', "kein vollständiger Pfad"),
         ('[tenants."../weg"]\n', "kein Mandantenname"),
         ("[scanners]\nsekunden = 3\n", "scanners.sekunden: unbekannter Schlüssel"),
         ("[scanners]\nseconds = 0\n", "scanners.seconds: muss größer als 0"),
@@ -110,6 +119,26 @@ def test_only_children_that_seal_are_told_where_keys_are(tmp_path: Path) -> None
     sealing = in_child(settings.for_children(sealing=True)).sealing
     assert sealing == settings.sealing
     assert in_child(settings.for_children()).sealing.token is None
+
+
+_CSC = """
+[sealing.csc]
+url = "https://siegel.example/csc/v1/"
+credential = "siegel-2026"
+access_token_file = "/run/credentials/zugang"
+issuers = "/etc/scanstrasse/issuers.pem"
+"""
+
+
+def test_the_organisations_key_has_one_custody(tmp_path: Path) -> None:
+    remote = _load(tmp_path, _CSC).sealing
+    assert remote.csc is not None
+    assert remote.csc.url == "https://siegel.example/csc/v1"
+    assert (remote.has_organisation, remote.issuers) == (True, remote.csc.issuers)
+    assert not _load(tmp_path, "").sealing.has_organisation
+    with pytest.raises(Misconfigured) as caught:
+        _load(tmp_path, _TOKEN + _CSC)
+    assert "[sealing.token] und [sealing.csc] stehen beide da" in caught.value.operator_text
 
 
 def test_authorities_are_asked_in_the_order_of_the_file(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +13,7 @@ from ingest.ledger.evidenced import Kept
 from workers.evidence import record, tokens
 from workers.evidence.record import ArchiveTimeStamp
 from workers.evidence.tokens import NotAToken
-from workers.evidence.tree import ALGORITHM, BRANCH, Branch, climbed, combined, root_of
+from workers.evidence.tree import ALGORITHM, BRANCH, SIZES, Branch, climbed, combined, root_of
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -120,12 +120,21 @@ def _tree_faults(
         if row.over != evidence.TIMESTAMPS and not _grown(connection, row, trees):
             yield f"Zeitstempel {row.id}", "der Hashbaum führt nicht zu seiner Wurzel"
     for leaf in evidenced.leaves(connection, tenant):
+        algorithm = algorithms.get(leaf.batch_id, ALGORITHM)
+        if algorithm not in SIZES:
+            continue  # the tree itself is named
         leaves = trees.get((leaf.batch_id, leaf.branch), ())
         own = leaf.tenant == tenant
-        algorithm = algorithms.get(leaf.batch_id, ALGORITHM)
-        group = combined(parted(leaf.members, algorithm))
-        if not own or leaves[leaf.place : leaf.place + 1] != (group,):
+        if not own or leaves[leaf.place : leaf.place + 1] != (_group(leaf.members, algorithm),):
             yield f"Dokument {leaf.document_id}", "sein Blatt im Hashbaum ist ein anderes"
+
+
+def _group(members: bytes, algorithm: str) -> bytes | None:
+    """Return what stands for a document in a tree, None where its digests are none any more."""
+    try:
+        return combined(parted(members, algorithm))
+    except ValueError:
+        return None
 
 
 def _stamp_faults(row: Row, said: Facts) -> Iterator[str]:
@@ -136,6 +145,8 @@ def _stamp_faults(row: Row, said: Facts) -> Iterator[str]:
         value != said.get(name, value) for name, value in found.items()
     ):
         yield "nicht der, den das Ereignis nennt"
+    if row.algorithm not in SIZES:
+        yield f"das Hashverfahren {row.algorithm} gibt es hier nicht"
     try:
         token = tokens.read(row.token)
     except NotAToken:
@@ -149,6 +160,8 @@ def _stamp_faults(row: Row, said: Facts) -> Iterator[str]:
 
 def _grown(connection: sa.Connection, row: Row, trees: _Trees) -> bool:
     """Tell whether a batch's branches lead to its root, and keep their leaves in `trees`."""
+    if row.algorithm not in SIZES:
+        return False
     kept = list(evidenced.branches(connection, row.id))
     branches = [
         Branch(parted(found.leaves, row.algorithm), parted(found.path, row.algorithm))
@@ -161,14 +174,24 @@ def _grown(connection: sa.Connection, row: Row, trees: _Trees) -> bool:
     count = sum(len(branch.leaves) for branch in branches)
     if not whole or count != row.leaves or not all(branch.leaves for branch in branches):
         return False
-    root: str = row.root
-    return all(climbed(root_of(branch.leaves), branch.path).hex() == root for branch in branches)
+    return all(_climbs(root_of, branch.leaves, branch.path, row.root) for branch in branches)
+
+
+def _climbs(
+    begin: Callable[[_Digests], bytes], digests: _Digests, path: _Digests, root: str
+) -> bool:
+    """Tell whether a path leads to a root; digests of other lengths lead nowhere."""
+    try:
+        return climbed(begin(digests), path).hex() == root
+    except ValueError:
+        return False
 
 
 def _leads(row: Row, chain: list[bytes], entry: Row, later: Row) -> bool:
-    leaf = combined(record.token_digests(chain, row.algorithm))
-    root: str = later.root
-    return climbed(leaf, parted(entry.path, row.algorithm)).hex() == root
+    if row.algorithm not in SIZES:
+        return False
+    digests = tuple(record.token_digests(chain, row.algorithm))
+    return _climbs(combined, digests, parted(entry.path, row.algorithm), later.root)
 
 
 def _badly_renewed(connection: sa.Connection, tenant: str, rows: list[Row]) -> Iterator[int]:

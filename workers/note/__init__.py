@@ -16,7 +16,16 @@ from zoneinfo import ZoneInfo
 
 from ingest import clock
 from ingest.context import StepContext
-from ingest.document import Assignment, Document, Facts, Outcome, Rendition, RenditionKind, new_id
+from ingest.document import (
+    Assignment,
+    Document,
+    Facts,
+    Outcome,
+    Page,
+    Rendition,
+    RenditionKind,
+    new_id,
+)
 from ingest.errors import CheckFailed
 from workers.note import scanvermerk as copying
 from workers.note.anomalies import anomalies, findings, unique
@@ -181,9 +190,19 @@ def _noticed(assignment: Assignment, told: Known) -> list[str]:
             "Ein Abbild entfiel beim Nachscan" if page is None else f"Abbild {page}: nachgescannt"
         )
         noticed.append(f"{what} ({entry['reason']})")
+    if assignment.profile["quality"]["match"] == "both":
+        flat = [page for page in assignment.pages if _is_bitonal(page)]
+        noticed += [
+            f"Abbild {page.number}: schwarz-weiß, Farben sind nicht belegt" for page in flat
+        ]
     if clock.state().synchronised is False:
         noticed.append("Die Uhr des Systems war nicht mit einem Zeitdienst abgeglichen")
     return noticed
+
+
+def _is_bitonal(page: Page) -> bool:
+    examination: Facts = page.facts.get("examination", {})
+    return examination.get("mode") == "1"
 
 
 def _content(

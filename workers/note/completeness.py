@@ -9,9 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from ingest import clock
-from ingest.document import NOT_RECORDED, SCANNED, Assignment, Document, RenditionKind, Sides
+from ingest.document import (
+    NOT_RECORDED,
+    RESCANNED,
+    SCANNED,
+    Assignment,
+    Document,
+    RenditionKind,
+    Sides,
+)
 from ingest.errors import CountMismatch, NoteIncomplete
 from ingest.settings import HouseSettings
 from profiles.protection import MEASURES
@@ -19,6 +28,8 @@ from workers.note.scanvermerk import omitted
 from workers.note.supplied import Known
 
 _BATCH_JSON = "in batch.json angeben: dieses Dokument zurückweisen und den Stapel neu einliefern"
+_SUPPLY = "mit „release --set {}=…“ angeben oder neu einliefern"
+_PERSON = "das Kürzel für eine Person eintragen"
 _PROFILE = "im Profil eintragen und das Profil neu freigeben lassen"
 
 
@@ -66,6 +77,7 @@ def _gaps(
     yield from _house(house)
     yield from _procedure(assignment)
     yield from _capture(assignment, document, known)
+    yield from _times(assignment, house, known)
     yield from _check(assignment)
     profile = assignment.profile
     for field, present, name in (
@@ -90,11 +102,13 @@ def _creator(assignment: Assignment, house: HouseSettings) -> Iterator[Gap]:
         yield Gap(field=4, name=name, remedy=_BATCH_JSON)
     elif operator not in assignment.registered:
         name = f"auflösbarer Ersteller (Kürzel „{operator}“ steht für keine bekannte Person)"
-        yield Gap(field=4, name=name, remedy="das Kürzel für eine Person eintragen")
-    for other in assignment.batch.facts.get(SCANNED, {}).get("operators", ()):
+        yield Gap(field=4, name=name, remedy=_PERSON)
+    others = assignment.batch.facts.get(SCANNED, {}).get("operators", ())
+    again = [str(one.get("by")) for one in assignment.quality.get(RESCANNED) or ()]
+    for other in dict.fromkeys((*others, *again)):
         if other != operator and other not in assignment.registered:
             name = f"auflösbare scannende Person (Kürzel „{other}“ steht für keine bekannte Person)"
-            yield Gap(field=4, name=name, remedy="das Kürzel für eine Person eintragen")
+            yield Gap(field=4, name=name, remedy=_PERSON)
 
 
 def _house(house: HouseSettings) -> Iterator[Gap]:
@@ -113,24 +127,32 @@ def _procedure(assignment: Assignment) -> Iterator[Gap]:
 
 
 def _capture(assignment: Assignment, document: Document, known: Known) -> Iterator[Gap]:
-    envelope = known.envelope
-    supplied = "mit „release --set {}=…“ angeben oder neu einliefern"
-    if envelope.device is None:
-        yield Gap(field=8, name="Gerät", remedy=supplied.format("device"))
+    if known.envelope.device is None:
+        yield Gap(field=8, name="Gerät", remedy=_SUPPLY.format("device"))
     if not assignment.pages:
         yield Gap(field=11, name="Abbilder", remedy="das Papier neu scannen")
-    needed = assignment.profile["intake"]["received_at"] != "not_applicable"
-    if needed and known.receipt is None:
-        yield Gap(field=12, name="Eingangsdatum", remedy=supplied.format("received_at"))
-    if envelope.scanned_at is None:
-        yield Gap(field=13, name="Zeitpunkt des Scans", remedy=supplied.format("scanned_at"))
-    elif clock.lies_ahead(envelope.scanned_at):
-        name = "Zeitpunkt des Scans (der angegebene liegt in der Zukunft)"
-        yield Gap(field=13, name=name, remedy=_BATCH_JSON)
     if _is_counted(assignment) and known.sheets is None:
         yield Gap(field=18, name="erwartete Blattzahl", remedy=_BATCH_JSON)
     if "checking" not in document.facts:
         yield Gap(field=15, name="automatische Prüfung", remedy="wiederholen")
+
+
+def _times(assignment: Assignment, house: HouseSettings, known: Known) -> Iterator[Gap]:
+    """Nothing is scanned before it came: compared by days, as stamps usually name no more."""
+    scanned_at, received = known.envelope.scanned_at, known.receipt
+    needed = assignment.profile["intake"]["received_at"] != "not_applicable"
+    if needed and received is None:
+        yield Gap(field=12, name="Eingangsdatum", remedy=_SUPPLY.format("received_at"))
+    if scanned_at is None:
+        yield Gap(field=13, name="Zeitpunkt des Scans", remedy=_SUPPLY.format("scanned_at"))
+        return
+    if clock.lies_ahead(scanned_at):
+        name = "Zeitpunkt des Scans (der angegebene liegt in der Zukunft)"
+        yield Gap(field=13, name=name, remedy=_BATCH_JSON)
+    zone = ZoneInfo(house.zone)
+    if received and received.at.astimezone(zone).date() > scanned_at.astimezone(zone).date():
+        name = "Eingangsdatum (das angegebene liegt nach dem Tag des Scans)"
+        yield Gap(field=12, name=name, remedy=_BATCH_JSON)
 
 
 def _check(assignment: Assignment) -> Iterator[Gap]:
@@ -139,9 +161,10 @@ def _check(assignment: Assignment) -> Iterator[Gap]:
         yield Gap(field=19, name="Ergebnis der Qualitätssicherung", remedy="Prüfung abschließen")
         return
     judged_by = (quality.get("verdict") or {}).get("by")
-    if judged_by is not None and judged_by not in assignment.registered:
-        name = f"auflösbare prüfende Person (Kürzel „{judged_by}“ steht für keine bekannte Person)"
-        yield Gap(field=19, name=name, remedy="das Kürzel für eine Person eintragen")
+    for code in dict.fromkeys((judged_by, *quality.get("checked_by", ()))):
+        if code is not None and code not in assignment.registered:
+            name = f"auflösbare prüfende Person (Kürzel „{code}“ steht für keine bekannte Person)"
+            yield Gap(field=19, name=name, remedy=_PERSON)
     passed = quality["state"] == "passed"
     alone = not quality.get("selected") and quality.get("verdict") is None
     complete = quality["mode"] == "complete" or quality["need"] == "very_high"

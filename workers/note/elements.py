@@ -37,6 +37,17 @@ def moment(at: dt.datetime | None, zone: dt.tzinfo, unknown: str = NOT_RECORDED)
     return unknown if at is None else at.astimezone(zone).isoformat(timespec="seconds")
 
 
+def day_or_moment(at: dt.datetime | None, zone: dt.tzinfo, unknown: str = NOT_RECORDED) -> str:
+    """Return a day where no time of the day is known, with its offset; else as `moment`.
+
+    Stamps usually name a day, which is kept as its beginning in the zone of the house.
+    """
+    if at is None or at.astimezone(zone).time() != dt.time(0):
+        return moment(at, zone, unknown)
+    day, _, offset = moment(at, zone).partition("T00:00:00")
+    return f"{day}{offset}"
+
+
 def written(root: ET.Element) -> bytes:
     """Return the note as UTF-8 XML, indented for whoever reads it with nothing else."""
     ET.indent(root)

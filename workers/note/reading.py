@@ -46,6 +46,7 @@ footer { margin-top: 2rem; font-size: .9rem; border-top: 1px solid #8a8a8a; padd
 _UNKNOWN: Final = frozenset({"nicht erfasst", "entfällt"})
 _TRUTH: Final = {"true": "ja", "false": "nein"}
 _DIGEST: Final = re.compile("[0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DAY: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:Z|[+-]\d{2}:\d{2})")
 _RESOLUTION: Final = re.compile(r"([0-9.]+)x([0-9.]+)")
 
 
@@ -188,7 +189,9 @@ def _value(text: str) -> str:
 
 
 def _moment(text: str) -> str:
-    """Return a time as Germans write it, with its offset; any other text as it is."""
+    """Return a time as Germans write it, with its offset, or a day; any other text as it is."""
+    if day := _DAY.fullmatch(text):
+        return f"{day[3]}.{day[2]}.{day[1]}"
     if "T" not in text:
         return text
     try:

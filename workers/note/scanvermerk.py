@@ -22,7 +22,7 @@ from ingest.document import (
     Page,
     RenditionKind,
 )
-from workers.note.elements import bare, child, clean, moment, written
+from workers.note.elements import bare, child, clean, day_or_moment, moment, written
 from workers.noteproof import SCANVERMERK_NAMESPACE
 
 TITLE: Final = "Scanvermerk"
@@ -177,7 +177,7 @@ def _title(assignment: Assignment) -> str:
     """Return the heading; what a replacing class calls its notes would promise too much here."""
     if assignment.profile["treatment"] == "replacing":
         return TITLE
-    return str(assignment.profile["note"]["title"])
+    return str(assignment.profile["note"]["title"] or TITLE)
 
 
 def _capture(
@@ -199,7 +199,8 @@ def _receipt(root: ET.Element, assignment: Assignment, content: NoteContent) -> 
     unknown = NOT_APPLICABLE if existing else NOT_RECORDED
     known = content.receipt
     element = ET.SubElement(root, "Eingang")
-    child(element, "Eingangsdatum", moment(known.at if known else None, content.zone, unknown))
+    at = day_or_moment(known.at if known else None, content.zone, unknown)
+    child(element, "Eingangsdatum", at)
     child(element, "EingangsdatumQuelle", known.source if known else unknown)
     child(element, "RegistriertAm", moment(assignment.batch.registered_at, content.zone))
     child(element, "Kanal", assignment.batch.envelope.channel)

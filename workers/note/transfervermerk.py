@@ -28,9 +28,10 @@ from ingest.document import (
 from ingest.settings import HouseSettings
 from workers.note.checked import quality
 from workers.note.completeness import scanned
-from workers.note.elements import bare, child, clean, moment, written
+from workers.note.elements import bare, child, clean, day_or_moment, moment, written
 from workers.note.integrity import Planned
 from workers.note.scanvermerk import OMITTED, NoteContent, image, omitted
+from workers.note.scanvermerk import TITLE as SCANVERMERK
 from workers.note.statement import Statement
 from workers.note.supplied import Known
 from workers.noteproof import NAMESPACE, TR_VERSION
@@ -45,7 +46,9 @@ _FEEDS: Final = {
     "feeder": "Einzug, einseitig",
     "duplex": "Einzug, beidseitig",
 }
+_BY_FEED: Final = {"flatbed": "simplex", "feeder": "simplex", "duplex": "duplex"}
 _NEEDS: Final = {"normal": "normal", "high": "hoch", "very_high": "sehr hoch"}
+_TITLE: Final = "Transfervermerk"
 _MM: Final = 25.4
 
 
@@ -104,7 +107,7 @@ def _heading(root: ET.Element, given: Given) -> None:
     note = ET.SubElement(root, "Vermerk")
     child(note, "Kennung", given.content.note_id)
     child(note, "ErstelltAm", given.moment(given.content.created_at))
-    child(note, "Titel", given.assignment.profile["note"]["title"])
+    child(note, "Titel", _title(given.assignment))
     child(note, "Behandlung", given.statement.treatment)
     child(note, "Richtlinie", TR_VERSION)
     product = ET.SubElement(root, "Scanprodukt")
@@ -115,10 +118,16 @@ def _heading(root: ET.Element, given: Given) -> None:
     child(product, "Herkunft", "Papier")
 
 
+def _title(assignment: Assignment) -> str:
+    """Return the heading; versions of profiles from before may have the other note's."""
+    title: str | None = assignment.profile["note"]["title"]
+    return _TITLE if title in (None, SCANVERMERK) else title
+
+
 def _persons(root: ET.Element, given: Given) -> None:
     creator = ET.SubElement(root, "Ersteller")
     child(creator, "Kuerzel", given.known.envelope.operator)
-    child(creator, "Rolle", "Scan-Operator")
+    child(creator, "Rolle", "scannende Person")  # what was done; roles may be given or not
     contractor = ET.SubElement(root, "Auftragnehmer")
     child(contractor, "Name", given.house.organisation)
     child(contractor, "Ort", given.house.place)
@@ -151,11 +160,18 @@ def _system(root: ET.Element, given: Given) -> None:
     child(system, "Treiber", device.get("driver"))
 
 
+def _sides(assignment: Assignment) -> str | None:
+    """Return how sheets were used: as the batch, the class or the scanner says; None unknown."""
+    said = assignment.batch.envelope.sides or assignment.profile["separation"]["sides"]
+    settings: Facts = assignment.batch.facts.get(SCANNED, {}).get("settings", {})
+    fed = _BY_FEED.get(str(settings.get("feed")))
+    return None if said is None and fed is None else str(said or fed)
+
+
 def _settings(root: ET.Element, given: Given) -> None:
     assignment = given.assignment
     settings = ET.SubElement(root, "Einstellungen")
-    sides = assignment.batch.envelope.sides or assignment.profile["separation"]["sides"]
-    child(settings, "Seitennutzung", _SIDES.get(str(sides)))
+    child(settings, "Seitennutzung", _SIDES.get(str(_sides(assignment))))
     asked: Facts = assignment.batch.facts.get(SCANNED, {}).get("settings", {})
     child(settings, "Einzug", _FEEDS.get(asked.get("feed", "")))
     profile = ET.SubElement(settings, "Profil")
@@ -188,7 +204,8 @@ def _images(assignment: Assignment) -> int:
 def _receipt(root: ET.Element, given: Given) -> None:
     received = given.known.receipt
     element = ET.SubElement(root, "Eingang")
-    at = NOT_APPLICABLE if received is None else given.moment(received.at)
+    zone = given.content.zone
+    at = NOT_APPLICABLE if received is None else day_or_moment(received.at, zone)
     child(element, "Eingangsdatum", at)
     child(element, "EingangsdatumQuelle", NOT_APPLICABLE if received is None else received.source)
     child(element, "RegistriertAm", given.moment(given.assignment.batch.registered_at))

@@ -2,9 +2,9 @@
 
 The profile says whose. What the installation key makes is an *Installationssignatur*: whoever
 has its certificate can show that the file left this installation unchanged. It is called
-neither seal nor signature of a person. The organisation's key, which lies in a PKCS#11 token,
-makes a *Siegel*. A timestamp is added where an authority is configured; if that does
-not answer, the document waits and is never sealed at a lower level instead.
+neither seal nor signature of a person. The organisation's key, which lies in a PKCS#11 token
+or at a remote service, makes a *Siegel*. A timestamp is added where an authority is configured;
+if that does not answer, the document waits and is never sealed at a lower level instead.
 
 pyHanko is loaded when the first document is sealed: the command line reads keys without it.
 """
@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives import hashes
 
-from ingest import clock
 from ingest.document import OUTGOING, Assignment, Document, Facts, Outcome, RenditionKind
-from ingest.errors import CheckFailed, Misconfigured, ToolFailed
+from ingest.errors import CheckFailed, ToolFailed
 from workers.sealing.demanded import require_demanded
 from workers.sealing.gate import require_note
 from workers.sealing.keys import InstallationKey, ensure_installation_key, load_key
@@ -29,7 +28,6 @@ from workers.sealing.levels import Means, means, require_means, seal
 
 if TYPE_CHECKING:
     from ingest.context import StepContext
-    from ingest.sealing_settings import TokenSettings
     from workers.sealing.port import SigningKey
 
 __all__ = ["ensure_installation_key", "perform"]
@@ -44,10 +42,10 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
     """Seal the noted PDF, prove the seal and return the final PDF.
 
     Raises:
-        AuthorityUnavailable: No timestamp authority answers properly, or the token with the
+        AuthorityUnavailable: No timestamp authority answers properly, or token or service with the
             organisation's key is away.
         Misconfigured: The profile wants a timestamp or an organisation's seal and the
-            installation has no authority or token, or the key cannot be used, or its
+            installation has no authority or no such key, or the key cannot be used, or its
             certificate is not qualified where the class demands it.
         TrustUnknown: The class demands a qualified certificate, and no list says what it is.
         NoteIncomplete: A replacing scan has no whole transfer note of its own, see `gate`.
@@ -173,31 +171,17 @@ def key_of(assignment: Assignment, context: StepContext) -> SigningKey:
     """Return the key that the document's class is sealed with.
 
     Raises:
-        AuthorityUnavailable: The token with it is away.
+        AuthorityUnavailable: Token or service with it is away.
         Misconfigured: It cannot be used.
     """
     settings = context.settings
-    token = settings.sealing.token
-    if assignment.profile["sealing"]["key"] == "organisation" and token is not None:
-        return _organisation_key(token, settings.keys)
+    if assignment.profile["sealing"]["key"] == "organisation":
+        from workers.sealing.organisation import organisation_key
+
+        return organisation_key(settings.sealing, settings.keys)
     path = ensure_installation_key(settings.keys)
     found = path.stat()
     return _loaded(path, (found.st_ino, found.st_mtime_ns))
-
-
-def _organisation_key(settings: TokenSettings, marks: Path) -> SigningKey:
-    from workers.sealing.custody import organisation_key
-
-    key = organisation_key(settings, marks)
-    certificate = key.certificate
-    if not certificate.not_valid_before_utc <= clock.now() <= certificate.not_valid_after_utc:
-        text = (
-            "Das Siegelzertifikat gilt nicht (gültig von "
-            f"{certificate.not_valid_before_utc:%d.%m.%Y} bis "
-            f"{certificate.not_valid_after_utc:%d.%m.%Y}). Bitte ein gültiges ins Token laden."
-        )
-        raise Misconfigured("the organisation's certificate is not valid now", operator_text=text)
-    return key
 
 
 @functools.cache

@@ -20,7 +20,7 @@ def perform(assignment: Assignment, context: StepContext) -> Outcome:
 
     Raises:
         NoteIncomplete: The note is missing, not valid, or of another document, file or result.
-        AuthorityUnavailable: No timestamp authority answers properly, or the token is away.
+        AuthorityUnavailable: No timestamp authority answers properly, or the key is away.
         Misconfigured: See `workers.sealing.perform`.
         ToolFailed: The fresh seal does not hold.
     """

@@ -2,9 +2,7 @@
 
 The PIN comes from a file that only the service's user can read; it appears in no setting,
 log or event. A token that is away is an outage. A wrong PIN is the operator's to repair and
-is offered once: a token locks itself after a few wrong ones, so this process does not try
-again before the file holds another one. Other processes find a mark of it and do not try
-either.
+is offered once, see `workers.sealing.offered`: a token locks itself after a few wrong ones.
 """
 
 from __future__ import annotations
@@ -13,24 +11,20 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pkcs11
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from ingest.document import Facts
 from ingest.errors import AuthorityUnavailable, Misconfigured, ScanstrasseError, ToolMissing
 from ingest.sealing_settings import TokenSettings
-from workers.sealing.keys import require_private
-from workers.sealing.port import Kind, is_suitable
-from workers.sealing.proof import SealBroken, verify_chain
+from workers.sealing.issuers import issuers_of
+from workers.sealing.offered import Offered
+from workers.sealing.port import Kind, fits, is_suitable
 
 _SHA256_INFO: Final = bytes.fromhex("3031300d060960864801650304020105000420")
 _TRIAL: Final = b"scanstrasse"
@@ -94,10 +88,9 @@ class Token:
         `marks` is a private folder, in which it is noted that a PIN was refused.
         """
         self._settings = settings
-        self._mark = marks / "refused-pin"
+        self._pin = Offered(settings.pin_file, "sealing.token.pin_file", marks / "refused-pin")
         self._library: Any = None
         self._key: TokenKey | None = None
-        self._refused_pin: bytes | None = None
 
     def key(self) -> TokenKey:
         """Return the key, opening the token if need be.
@@ -107,44 +100,21 @@ class Token:
             Misconfigured: PIN, labels, certificate or module are wrong.
         """
         if self._key is None:
-            pin = self._pin()
+            pin = self._offered()
             try:
                 self._key = self._open(pin)
             except _REFUSED_PIN as error:
-                self._refused_pin = _fingerprint(pin)
-                self._leave_mark()
+                self._pin.refuse(pin)
                 self._forget()
                 raise self._wrong_pin(type(error).__name__) from error
             except pkcs11.PKCS11Error as error:
                 raise self._report(error) from error
-            with suppress(OSError):  # the file has changed, so it would not match any more
-                self._mark.unlink(missing_ok=True)
+            self._pin.accept()
         return self._key
 
-    def _leave_mark(self) -> None:
-        """Note which file was refused: not the PIN, of which even a digest tells too much."""
-        with suppress(OSError):  # this process remembers it without
-            self._mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._mark.write_text(_identity(self._settings.pin_file), "utf-8")
-
-    def _is_marked(self) -> bool:
-        try:
-            return self._mark.read_text("utf-8") == _identity(self._settings.pin_file)
-        except OSError:
-            return False
-
-    def _pin(self) -> str:
-        path = self._settings.pin_file
-        try:
-            require_private(path)
-            pin = path.read_text("utf-8").strip("\r\n")
-        except (OSError, ValueError) as error:
-            text = f"sealing.token.pin_file: {path} ist nicht lesbar. Bitte Rechte prüfen."
-            raise Misconfigured(f"pin file {path} is unreadable", operator_text=text) from error
-        if not pin:
-            text = f"sealing.token.pin_file: {path} ist leer. Bitte die PIN eintragen."
-            raise Misconfigured(f"pin file {path} is empty", operator_text=text)
-        if self._refused_pin == _fingerprint(pin) or self._is_marked():
+    def _offered(self) -> str:
+        pin = self._pin.read()
+        if self._pin.was_refused(pin):
             raise self._wrong_pin("refused before, not tried again")
         return pin
 
@@ -164,18 +134,14 @@ class Token:
         private = session.get_key(
             object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=self._settings.key_label
         )
+        certificate = self._certificate(session)
         key = TokenKey(
-            certificate=self._certificate(session),
-            issuers=load_issuers(self._settings.issuers),
+            certificate=certificate,
+            issuers=issuers_of(certificate, self._settings.issuers, "sealing.token.issuers"),
             _private=private,
             _report=self._report,
         )
         self._try_out(key)
-        try:
-            verify_chain(key.certificate, key.issuers)
-        except (SealBroken, InvalidSignature, ValueError, TypeError) as error:
-            reason = f"issuers führt nicht vom Siegelzertifikat bis zur Wurzel ({error})"
-            raise self._unusable(reason) from error
         return key
 
     def _load(self) -> Any:
@@ -212,15 +178,8 @@ class Token:
 
     def _try_out(self, key: TokenKey) -> None:
         """Sign once, so that key and certificate are known to belong together."""
-        public = key.certificate.public_key()
-        signature = key.sign(_TRIAL)
-        try:
-            if isinstance(public, ec.EllipticCurvePublicKey):
-                public.verify(signature, _TRIAL, ec.ECDSA(hashes.SHA256()))
-            elif isinstance(public, rsa.RSAPublicKey):
-                public.verify(signature, _TRIAL, padding.PKCS1v15(), hashes.SHA256())
-        except InvalidSignature as error:
-            raise self._unusable("Schlüssel und Zertifikat gehören nicht zusammen") from error
+        if not fits(key.certificate, key.sign(_TRIAL), _TRIAL):
+            raise self._unusable("Schlüssel und Zertifikat gehören nicht zusammen")
 
     def _report(self, error: Exception) -> ScanstrasseError:
         """Say who has to act, and open the token anew next time."""
@@ -254,7 +213,7 @@ class Token:
         return Misconfigured(message, operator_text=text)
 
 
-def organisation_key(settings: TokenSettings, marks: Path) -> TokenKey:
+def token_key(settings: TokenSettings, marks: Path) -> TokenKey:
     """Return the organisation's key; the token stays open for the next document.
 
     Args:
@@ -273,48 +232,3 @@ def organisation_key(settings: TokenSettings, marks: Path) -> TokenKey:
 @functools.lru_cache(maxsize=1)
 def _token(settings: str, marks: Path) -> Token:
     return Token(TokenSettings.model_validate_json(settings), marks)
-
-
-def load_issuers(path: Path | None) -> tuple[x509.Certificate, ...]:
-    """Read the certificates above the organisation's; none configured gives none.
-
-    Raises:
-        Misconfigured: The file is unreadable or has no certificate.
-    """
-    if path is None:
-        return ()
-    try:
-        return tuple(x509.load_pem_x509_certificates(path.read_bytes()))
-    except (OSError, ValueError) as error:
-        text = f"sealing.token.issuers: {path} ist keine lesbare PEM-Datei ({error})."
-        raise Misconfigured(f"issuers {path}: {error}", operator_text=text) from error
-
-
-def attend(setup: Facts) -> Callable[[Facts], Facts]:
-    """Return what opens the token and names its certificate: a child's work, for `check`.
-
-    The module is the maker's native code, which does not belong into the parent's memory.
-
-    Args:
-        setup: `{"token": TokenSettings as JSON object, "marks": the key folder}`.
-    """
-    settings, marks = TokenSettings.model_validate(setup["token"]), Path(setup["marks"])
-
-    def serve(request: Facts) -> Facts:
-        del request
-        certificate = organisation_key(settings, marks).certificate
-        return {
-            "subject": certificate.subject.rfc4514_string(),
-            "not_valid_after": certificate.not_valid_after_utc.isoformat(),
-        }
-
-    return serve
-
-
-def _identity(path: Path) -> str:
-    found = path.stat()
-    return f"{found.st_ino} {found.st_mtime_ns} {found.st_size}"
-
-
-def _fingerprint(pin: str) -> bytes:
-    return hashlib.sha256(pin.encode()).digest()

@@ -148,8 +148,8 @@ def _foreign(certificate: x509.Certificate) -> Any:
 def _refused(reason: str) -> Misconfigured:
     text = (
         f"Das Profil verlangt ein qualifiziertes Siegel, das Siegelzertifikat {reason}. Es wird "
-        "nichts Schwächeres gemacht; bitte ein qualifiziertes Siegelzertifikat ins Token laden "
-        "oder das Profil ändern."
+        "nichts Schwächeres gemacht; bitte ein qualifiziertes Siegelzertifikat einrichten (im "
+        "Token oder beim Siegeldienst) oder das Profil ändern."
     )
     return Misconfigured(f"qualified seal demanded: {reason}", operator_text=text)
 

@@ -57,29 +57,28 @@ def require_means(profile: Facts, settings: SealingSettings) -> None:
         settings: What this installation has.
 
     Raises:
-        Misconfigured: Token, authority or roots are not configured; the message names the keys.
+        Misconfigured: Key, authority or roots are not configured; the message names the keys.
     """
     rules = profile["sealing"]
     level = level_of(rules, authorities=bool(settings.authorities))
-    token = settings.token
     text = f"Profil '{profile['name']}' verlangt "
-    if rules["key"] == "organisation" and token is None:
+    if rules["key"] == "organisation" and not settings.has_organisation:
         text += (
-            "das Siegel der Organisation, aber [sealing.token] ist nicht eingerichtet. Bitte "
-            "Token eintragen oder Profil ändern."
+            "das Siegel der Organisation, aber weder [sealing.token] noch [sealing.csc] ist "
+            "eingerichtet. Bitte Token oder Siegeldienst eintragen, oder das Profil ändern."
         )
-        raise Misconfigured("profile wants a seal, no token", operator_text=text)
+        raise Misconfigured("profile wants a seal, no key for it", operator_text=text)
     if level != "B-B" and not settings.authorities:
         text += (
             "einen Zeitstempel, aber sealing.tsa_urls ist nicht gesetzt. Bitte Dienst eintragen "
             "oder Profil ändern."
         )
         raise Misconfigured("profile wants a timestamp, no tsa_urls", operator_text=text)
-    rooted = settings.tsa_roots is not None and token is not None and token.issuers is not None
+    rooted = settings.tsa_roots is not None and settings.issuers is not None
     if level in _LONG_TERM and not rooted:
         text += (
-            f"die Stufe {level}. Dafür müssen sealing.tsa_roots und sealing.token.issuers bis zur "
-            "Wurzel eingetragen sein."
+            f"die Stufe {level}. Dafür müssen sealing.tsa_roots und die issuers in [sealing.token] "
+            "oder [sealing.csc] bis zur Wurzel eingetragen sein."
         )
         raise Misconfigured(f"level {level} without roots", operator_text=text)
 
@@ -125,7 +124,7 @@ def seal(
 
     Raises:
         NotSignable: The structure of the file does not allow it.
-        AuthorityUnavailable: A service or the token is away. `target` must not be used.
+        AuthorityUnavailable: A service or the key is away. `target` must not be used.
         Misconfigured: A certificate is revoked, or no way leads to a root.
     """
     from workers.sealing.signing import sign

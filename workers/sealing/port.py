@@ -1,4 +1,4 @@
-"""What signs: a port with the key in a file on one side and the key in a token on the other.
+"""What signs: a port, behind which a key lies in a file, in a token or at a remote service.
 
 Whoever holds the key decides what its signature is called. The installation's own key makes
 an *Installationssignatur*; only an organisation's key makes a seal (*Siegel*).
@@ -10,7 +10,9 @@ from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 Kind = Literal["installation", "organisation"]
 
@@ -53,15 +55,34 @@ class SigningKey(Protocol):
 
         Raises:
             AuthorityUnavailable: The key cannot be reached now.
+            Misconfigured: It cannot be used before the operator has acted.
         """
 
 
 def is_suitable(certificate: x509.Certificate) -> bool:
     """Tell whether seals can be made and verified with this kind of key: P-256, RSA from 3000."""
-    public = certificate.public_key()
+    try:
+        public = certificate.public_key()
+    except (UnsupportedAlgorithm, ValueError):
+        return False
     if isinstance(public, ec.EllipticCurvePublicKey):
         return isinstance(public.curve, ec.SECP256R1)
     return isinstance(public, rsa.RSAPublicKey) and public.key_size >= _MINIMUM_RSA
+
+
+def fits(certificate: x509.Certificate, signature: bytes, content: bytes) -> bool:
+    """Tell whether `signature` is what `SigningKey.sign` makes of `content` with this key."""
+    public = certificate.public_key()
+    try:
+        if isinstance(public, ec.EllipticCurvePublicKey):
+            public.verify(signature, content, ec.ECDSA(hashes.SHA256()))
+        elif isinstance(public, rsa.RSAPublicKey):
+            public.verify(signature, content, padding.PKCS1v15(), hashes.SHA256())
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True
 
 
 def kind_of(certificate: x509.Certificate) -> Kind:

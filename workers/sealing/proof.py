@@ -18,9 +18,6 @@ import pikepdf
 from asn1crypto import algos, cms, core
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from profiles.sealing import Level
 from workers.sealing.port import (
@@ -28,6 +25,7 @@ from workers.sealing.port import (
     OUTGOING_REASON,
     Kind,
     SigningKey,
+    fits,
     is_suitable,
     kind_of,
 )
@@ -331,18 +329,12 @@ def _stamp(signer: Any) -> Stamp | None:
 
 
 def _verify_signature(certificate: x509.Certificate, signature: bytes, content: bytes) -> None:
-    public = certificate.public_key()
     if not is_suitable(certificate):
         message = "not a key that seals are made with"
         raise SealBroken(message)
-    try:
-        if isinstance(public, ec.EllipticCurvePublicKey):
-            public.verify(signature, content, ec.ECDSA(hashes.SHA256()))
-        elif isinstance(public, rsa.RSAPublicKey):
-            public.verify(signature, content, padding.PKCS1v15(), hashes.SHA256())
-    except InvalidSignature as error:
+    if not fits(certificate, signature, content):
         message = "signature does not fit"
-        raise SealBroken(message) from error
+        raise SealBroken(message)
 
 
 def _rebuilt(leaf: bytes, embedded: list[bytes], signer: Any) -> bytes:

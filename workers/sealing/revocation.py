@@ -185,8 +185,8 @@ def _chain(
         chain.append(above)
     if chain[-1] not in roots:
         text = (
-            f"Zertifikat {_name(leaf)} führt zu keiner angegebenen Wurzel. Bitte "
-            "sealing.token.issuers und sealing.tsa_roots vervollständigen."
+            f"Zertifikat {_name(leaf)} führt zu keiner angegebenen Wurzel. Bitte sealing.tsa_roots "
+            "und die issuers in [sealing.token] oder [sealing.csc] vervollständigen."
         )
         raise Misconfigured(f"no way from {_name(leaf)} to a root", operator_text=text)
     return chain

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ingest.document import Facts
-from ingest.errors import Misconfigured
 from ingest.settings import Settings, in_child
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def prepare(setup: Facts) -> Callable[[Facts], Facts]:
 
     Raises:
         Misconfigured: The key cannot be used.
-        AuthorityUnavailable: The token with the key is away; while serving, too.
+        AuthorityUnavailable: Token or service with the key is away; while serving, too.
     """
     from workers.sealing.detached import prove_beside, seal_beside
     from workers.sealing.levels import Means
@@ -47,15 +46,9 @@ def prepare(setup: Facts) -> Callable[[Facts], Facts]:
 
 def _key(kind: str, settings: Settings) -> SigningKey:
     from workers.sealing import ensure_installation_key
-    from workers.sealing.custody import organisation_key
     from workers.sealing.keys import load_key
+    from workers.sealing.organisation import organisation_key
 
     if kind == "installation":
         return load_key(ensure_installation_key(settings.keys))
-    if settings.sealing.token is None:
-        text = (
-            "Für das Siegel der Organisation fehlt [sealing.token]. Bitte Token eintragen oder "
-            "--seal installation angeben."
-        )
-        raise Misconfigured("no token for the organisation's seal", operator_text=text)
-    return organisation_key(settings.sealing.token, settings.keys)
+    return organisation_key(settings.sealing, settings.keys)
