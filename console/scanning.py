@@ -63,7 +63,8 @@ class ScanPicture:
         said = {**event.said}
         if event.kind == "opened":
             device = said.pop("device")
-            self._device = f"{device.vendor} {device.model}".strip() or self._device
+            name = f"{device.vendor} {device.model}".strip()
+            self._device = name or self._device or device.id
             said["device"] = self._device
         with self._lock:
             if event.kind not in ("progress", "opened", "lease_lost"):

@@ -87,11 +87,11 @@ def scan(app: App, *, as_json: bool, **options: Any) -> int:
     from scanners.stack.desk import Desk
     from scanners.stack.interrupting import interruptible
     from scanners.stack.journal import damaged
+    from scanners.stack.locking import Held
+    from scanners.stack.shelf import JournalDamaged
 
     _refuse_contradictions(options)
     tenant = app.tenant(options["tenant"])
-    for damage in damaged(scanning_home(app, tenant)):
-        click.echo(damage.operator_text, err=True)
     picture = ScanPicture(options["device"] or "", options["expected_sheets"], as_json=as_json)
     house, home = house_of(app, tenant), scanning_home(app, tenant)
     for damage in damaged(home):
@@ -103,6 +103,8 @@ def scan(app: App, *, as_json: bool, **options: Any) -> int:
             outcome = act()
     except (ScanFault, AcceptanceFault) as error:
         return _faulty(error.code, error.operator_text, desk, as_json=as_json)
+    except (Held, JournalDamaged, OSError) as error:
+        return _faulty(*_stopped(error), desk, as_json=as_json)
     return _report(outcome, uneven=picture.is_uneven, as_json=as_json)
 
 
@@ -301,6 +303,30 @@ def house_of(app: App, tenant: str, hint: Callable[[Queue], None] | None = None)
 def scanning_home(app: App, tenant: str) -> Path:
     """Return where stacks of a tenant lie that this machine scans."""
     return app.settings.data / "scanning" / tenant
+
+
+def _stopped(error: Exception) -> tuple[str, str]:
+    """Return code and German text of what stopped at the files of a stack on this machine."""
+    from scanners.device import StackTaken
+    from scanners.stack.locking import Held
+    from scanners.stack.shelf import JournalDamaged
+
+    if isinstance(error, Held):
+        return StackTaken.code, StackTaken.hint
+    if isinstance(error, JournalDamaged):
+        return "journal_damaged", error.operator_text
+    if isinstance(error, FileNotFoundError):
+        text = (
+            "Der Stapel ist hier nicht mehr: ein anderer Vorgang hat ihn abgeschlossen oder "
+            "verworfen. »list« zeigt, wie er im Verzeichnis steht."
+        )
+        return "stack_gone", text
+    text = (
+        f"Die Festplatte dieses Rechners meldet einen Fehler ({error}). Was als gescannt gezählt "
+        "wurde, ist gesichert. Bitte die Betreuung verständigen; danach den Stapel fortsetzen "
+        "(»scan --append«) oder abschließen (»scan --close«)."
+    )
+    return "disk_failed", text
 
 
 def _faulty(code: str, text: str, desk: Desk, *, as_json: bool) -> int:

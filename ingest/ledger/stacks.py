@@ -194,7 +194,8 @@ def append(connection: sa.Connection, tenant: str, key: str, page: TakenPage) ->
     if there is not None:
         text = (
             f"Seite {page.number} des Stapels liegt schon mit anderem Inhalt vor. Bitte das Blatt "
-            "neu scannen, statt es zu überschreiben (»scan --rescan BLATT«)."
+            "neu scannen, statt es zu überschreiben (»scan --append STAPEL --rescan BLATT«, am "
+            "Scanplatz »rescan BLATT«)."
         )
         message = f"page {page.number} of stack {key} differs"
         raise StackRefused(message, operator_text=text, code="page_disagrees")

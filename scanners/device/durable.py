@@ -7,8 +7,11 @@ import errno
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+from scanners.device.faults import SpoolFull
 
 #: A disk without room says one of these.
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -29,6 +32,23 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def room_wanted(what: str) -> Iterator[None]:
+    """Tell a full disk from one that fails, in a block that writes.
+
+    Raises:
+        SpoolFull: There is no room for `what`, which is said to the log.
+        OSError: The disk failed otherwise.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            message = f"no room for {what}: {error}"
+            raise SpoolFull(message) from error
+        raise
+
+
 def put(unfinished: Path, path: Path) -> None:
     """Give a written file its name, waiting some seconds for whoever has that file open.
 
@@ -47,14 +67,21 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file that is there wholly or not at all, for its owner only.
 
     Raises:
-        OSError: It could not be written; what was there before is still there.
+        SpoolFull: There is no room; what was there before is still there, and nothing else.
+        OSError: The disk failed otherwise; what was there before is still there.
     """
     writer = f".{os.getpid()}-{threading.get_ident()}"
     unfinished = path.with_name(path.name + writer + _UNFINISHED)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as target:
-        target.write(content)
-        target.flush()
-        os.fsync(target.fileno())
-    put(unfinished, path)
-    sync_folder(path.parent)
+    with room_wanted(path.name):
+        try:
+            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as target:
+                target.write(content)
+                target.flush()
+                os.fsync(target.fileno())
+            put(unfinished, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)

@@ -21,14 +21,20 @@ from scanners.device.settings import Effective, ScanSettings
 from scanners.device.spool import Spool
 
 _OPENING_SECONDS: Final = 60.0
+#: Drivers look at every device they know before they say what one of them is.
+_LOOKING_SECONDS: Final = 30.0
 #: For a device that stops its motor and parks its lamp.
 _GIVING_BACK_SECONDS: Final = 5.0
+
+
+class NotNamed(Exception):
+    """The driver hung or died while it looked up what a device is; its child is gone."""
 
 
 class RemoteSession(Lent):
     """A device that a child process has opened."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the child is told, each named at the call
         self,
         stream: Stream,
         device: Device,
@@ -37,11 +43,15 @@ class RemoteSession(Lent):
         *,
         first: int = 1,
         options: Mapping[str, Any] = MappingProxyType({}),
+        look_up: bool = False,
     ) -> None:
         """Let the child open the device and make its settings.
 
+        With `look_up` it says maker and model before.
+
         Raises:
-            ScanFault: It could not; the child is gone, no sheet has moved.
+            NotNamed: It could not do that; the next child should not try.
+            ScanFault: It could not open it; the child is gone, no sheet has moved.
         """
         self._stream = stream
         self._settings = settings
@@ -59,13 +69,15 @@ class RemoteSession(Lent):
                     "spool": str(spool.folder),
                     "first": first,
                     "options": dict(options),
+                    "look_up": look_up,
                 }
             )
+            named = self._named() if look_up else {}
             opened = self._next(_OPENING_SECONDS, "opened")
         except BaseException:
             stream.close()
             raise
-        said = {**asdict(device), **opened["device"]}
+        said = {**asdict(device), **named, **opened["device"]}
         self._device = Device(**said)
         self._effective = {name: Effective(**made) for name, made in opened["effective"].items()}
 
@@ -112,6 +124,13 @@ class RemoteSession(Lent):
         if self._scanning:
             self._stream.stop()
         self._stream.close(_GIVING_BACK_SECONDS)
+
+    def _named(self) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = self._next(_LOOKING_SECONDS, "named")["device"]
+        except (DeviceStalled, DriverCrashed) as error:
+            raise NotNamed(str(error)) from error
+        return found
 
     def _next(self, seconds: float, *wanted: str) -> dict[str, Any]:
         """Return the next line that is one of `wanted`, passing progress on.

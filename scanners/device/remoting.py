@@ -9,7 +9,7 @@ from typing import Any
 from ingest.sandbox import Ended, Stalled, Stream
 from scanners.device.faults import DeviceGone, DeviceStalled, fault
 from scanners.device.port import Device
-from scanners.device.remote import RemoteSession
+from scanners.device.remote import NotNamed, RemoteSession
 from scanners.device.settings import ScanSettings
 from scanners.device.spool import Spool
 
@@ -25,12 +25,14 @@ class RemoteDriver:
         options: By device, options that only its backend has, by their names there. They are
             made before the settings of the scan, and like them refused where they cannot be.
         seen: By id, the devices that answered once: an open device need not tell its model.
+        looks_up: Whether the child has to look up maker and model of a device not seen yet.
     """
 
     name: str
     child: str
     environment: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    looks_up: bool = False
     seen: dict[str, Device] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def devices(self, seconds: float) -> list[Device]:
@@ -51,15 +53,36 @@ class RemoteDriver:
     ) -> RemoteSession:
         """Open a device in a child of its own and make its settings.
 
+        A driver that hangs or dies while it looks up what the device is, opens it all the same:
+        maker and model are empty then.
+
         Raises:
             SettingRefused: A demanded value cannot be set.
             ScanFault: Busy, gone or refused; no sheet has moved.
         """
+        device = self.seen.get(device_id)
         unseen = Device(id=device_id, driver=self.name, vendor="", model="")
-        device = self.seen.get(device_id, unseen)
-        child = Stream(self.child, environment=self.environment)
-        own = self.options.get(device_id, {})
-        return RemoteSession(child, device, settings, spool, first=first, options=own)
+
+        def opened(*, look_up: bool) -> RemoteSession:
+            return RemoteSession(
+                Stream(self.child, environment=self.environment),
+                device or unseen,
+                settings,
+                spool,
+                first=first,
+                options=self.options.get(device_id, {}),
+                look_up=look_up,
+            )
+
+        if device is not None or not self.looks_up:
+            return opened(look_up=False)
+        try:
+            session = opened(look_up=True)
+        except NotNamed:
+            return opened(look_up=False)
+        if session.device.model:
+            self.seen[device_id] = session.device
+        return session
 
 
 def _answer(child: Stream, seconds: float) -> dict[str, Any]:

@@ -171,7 +171,10 @@ class DirectHouse:
             Refused: As the port says.
         """
         with faults(), self._ledger.reading() as connection:
-            return state_of(*stacks.found(connection, self._tenant, key))
+            row, pages = stacks.found(connection, self._tenant, key)
+            if self._station is not None:
+                require_own(row, self._station)
+        return state_of(row, pages)
 
     def append(self, key: str, page: StackPage) -> bool:
         """Take a page; it is durable when this returns. See the port.

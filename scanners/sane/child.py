@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -98,6 +98,8 @@ def opening(request: dict[str, Any], telling: Telling, lib: Any = None) -> Itera
     library, first = _library(lib), int(request["first"])
     handle: Handle | None = None
     try:
+        if request.get("look_up", False):
+            telling.say("named", device=_named(library, request["device"]))
         handle = _open(library, request["device"])
         settings = ScanSettings.from_json(request["settings"])
         effective = Chosen(handle, settings, request.get("options", {})).make()
@@ -152,6 +154,18 @@ def _told(handle: Handle, name: str, version: str) -> dict[str, Any]:
 
     firmware = read(_FIRMWARES) or f"SANE {version}"
     return {"id": name, "serial": read(_SERIALS), "firmware": firmware}
+
+
+def _named(library: Library, name: str) -> dict[str, str]:
+    """Return maker, model and type of a device: no open one tells them; empty where it is unlisted.
+
+    A device may be opened that the list does not show.
+    """
+    with suppress(SaneFault):
+        for listed, vendor, model, kind in library.devices():
+            if listed == name:
+                return {"vendor": vendor, "model": model, "kind": kind}
+    return {}
 
 
 def _device(name: str, vendor: str, model: str, kind: str) -> Device:

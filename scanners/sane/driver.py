@@ -20,6 +20,7 @@ class SaneDriver(RemoteDriver):
 
     name: str = "sane"
     child: str = "scanners.sane.child"
+    looks_up: bool = True
 
     def watch(self, device_id: str, seconds: float = 0.5) -> RemoteWatch:
         """Watch the keys of a device, looking at them every so many seconds.

@@ -65,7 +65,11 @@ def fault_of(error: SaneFault, pages_done: int) -> ScanFault:
 
 def not_there(error: SaneFault, device: str) -> DeviceGone:
     """Return that nobody here knows such a device."""
-    text = f"Das Gerät „{device}“ ist nicht angeschlossen oder hier nicht bekannt."
+    text = (
+        f"Das Gerät „{device}“ ist nicht angeschlossen oder hier nicht bekannt. Bitte Strom und "
+        "Kabel oder Netzwerk prüfen und die Bezeichnung mit »list-devices« (am Scanplatz "
+        "»devices«) vergleichen."
+    )
     return DeviceGone(str(error), operator_text=text)
 
 

@@ -8,6 +8,7 @@ stopped the scan is remembered here.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
@@ -27,6 +28,7 @@ from scanners.device import (
     Feed,
     FeederEmpty,
     ScanCancelled,
+    ScanFault,
     ScannedPage,
     ScanSettings,
     Spool,
@@ -40,6 +42,8 @@ from scanners.sane.taking import Taking
 
 _OPENING_SECONDS: Final = 60.0
 _LOOKING_SECONDS: Final = 0.2
+#: Drivers look at every device they know before the list is there.
+_NAMING_SECONDS: Final = 30.0
 #: After the program said how the stack ended; drivers hang when the device is given back.
 _GIVING_BACK_SECONDS: Final = 2.0
 _SAID: Final = re.compile(r"scanimage: sane_(start|read): ")
@@ -120,11 +124,18 @@ class ScanimageDriver:
                 raise not_there(error, device_id) from error
             raise fault_of(error, first - 1) from error
         version = tool_version(self.program, "--version")
-        unseen = Device(id=device_id, driver=self.name, vendor="", model="")
-        device = replace(self.seen.get(device_id, unseen), firmware=version)
+        device = replace(self._named(device_id), firmware=version)
         taking = Taking(settings=settings, spool=spool, folder=spool.folder / _FOLDER, next=first)
         command = ["-d", device_id, *printed.arguments]
         return ScanimageSession(self, device, effective, command, taking)
+
+    def _named(self, device_id: str) -> Device:
+        """Return a device with maker and model, as far as the list of the program has them."""
+        if device_id not in self.seen:
+            with contextlib.suppress(ScanFault):
+                self.devices(_NAMING_SECONDS)
+        unseen = Device(id=device_id, driver=self.name, vendor="", model="")
+        return self.seen.get(device_id, unseen)
 
     def started(self, *arguments: str) -> Program:
         """Start the program.

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from scanners.device import ScanFault, StackTaken
 from scanners.stack.closing import close_stack
@@ -20,9 +22,20 @@ from scanners.stack.journal import Journal, journals
 from scanners.stack.lacking import CODE as TOO_LATE
 from scanners.stack.locking import Held
 from scanners.stack.port import Acceptance
+from scanners.stack.replaying import SetAside
 from scanners.stack.run import Event, Opener, Order, StackRun
 from scanners.stack.sheets import counted
+from scanners.stack.shelf import OPENING, JournalDamaged
 from scanners.stack.transmission import Carriage, Transmission
+
+_LOOK_SECONDS: Final = 0.5
+#: So often nothing came of a stack that another process carries before it is left to that.
+_LOOKS: Final = 60
+_NOT_YET: Final = (
+    "Der Stapel ist auf diesem Rechner gesichert, aber noch nicht angenommen: ein anderer Vorgang "
+    "arbeitet daran, oder die Festplatte meldet einen Fehler. Bitte in einigen Minuten nachsehen "
+    "und den Stapel, wenn er dann noch offen ist, noch einmal abschließen."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +72,11 @@ class Desk:
         *,
         tell: Callable[[Event], None] = lambda _event: None,
         carried: Callable[[Carriage], None] = lambda _carriage: None,
+        wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Take the folder of the stacks, the devices and the house."""
+        """Take the folder of the stacks, the devices and the house; `wait` lets seconds pass."""
         self._home, self._drivers, self._house = home, drivers, house
-        self._tell, self._carried = tell, carried
+        self._tell, self._carried, self._wait = tell, carried, wait
         self._run: StackRun | None = None
         self._transmission: Transmission | None = None
         #: What was said of stacks, by key, and of the house, by no key.
@@ -231,26 +245,71 @@ class Desk:
             except (Unavailable, Refused) as error:
                 self._refused[""] = error.operator_text
 
+    def _await_others(self, journal: Journal) -> None:
+        """Let another process that carries a stack which shall end come to its end, if it does."""
+        looks, before = 0, -1
+        with contextlib.suppress(JournalDamaged, OSError):  # it is gone, or is named elsewhere
+            while looks < _LOOKS and journal.closing and not (journal.set_aside or self._refused):
+                try:
+                    Transmission(self._home, self._house, tell=self._heard).carry(journal)
+                except Held:
+                    left = len(journal.untaken)
+                    looks, before = looks + 1 if left == before else 0, left
+                    self._wait(_LOOK_SECONDS)
+                except (Unavailable, Refused) as error:
+                    self._refused[""] = error.operator_text
+                else:
+                    return
+
     def _outcome(self, journal: Journal) -> Outcome:
-        opening, gone = journal.opening, not journal.folder.exists()
-        batch_id, carried, closed = None, 0, gone
+        self._await_others(journal)
+        left = _left(journal)
+        opening = journal.opening
+        batch_id, carried, closed = None, 0, left is None
         with contextlib.suppress(Refused, Unavailable):
             state = self._house.state(journal.key)
             batch_id, carried, closed = state.batch_id, len(state.pages), state.is_closed
-        set_aside = None if gone else journal.set_aside
+        set_aside = None if left is None else left.set_aside
         refused = self._refused.get(journal.key) or self._refused.get("", "")
+        if left is not None and left.shall_end:
+            refused = refused or _NOT_YET
         if set_aside is not None:  # it may have ended in the house without pages of here
             refused, closed = set_aside.operator_text, False
         return Outcome(
             key=journal.key,
             batch_id=batch_id,
-            pages=carried if gone else len(journal.pages),
-            sheets=self._sheets if gone else counted(journal),
+            pages=carried if left is None else left.pages,
+            sheets=self._sheets if left is None else left.sheets,
             carried=carried,
             is_closed=closed,
             expected=opening.expected_sheets,
             operator_text="" if closed else refused,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Left:
+    """What of a stack is on this computer; attributes as those of `Journal`."""
+
+    pages: int
+    sheets: int
+    shall_end: bool
+    set_aside: SetAside | None
+
+
+def _left(journal: Journal) -> _Left | None:
+    """Return what is left of a stack here; None where it is gone, or is just going."""
+    try:
+        if not (journal.folder / OPENING).exists():
+            return None
+        return _Left(
+            pages=len(journal.pages),
+            sheets=counted(journal),
+            shall_end=journal.closing is not None,
+            set_aside=journal.set_aside,
+        )
+    except FileNotFoundError:
+        return None
 
 
 def _end(journal: Journal, operator: str | None) -> None:

@@ -37,6 +37,12 @@ class HouseFull(Unavailable):
     code = "house_full"
 
 
+class HouseFailed(Unavailable):
+    """The house stumbled over what it was given: its developer acts, other stacks may go on."""
+
+    code = "internal"
+
+
 class Refused(AcceptanceFault):
     """The house will never take this as it is: a person has to act.
 

@@ -28,7 +28,7 @@ from typing import Any, Self
 
 from ingest import clock
 from scanners.device import Feed, Spool, SpoolFull
-from scanners.device.durable import sync_folder, write_whole
+from scanners.device.durable import room_wanted, sync_folder, write_whole
 from scanners.stack.lines import Lines, LinesDamaged
 from scanners.stack.locking import held
 from scanners.stack.replaying import Carried, DeviceHeld, Scanned, SetAside
@@ -76,15 +76,18 @@ class Journal:
 
         Raises:
             FileExistsError: A stack with this key is known.
-            OSError: The disk failed; there is no stack then.
+            SpoolFull: There is no room; there is no stack then.
+            OSError: The disk failed otherwise; there is no stack then either.
         """
         folder = folder_of(home, opening.key)
-        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with room_wanted("a stack"):
+            folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         sweep(folder.parent)
         if (folder / OPENING).exists():
             message = f"there is a stack {opening.key}"
             raise FileExistsError(message)
-        (folder / "spool").mkdir(parents=True, exist_ok=True, mode=0o700)
+        with room_wanted("a stack"):
+            (folder / "spool").mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in ("pages.jsonl", "taken.jsonl"):
             write_whole(folder / name, b"")
         last = max((sequence for sequence, _ in known(home)), default=0)

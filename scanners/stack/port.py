@@ -53,7 +53,7 @@ class Acceptance(Protocol):
         """Return what the house has of a stack, or that it gave it up.
 
         Raises:
-            Refused: `stack_unknown`.
+            Refused: `stack_unknown`, `stack_of_another`.
         """
         ...
 

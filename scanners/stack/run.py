@@ -8,6 +8,7 @@ and what the operator counted is compared with what was scanned.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ from scanners.device import (
     SpoolFull,
     StackTaken,
 )
+from scanners.device.durable import room_wanted
 from scanners.stack.closing import again, note_cut_off
 from scanners.stack.faults import AcceptanceFault, Unavailable
 from scanners.stack.journal import Journal
@@ -35,7 +37,7 @@ from scanners.stack.locking import Held
 from scanners.stack.port import Acceptance
 from scanners.stack.reserving import alone, leased
 from scanners.stack.sheets import counted, mixed_sheets, place_of, places, whole_sheets
-from scanners.stack.shelf import folder_of
+from scanners.stack.shelf import OPENING, folder_of
 from scanners.stack.terms import (
     Interruption,
     OfferedProfile,
@@ -44,6 +46,10 @@ from scanners.stack.terms import (
 )
 
 _FIRST_RUN: Final = "0001"
+_NOTHING_KEPT: Final = (
+    "Kein Platz auf der Festplatte dieses Rechners; von diesem Stapel ist nichts gesichert. Bitte "
+    "Platz schaffen, alle Blätter wieder einlegen und neu scannen."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,11 +142,16 @@ class StackRun:
         """
         key = str(uuid.uuid4())
         folder = folder_of(self._home, key) / "spool" / _FIRST_RUN
-        folder.mkdir(parents=True, mode=0o700)
         try:
+            with room_wanted("a stack"):
+                folder.mkdir(parents=True, mode=0o700)
             with self._opened(order.profile.settings, Spool(folder), 1, order) as session:
                 opening = _opening(key, order, session)
                 return self._feed(session, order, lambda: Journal.begin(self._home, opening))
+        except SpoolFull as error:
+            if self.journal is None:
+                error.operator_text = _NOTHING_KEPT
+            raise
         finally:
             _clear_unused(folder)
 
@@ -157,7 +168,8 @@ class StackRun:
         with _alone_with(journal):
             note_cut_off(journal)
             after = whole_sheets(journal)
-            first, spool = places(after + 1, journal).start, journal.new_spool()
+            with room_wanted("a run"):
+                first, spool = places(after + 1, journal).start, journal.new_spool()
             with self._opened(order.profile.settings, spool, first, order) as session:
                 _require_same(session.device, journal)
                 self._say("continuing", journal, after_sheet=after)
@@ -182,7 +194,8 @@ class StackRun:
         order = _as_before(journal, operator)
         with _alone_with(journal):
             note_cut_off(journal)
-            spool = journal.new_spool()
+            with room_wanted("a run"):
+                spool = journal.new_spool()
             with self._opened(order.profile.settings, spool, 1, order) as session:
                 _require_same(session.device, journal)
                 self._replace(journal, session, numbers, operator)
@@ -270,7 +283,7 @@ class StackRun:
         attempt = journal.next_attempt(facts.number)
         journal.note_page(StackPage(page=scanned, attempt=attempt, scanned_by=operator))
         place = {"number": facts.number, "sheet": facts.sheet, "side": facts.side}
-        place["finished_at"] = facts.finished_at
+        place["finished_at"] = facts.finished_at.isoformat()
         self._say("page", journal, **place, attempt=attempt, hints=facts.hints)
 
     def _interrupted(self, journal: Journal, error: ScanFault) -> None:
@@ -352,9 +365,7 @@ def _as_before(journal: Journal, operator: str | None) -> Order:
 
 
 def _clear_unused(run: Path) -> None:
-    """Remove the folders of a stack that never began; one that did keeps them."""
+    """Remove the folder of a stack that never began, with a page that does not count."""
     stack = run.parent.parent
-    if not (stack / "stack.json").exists():
-        for folder in (run, run.parent, stack):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+    if not (stack / OPENING).exists():
+        shutil.rmtree(stack, ignore_errors=True)

@@ -90,8 +90,9 @@ def read_opening(folder: Path) -> tuple[int, Opening]:
 
 def sweep(stacks: Path) -> None:
     """Clear what a crash left of stacks that were being removed, or had not begun."""
-    for left in stacks.glob(f"*/{REMOVED}"):
-        clear(left.parent)
+    for left in list(stacks.glob(f"*/{REMOVED}")):
+        with contextlib.suppress(OSError):  # somebody has a file of it open; the next time then
+            clear(left.parent)
     for folder in stacks.glob("*"):
         if _is_unused(folder):
             shutil.rmtree(folder, ignore_errors=True)
@@ -116,8 +117,25 @@ def _is_unused(folder: Path) -> bool:
 
 
 def clear(folder: Path) -> None:
-    """Remove the folder of a stack that was marked as removed; the mark goes last."""
-    shutil.rmtree(folder / "spool", ignore_errors=True)
-    for name in ("pages.jsonl", "taken.jsonl", REMOVED):
-        (folder / name).unlink(missing_ok=True)
-    folder.rmdir()
+    """Remove the folder of a stack that was marked as removed, whatever others laid into it.
+
+    Previews that a file manager keeps there show the letters. Several processes may clear one
+    folder at once.
+
+    Raises:
+        OSError: Something cannot be removed now; the mark stays, and with it the next try.
+    """
+    if not folder.exists():
+        return
+    for path in [path for path in folder.iterdir() if path.name != REMOVED]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        if left := [path.name for path in folder.iterdir() if path.name != REMOVED]:
+            message = f"{folder}: {left} cannot be removed now"
+            raise OSError(message)
+        (folder / REMOVED).unlink(missing_ok=True)
+        folder.rmdir()

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from scanners.device import Device, Effective, ScannedPage, ScanSettings
+
+#: The house takes no higher count of sheets or consignments.
+MOST_COUNTED: Final = 1_000_000
+#: Characters of a storage place that the house takes.
+LONGEST_PLACE: Final = 200
 
 
 @dataclass(frozen=True, kw_only=True)

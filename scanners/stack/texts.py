@@ -46,7 +46,11 @@ _TEXTS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "interrupted": lambda said: (
         f"Unterbrochen nach Blatt {said['after_sheet']}. {said['operator_text']}"
     ),
-    "surplus": lambda _said: "Im Einzug lagen mehr Blätter, als zu ersetzen waren.",
+    "surplus": lambda _said: (
+        "Im Einzug lagen mehr Blätter, als zu ersetzen waren. Bitte die übrigen herausnehmen und "
+        "die ersetzten Blätter mit dem Papier vergleichen; stimmen sie nicht, die richtigen noch "
+        "einmal ersetzen."
+    ),
     "short": _short,
     "lease_lost": lambda said: str(said["operator_text"]),
 }

@@ -3,8 +3,9 @@
 Stacks go oldest first, the pages of a stack in their order. What the house has is asked of the
 house, so a transmission that was killed goes on where it was. A house that does not answer is
 asked again after a growing pause, for as long as it takes; a stack that it refuses, or whose files
-cannot be read, is set aside for a person, and the others go on. A stack leaves this computer when
-the house has confirmed its manifest, or gave the stack up.
+cannot be read, is set aside for a person, and the others go on; one that it stumbles over is tried
+again after a while all the same. A stack leaves this computer when the house has confirmed its
+manifest, or gave the stack up.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from scanners.stack.faults import AcceptanceFault, Refused, Unavailable
+from ingest import clock
+from scanners.device import SpoolFull
+from scanners.stack.faults import AcceptanceFault, HouseFailed, Refused, Unavailable
 from scanners.stack.givingup import CODE, drop, given_up
 from scanners.stack.journal import Journal, journals
 from scanners.stack.lacking import CODE as TOO_LATE
@@ -37,6 +40,8 @@ _LONGEST_ASKED_SECONDS: Final = 900.0
 _LOOK_SECONDS: Final = 2.0
 #: After which the house is asked again whether it gave up a stack of which there is nothing to do.
 _ASK_SECONDS: Final = 300.0
+#: After which a stack is tried again that the house stumbled over.
+_AGAIN_SECONDS: Final = 600.0
 #: Said of this computer, not of a stack.
 _OF_THE_STATION: Final = frozenset({"token_refused", "certificate_refused"})
 
@@ -145,7 +150,7 @@ class Transmission:
                 self.carry(journal)
             except (Held, FileNotFoundError):
                 continue  # another process carries it, or has carried it
-            except (JournalDamaged, OSError) as error:  # `damaged` names it to people
+            except (JournalDamaged, OSError, SpoolFull) as error:  # `damaged` names it to people
                 _LOG.error("stack %s: %s", journal.key, error)
 
     def carry(self, journal: Journal) -> None:
@@ -157,17 +162,38 @@ class Transmission:
             FileNotFoundError: Another process has carried it.
         """
         with journal.carrying():
-            if not journal.is_ended:
-                try:
-                    if self._ended_there(journal):
-                        return
-                    self._carry(journal)
-                except Refused as error:
-                    self._refused(journal, error)
+            self._retry(journal)
+            try:
+                if not journal.is_ended and not self._is_carried(journal):
                     return
+            except HouseFailed as error:
+                self._answered()
+                self._asked[journal.key] = time.monotonic()
+                if journal.set_aside is None:
+                    self._set_aside(journal, error.code, error.operator_text)
+                return
             if journal.is_ended:
                 self._opened.discard(journal.key)
                 journal.remove()
+
+    def _is_carried(self, journal: Journal) -> bool:
+        """Carry a stack; False where nothing is left to be done for it here."""
+        try:
+            if self._ended_there(journal):
+                return False
+            self._carry(journal)
+        except Refused as error:
+            self._refused(journal, error)
+            return False
+        return True
+
+    def _retry(self, journal: Journal) -> None:
+        """Let a stack be tried again that the house stumbled over a while ago."""
+        aside = journal.set_aside
+        if aside is None or aside.code != HouseFailed.code:
+            return
+        if abs((clock.now() - aside.at).total_seconds()) > _AGAIN_SECONDS:
+            journal.note_retried()
 
     def _refused(self, journal: Journal, error: Refused) -> None:
         if error.code in _OF_THE_STATION:

@@ -37,6 +37,7 @@ from typing import Any, Final
 from scanners.stack.faults import (
     AcceptanceFault,
     DeviceLeased,
+    HouseFailed,
     HouseFull,
     LeaseLost,
     ManifestDisagrees,
@@ -59,13 +60,21 @@ _DIGEST: Final = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 _KINDS: Final = MappingProxyType(
     {
         kind.code: kind
-        for kind in (DeviceLeased, HouseFull, LeaseLost, ManifestDisagrees, Unavailable)
+        for kind in (
+            DeviceLeased,
+            HouseFailed,
+            HouseFull,
+            LeaseLost,
+            ManifestDisagrees,
+            Unavailable,
+        )
     }
 )
 _STATUSES: Final = MappingProxyType(
     {
         "house_unavailable": 503,
         "house_full": 507,
+        "internal": 500,
         "token_refused": 401,
         "stack_unknown": 404,
         "profile_unknown": 404,

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import groupby
 from typing import Final
 
-from scanners.device import ScanFault
+from scanners.device import ScanFault, SpoolFull
 from scanners.sane import SaneDriver
 from scanners.stack import Acceptance, AcceptanceFault
 from scanners.stack.desk import Outcome
@@ -78,7 +78,8 @@ class Agent:
         for thread in threads:
             thread.start()
         while not self._ending.is_set():
-            with contextlib.suppress(AcceptanceFault):  # `status` shows it
+            # `status` shows it; on a full disk yesterday's profiles are kept
+            with contextlib.suppress(AcceptanceFault, OSError, SpoolFull):
                 refresh_profiles(self._home, self._house)
             self._rest()
         self.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from scanners.stack.terms import LONGEST_PLACE, MOST_COUNTED
 from scanners.station.home import HOME_VARIABLE, TOKEN_VARIABLE, default_home
 
 _ABOUT = (
@@ -73,7 +74,9 @@ def _scan(scan: argparse.ArgumentParser) -> None:
     scan.add_argument(
         "--received-at", metavar="DATUM", help="Eingangsdatum JJJJ-MM-TT, auch mit Uhrzeit."
     )
-    scan.add_argument("--storage-place", metavar="ORT", help="Wo das Papier danach liegt.")
+    scan.add_argument(
+        "--storage-place", type=_place, metavar="ORT", help="Wo das Papier danach liegt."
+    )
     scan.add_argument("--expected-sheets", type=_count, metavar="ZAHL", help="Gezählte Blätter.")
     _keeping_open(scan)
 
@@ -117,6 +120,12 @@ def _discard(discard: argparse.ArgumentParser) -> None:
 
 def _count(text: str) -> int:
     number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError("keine Anzahl")
+    if not 0 <= number <= MOST_COUNTED:
+        raise argparse.ArgumentTypeError(f"keine Anzahl von Blättern (höchstens {MOST_COUNTED})")
     return number
+
+
+def _place(text: str) -> str:
+    if len(text) > LONGEST_PLACE:
+        raise argparse.ArgumentTypeError(f"länger als {LONGEST_PLACE} Zeichen")
+    return text

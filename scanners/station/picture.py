@@ -41,7 +41,7 @@ class Picture:
         said = dict(event.said)
         if event.kind == "opened":
             device = said.pop("device")
-            said["device"] = f"{device.vendor} {device.model}".strip()
+            said["device"] = f"{device.vendor} {device.model}".strip() or device.id
         with self._lock:
             if event.kind not in {"progress", "opened", "lease_lost"}:
                 self._pages, self._sheets = event.pages, event.sheets

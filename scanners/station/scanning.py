@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Final, TypeVar
 
-from scanners.device import DeviceBusy
+from scanners.device import DeviceBusy, SpoolFull
 from scanners.drivers import Drivers, installed
 from scanners.stack import Acceptance, Unavailable
 from scanners.stack.desk import Desk, Outcome
@@ -52,7 +52,8 @@ class Workplace:
     def carried(self, carriage: Carriage) -> None:
         """Show what the house took, and keep how it answers for `status`."""
         if carriage.kind in _OF_THE_HOUSE:
-            self._home.see_house(carriage.kind, carriage.operator_text)
+            with contextlib.suppress(OSError, SpoolFull):  # the stacks matter more
+                self._home.see_house(carriage.kind, carriage.operator_text)
         self._picture.carried(carriage)
 
     def cancel(self) -> None:

@@ -42,7 +42,8 @@ def bug() -> Response:
     """Return that something unforeseen happened here; what, only the log says."""
     text = (
         "Auf dem Server ist ein unerwarteter Fehler aufgetreten. Die Seiten bleiben auf diesem "
-        "Rechner gesichert; bitte die Betreuung des Servers verständigen."
+        "Rechner gesichert, und es wird nach einer Weile von selbst wieder versucht. Bitte die "
+        "Betreuung des Servers verständigen."
     )
     said = {"code": "internal", "operator_text": text}
     response = answer(said, 500)

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
+from ingest import clock
 from scanners.device import Device, PageFacts
 from scanners.stack import Closing, Lease, Opening, Refused, wire
+from scanners.stack.terms import LONGEST_PLACE, MOST_COUNTED
 
 #: Bytes of JSON: the manifest of 20,000 pages has 2.6 MB.
 MOST_JSON: Final = 8 * 1024**2
@@ -27,6 +30,13 @@ _MOST_SECONDS: Final = 3600.0
 _MOST_ATTEMPTS: Final = 10_000
 _MOST_PAGES: Final = 1_000_000
 _MOST_SIZE_DIGITS: Final = 12
+#: Beyond it JSON is read differently by different programs (RFC 8259, 6), and kept by no ledger.
+_MOST_NUMBER: Final = 2**53 - 1
+#: Characters of a text in a body.
+_LONGEST_TEXT: Final = 2_000
+#: No clock at a scanner is further off; beyond, moments cannot be had in every zone.
+_FIRST_MOMENT: Final = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
+_LAST_MOMENT: Final = dt.datetime(3000, 1, 1, tzinfo=dt.UTC)
 _TOKEN: Final = re.compile(r"Bearer ([\x21-\x7e]{20,200})", re.IGNORECASE)
 _MEDIA_TYPE: Final = re.compile(r"[a-z]{1,30}/[a-z0-9][a-z0-9.+-]{0,80}")
 
@@ -135,7 +145,7 @@ def page(request: Request) -> Sent:
         sha256 = wire.digest_from_header(head.get(wire.DIGEST.lower(), ""))
     except ValueError as error:
         raise malformed(str(error)) from error
-    known = _checked(_PAGE, json.dumps(said).encode(), _page)
+    known = _checked(_PAGE, json.dumps(said).encode(), _page, longest=wire.MOST_FACTS)
     number = _count(request.path_params["number"], _MOST_PAGES, "number")
     if known.facts.number != number:
         raise malformed(f"page {number} says that it is {known.facts.number}")
@@ -158,13 +168,32 @@ def opening(body: bytes, key: str) -> Opening:
     """Return the opening of the stack `key`.
 
     Raises:
-        Refused: `malformed`.
+        Refused: `malformed`; where people said what the house cannot take, the text names it.
     """
     said = _checked(_OPENING, body, Opening.from_json)
     if said.key != key:
         message = "another key in the path"
         raise malformed(message)
+    if wrong := list(_untakable(said)):
+        text = (
+            f"Der Server kann den Stapel so nicht annehmen: {'; '.join(wrong)}. Seine Seiten "
+            "bleiben auf diesem Rechner gesichert. Bitte das Papier mit richtigen Angaben als "
+            "neuen Stapel scannen und danach diesen verwerfen (»discard«)."
+        )
+        raise Refused("malformed: " + "; ".join(wrong), operator_text=text, code="malformed")
     return said
+
+
+def _untakable(said: Opening) -> Iterator[str]:
+    """Yield in German what people said of a stack that no ledger takes."""
+    counts = (("Blätter", said.expected_sheets), ("Sendungen", said.expected_consignments))
+    for name, count in counts:
+        if count is not None and not 0 <= count <= MOST_COUNTED:
+            yield f"{count} gezählte {name} (höchstens {MOST_COUNTED})"
+    if said.received_at is not None and clock.lies_ahead(said.received_at):
+        yield f"das Eingangsdatum {said.received_at:%d.%m.%Y} liegt in der Zukunft"
+    if said.storage_place is not None and len(said.storage_place) > LONGEST_PLACE:
+        yield f"der Ablageort ist länger als {LONGEST_PLACE} Zeichen"
 
 
 def closing(body: bytes) -> Closing:
@@ -196,9 +225,7 @@ def lease_wish(body: bytes) -> LeaseWish:
     wish = _checked(
         _WISH, body, lambda said: LeaseWish(**{**said, "device": Device(**said["device"])})
     )
-    if not 0 < wish.seconds <= _MOST_SECONDS:
-        message = "seconds"
-        raise malformed(message)
+    _require_seconds(wish.seconds)
     return wish
 
 
@@ -206,9 +233,17 @@ def lease(body: bytes) -> Lease:
     """Return a lease as it was given.
 
     Raises:
-        Refused: `malformed`.
+        Refused: `malformed`; also for a time for which none is given.
     """
-    return _checked(_LEASE, body, lambda said: Lease(**said))
+    found = _checked(_LEASE, body, lambda said: Lease(**said))
+    _require_seconds(found.seconds)
+    return found
+
+
+def _require_seconds(seconds: float) -> None:
+    if not 0 < seconds <= _MOST_SECONDS:
+        message = "seconds"
+        raise malformed(message)
 
 
 def malformed(message: str) -> Refused:
@@ -225,24 +260,56 @@ def _page(said: dict[str, Any]) -> _Page:
     return _Page(**{**said, "facts": PageFacts.from_json(said["facts"])})
 
 
-def _checked(kind: TypeAdapter[T], body: bytes, read: Callable[[dict[str, Any]], T]) -> T:
+def _checked(
+    kind: TypeAdapter[T],
+    body: bytes,
+    read: Callable[[dict[str, Any]], T],
+    *,
+    longest: int = _LONGEST_TEXT,
+) -> T:
     """Check types strictly, then read as everybody does, which refuses unknown keys."""
     if b"\\u0000" in body:
         message = "a character that no database takes"
         raise malformed(message)
     try:
         kind.validate_json(body, strict=True)
-        found = read(json.loads(body))
+        said = json.loads(body)
+        _require_moderate(said, longest)
+        found = read(said)
     except ValidationError as error:
         places = [".".join(map(str, each["loc"])) for each in error.errors(include_input=False)]
         message = f"{places[:5]}"
         raise malformed(message) from error
     except (ValueError, TypeError, KeyError) as error:
         raise malformed(type(error).__name__) from error
-    if not all(moment.tzinfo for moment in _moments(found)):
-        message = "a time without zone"
-        raise malformed(message)
+    for moment in _moments(found):
+        if moment.tzinfo is None or not _FIRST_MOMENT <= moment < _LAST_MOMENT:
+            message = "a time without zone, or none of ours"
+            raise malformed(message)
     return found
+
+
+def _require_moderate(said: Any, longest: int) -> None:
+    """See that every number and text in a JSON value is one that can be kept.
+
+    Raises:
+        ValueError: One is not.
+    """
+    left = [said]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            left += [*each, *each.values()]
+        elif isinstance(each, list):
+            left += each
+        elif isinstance(each, str) and len(each) > longest:
+            message = "a text that is too long"
+            raise ValueError(message)
+        elif (isinstance(each, float) and not math.isfinite(each)) or (
+            isinstance(each, int) and abs(each) > _MOST_NUMBER
+        ):
+            message = "a number that is too large"
+            raise ValueError(message)
 
 
 def _moments(found: object) -> list[dt.datetime]:

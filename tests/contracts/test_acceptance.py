@@ -330,15 +330,15 @@ def test_a_manifest_that_its_pages_do_not_bear_out_is_refused(
     assert not house.state(opened.key).is_closed
 
 
-def test_a_station_touches_its_own_stacks_only(
-    house: Acceptance, there: Acceptance, tmp_path: Path
-) -> None:
+def test_a_stack_is_its_stations_own(house: Acceptance, there: Acceptance, tmp_path: Path) -> None:
     said, first = opening(), page(tmp_path, 1)
     house.open(said)
     with refusing("stack_of_another"):
         there.open(said)
     with refusing("stack_of_another"):
         there.append(said.key, first)
+    with refusing("stack_of_another"):
+        there.state(said.key)
     house.append(said.key, first)
     with refusing("stack_of_another"):
         there.close(said.key, closing(first))

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from scanners.device import (
+    Device,
     Feed,
     Mode,
     ScannedPage,
@@ -22,6 +23,7 @@ from scanners.device import (
     Spool,
 )
 from scanners.sane import SaneDriver
+from scanners.sane.driver import sane_driver
 from tests.plugins.installation import PATIENCE
 from tests.plugins.sane_backends import configured, driver, require_sane
 
@@ -59,14 +61,27 @@ def test_a_feeder_is_scanned_to_its_end(tmp_path: Path) -> None:
     assert {page for page, _ in told} == set(range(1, 11))
 
 
-def test_the_devices_are_listed_and_what_they_are_is_known_when_one_is_open(
+def test_the_devices_are_listed_with_what_they_are(tmp_path: Path) -> None:
+    listed = {each.id: each for each in driver(tmp_path / "sane").devices(30.0)}
+    assert listed["test:0"].model == "frontend-tester"
+
+
+@pytest.mark.parametrize("by_program", [False, True])
+def test_what_a_device_is_is_known_when_it_is_open_although_nobody_listed_it(
+    tmp_path: Path, by_program: bool
+) -> None:
+    sane = sane_driver(environment=configured(tmp_path / "sane"), by_program=by_program)
+    with sane.open("test:0", A4, Spool(tmp_path / "spool")) as session:
+        assert (session.device.vendor, session.device.model) == ("Noname", "frontend-tester")
+
+
+def test_what_a_device_is_is_looked_up_once_and_its_firmware_is_that_of_sane(
     tmp_path: Path,
 ) -> None:
     sane = driver(tmp_path / "sane")
-    listed = {each.id: each for each in sane.devices(30.0)}
-    assert listed["test:0"].model == "frontend-tester"
+    sane.seen["test:0"] = Device(id="test:0", driver="sane", vendor="Known", model="Before")
     with sane.open("test:0", A4, Spool(tmp_path / "spool")) as session:
-        assert (session.device.vendor, session.device.model) == ("Noname", "frontend-tester")
+        assert (session.device.vendor, session.device.model) == ("Known", "Before")
         assert re.fullmatch(r"SANE \d+\.\d+\.\d+", str(session.device.firmware))
 
 

@@ -107,6 +107,15 @@ def test_a_jam_after_page_three_keeps_three_and_the_stack_goes_on(tmp_path: Path
         assert next(session.pages()).facts.number == 4
 
 
+def test_a_driver_that_dies_while_it_looks_up_a_device_opens_it_without_a_name(
+    tmp_path: Path,
+) -> None:
+    sane = happening(tmp_path / "sane", "dies")
+    with sane.open("test:0", A5, Spool(tmp_path / "spool")) as session:
+        assert (session.device.id, session.device.model) == ("test:0", "")
+    assert sane.seen == {}
+
+
 def test_a_driver_that_is_killed_costs_its_page_and_nothing_else(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     error, pages = interrupted(happening(tmp_path / "sane", "killed", at=3), spool)
