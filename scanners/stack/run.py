@@ -308,7 +308,7 @@ def _alone_with(journal: Journal) -> Iterator[None]:
 def _require_same(device: Device, journal: Journal) -> None:
     """Refuse another device than the one that the stack names, for all its pages."""
     before = journal.opening.device
-    if _identity(device) != _identity(before):
+    if _identity(device) != _identity(before) or _is_other_product(device, before):
         name = f"{before.vendor} {before.model}".strip() or before.id
         text = (
             f"Der Stapel wurde auf dem Gerät {name} (Nr. {before.serial or 'unbekannt'}, Firmware "
@@ -321,6 +321,12 @@ def _require_same(device: Device, journal: Journal) -> None:
 
 def _identity(device: Device) -> tuple[str | None, ...]:
     return device.driver, device.serial or device.id, device.firmware
+
+
+def _is_other_product(device: Device, before: Device) -> bool:
+    """Tell whether vendor or model are others; stacks of before SANE told them name neither."""
+    told = before.vendor, before.model
+    return any(told) and told != (device.vendor, device.model)
 
 
 def _opening(key: str, order: Order, session: Session) -> Opening:
