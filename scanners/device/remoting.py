@@ -24,12 +24,14 @@ class RemoteDriver:
         environment: Additions to the child's, such as `SANE_CONFIG_DIR`.
         options: By device, options that only its backend has, by their names there. They are
             made before the settings of the scan, and like them refused where they cannot be.
+        seen: By id, the devices that answered once: an open device need not tell its model.
     """
 
     name: str
     child: str
     environment: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seen: dict[str, Device] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def devices(self, seconds: float) -> list[Device]:
         """Return the devices that answer within so many seconds.
@@ -40,7 +42,9 @@ class RemoteDriver:
         """
         with Stream(self.child, environment=self.environment) as child:
             child.tell({"do": "devices"})
-            return [Device(**each) for each in _answer(child, seconds)["devices"]]
+            found = [Device(**each) for each in _answer(child, seconds)["devices"]]
+        self.seen.update({each.id: each for each in found})
+        return found
 
     def open(
         self, device_id: str, settings: ScanSettings, spool: Spool, *, first: int = 1
@@ -51,7 +55,8 @@ class RemoteDriver:
             SettingRefused: A demanded value cannot be set.
             ScanFault: Busy, gone or refused; no sheet has moved.
         """
-        device = Device(id=device_id, driver=self.name, vendor="", model="")  # the child tells more
+        unseen = Device(id=device_id, driver=self.name, vendor="", model="")
+        device = self.seen.get(device_id, unseen)
         child = Stream(self.child, environment=self.environment)
         own = self.options.get(device_id, {})
         return RemoteSession(child, device, settings, spool, first=first, options=own)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -98,7 +98,6 @@ def opening(request: dict[str, Any], telling: Telling, lib: Any = None) -> Itera
     library, first = _library(lib), int(request["first"])
     handle: Handle | None = None
     try:
-        named = _named(library, request["device"])
         handle = _open(library, request["device"])
         settings = ScanSettings.from_json(request["settings"])
         effective = Chosen(handle, settings, request.get("options", {})).make()
@@ -110,8 +109,7 @@ def opening(request: dict[str, Any], telling: Telling, lib: Any = None) -> Itera
             cancelled=telling.cancelled,
             progress=telling.progress,
         )
-        told = {**asdict(named), **_told(handle, library.version)}
-        yield Opened(told, effective, stack)
+        yield Opened(_told(handle, request["device"], library.version), effective, stack)
     except SaneFault as error:
         raise fault_of(error, first - 1) from error
     finally:
@@ -141,22 +139,7 @@ def _open(library: Library, name: str) -> Handle:
         raise not_there(error, name) from error
 
 
-def _named(library: Library, name: str) -> Device:
-    """Return a device with the vendor and model that only the list of devices tells.
-
-    It is asked before the device is opened: backends leave out what is in use. Those on a network
-    are asked only for a device that is not attached, because their answers take seconds. A device
-    that is on no list, such as one by the name of its backend alone, has neither.
-    """
-    for attached in (True, False):
-        with suppress(SaneFault):  # whether the device can be used is seen when it is opened
-            for each in library.devices(attached=attached):
-                if each[0] == name:
-                    return _device(*each)
-    return Device(id=name, driver="sane", vendor="", model="")
-
-
-def _told(handle: Handle, version: str) -> dict[str, Any]:
+def _told(handle: Handle, name: str, version: str) -> dict[str, Any]:
     def read(names: tuple[str, ...]) -> str | None:
         known = handle.options()
         for each in names:
@@ -168,7 +151,7 @@ def _told(handle: Handle, version: str) -> dict[str, Any]:
         return None
 
     firmware = read(_FIRMWARES) or f"SANE {version}"
-    return {"serial": read(_SERIALS), "firmware": firmware}
+    return {"id": name, "serial": read(_SERIALS), "firmware": firmware}
 
 
 def _device(name: str, vendor: str, model: str, kind: str) -> Device:

@@ -62,17 +62,14 @@ class Library:
         major, minor, build = version.value >> 24, version.value >> 16 & 255, version.value & 65535
         self.version = f"{major}.{minor}.{build}"
 
-    def devices(self, *, attached: bool = False) -> list[tuple[str, str, str, str]]:
+    def devices(self) -> list[tuple[str, str, str, str]]:
         """Return name, vendor, model and type of each device that answers.
-
-        Args:
-            attached: Only devices of this computer; no network is asked.
 
         Raises:
             SaneFault: The list could not be made.
         """
         found = POINTER(POINTER(CDevice))()
-        _check("sane_get_devices", self._lib.sane_get_devices(byref(found), int(attached)))
+        _check("sane_get_devices", self._lib.sane_get_devices(byref(found), 0))
         named, position = [], 0
         while found[position]:
             device = found[position].contents

@@ -70,12 +70,14 @@ class ScanimageDriver:
         environment: Additions to the program's, such as `SANE_CONFIG_DIR`.
         options: As for `SaneDriver`.
         program: Its name or path.
+        seen: As for `RemoteDriver`.
     """
 
     name: str = "sane"
     environment: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     program: str = "scanimage"
+    seen: dict[str, Device] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def devices(self, seconds: float) -> list[Device]:
         """Return the devices that answer within so many seconds.
@@ -86,10 +88,12 @@ class ScanimageDriver:
         """
         lines, _ = self._asked(seconds, "-f", _DEVICE)
         parts = [line.split(_SEPARATOR) for line in lines if line.count(_SEPARATOR) == 3]  # noqa: PLR2004 - between the four parts of `_DEVICE`
-        return [
+        found = [
             Device(id=name, driver=self.name, vendor=vendor, model=model, kind=kind)
             for name, vendor, model, kind in parts
         ]
+        self.seen.update({each.id: each for each in found})
+        return found
 
     def open(
         self, device_id: str, settings: ScanSettings, spool: Spool, *, first: int = 1
@@ -116,16 +120,11 @@ class ScanimageDriver:
                 raise not_there(error, device_id) from error
             raise fault_of(error, first - 1) from error
         version = tool_version(self.program, "--version")
-        device = replace(self._named(device_id), firmware=version)
+        unseen = Device(id=device_id, driver=self.name, vendor="", model="")
+        device = replace(self.seen.get(device_id, unseen), firmware=version)
         taking = Taking(settings=settings, spool=spool, folder=spool.folder / _FOLDER, next=first)
         command = ["-d", device_id, *printed.arguments]
         return ScanimageSession(self, device, effective, command, taking)
-
-    def _named(self, device_id: str) -> Device:
-        """Return a device with the vendor and model that only the list of devices tells."""
-        unknown = Device(id=device_id, driver=self.name, vendor="", model="")
-        listed = self.devices(_OPENING_SECONDS)
-        return next((each for each in listed if each.id == device_id), unknown)
 
     def started(self, *arguments: str) -> Program:
         """Start the program.
