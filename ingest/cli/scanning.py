@@ -103,9 +103,11 @@ def scan(app: App, *, as_json: bool, **options: Any) -> int:
     try:
         with picture, interruptible(desk.cancel):
             outcome = act()
-    except (ScanFault, AcceptanceFault) as error:
+    except Interrupted as error:
         _faulty(error.code, error.operator_text, desk, as_json=as_json)
-        return EXIT_INTERRUPTED if isinstance(error, Interrupted) else EXIT_NEEDS_PERSON
+        return EXIT_INTERRUPTED
+    except (ScanFault, AcceptanceFault) as error:
+        return _faulty(error.code, error.operator_text, desk, as_json=as_json)
     return _report(outcome, uneven=picture.is_uneven, as_json=as_json)
 
 
@@ -311,7 +313,7 @@ def scanning_home(app: App, tenant: str) -> Path:
     return app.settings.data / "scanning" / tenant
 
 
-def _faulty(code: str, text: str, desk: Desk, *, as_json: bool) -> None:
+def _faulty(code: str, text: str, desk: Desk, *, as_json: bool) -> int:
     stack = desk.interrupted
     if as_json:
         said = {"code": code, "operator_text": text, "stack": stack}
@@ -322,6 +324,7 @@ def _faulty(code: str, text: str, desk: Desk, *, as_json: bool) -> None:
             click.echo(
                 f"Der Stapel {stack} ist offen; weiter mit »scan --append {stack}«.", err=True
             )
+    return EXIT_NEEDS_PERSON
 
 
 def _report(outcome: Outcome, *, uneven: bool, as_json: bool) -> int:
