@@ -10,6 +10,7 @@ import click
 
 from ingest.cli import passwords
 from ingest.cli.app import App, print_json, with_app
+from ingest.cli.asking import require_agreed
 from ingest.cli.ending import Here, erase_here, only_here
 from ingest.cli.options import operator_option
 from ingest.cli.scanning import scanning_home
@@ -171,12 +172,12 @@ def erase(app: App, identifier: str, operator: str, reason: str, *, yes: bool) -
     found = _found(app, identifier)
     if isinstance(found, Here):
         if not yes:
-            click.confirm(f"{found.question} Endgültig löschen?", abort=True)
+            require_agreed(f"{found.question} Endgültig löschen?")
         erase_here(app, found, operator, reason)
         return 0
     unit = found
     if not yes:
-        click.confirm(f"{unit} endgültig löschen?", abort=True)
+        require_agreed(f"{unit} endgültig löschen?")
     if not _discard(app, unit, operator, reason):
         _erase(app, unit, operator, reason)
     _clear_here(app, unit)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ingest.cli.app import App, print_json, with_app
+from ingest.cli.asking import is_agreed
 from ingest.cli.options import operator_option, received_moment, tenant_option
 from ingest.errors import UsageError
 
@@ -79,13 +80,14 @@ def scan(app: App, *, as_json: bool, **options: Any) -> int:
 
     Nach einer Störung bleibt der Stapel offen: »scan --append KENNUNG« setzt ihn nach dem letzten
     vollständigen Blatt fort, »scan --close KENNUNG« schließt ihn ab, »erase KENNUNG« verwirft ihn.
-    Strg-C hält an; gescannte Blätter sind gesichert. Rückgabewert 3: etwas braucht eine Person.
+    Strg-C hält an; gescannte Blätter sind gesichert, der Stapel bleibt offen. Rückgabewerte: 3
+    etwas braucht eine Person (Störung, Zählung, Ablehnung) · 130 mit Strg-C angehalten.
     """
     from console.scanning import ScanPicture
     from scanners.device import ScanFault
     from scanners.stack import AcceptanceFault
     from scanners.stack.desk import Desk
-    from scanners.stack.interrupting import interruptible
+    from scanners.stack.interrupting import EXIT_INTERRUPTED, Interrupted, interruptible
     from scanners.stack.journal import damaged
     from scanners.stack.locking import Held
     from scanners.stack.shelf import JournalDamaged
@@ -97,10 +99,13 @@ def scan(app: App, *, as_json: bool, **options: Any) -> int:
     for damage in damaged(home):
         click.echo(damage.operator_text, err=True)
     desk = Desk(home, _drivers(app), house, tell=picture.tell, carried=picture.carried)
-    act = _act(app, tenant, desk, house, options)
+    act = _act(app, tenant, desk, house, {**options, "is_asked": not as_json})
     try:
         with picture, interruptible(desk.cancel):
             outcome = act()
+    except Interrupted as error:
+        _faulty(error.code, error.operator_text, desk, as_json=as_json)
+        return EXIT_INTERRUPTED
     except (ScanFault, AcceptanceFault) as error:
         return _faulty(error.code, error.operator_text, desk, as_json=as_json)
     except (Held, JournalDamaged, OSError) as error:
@@ -150,27 +155,32 @@ def _act(
     device = options["device"] or f"{opened.driver}:{opened.id}"
     if options["rescan"]:
         return lambda: _rescanned(desk, journal, options["rescan"], operator, device)
-    _require_next_sheet(journal, options["next_sheet"], as_json=options.get("as_json", False))
+    _require_next_sheet(journal, options["next_sheet"], is_asked=options["is_asked"])
     return lambda: desk.go_on(journal, operator, device, keep_open=options["keep_open"])
 
 
-def _require_next_sheet(journal: Journal, said: int | None, *, as_json: bool) -> None:
+def _require_next_sheet(journal: Journal, said: int | None, *, is_asked: bool) -> None:
     """See that whoever feeds knows with which sheet it goes on."""
     from scanners.stack.sheets import whole_sheets
 
     following = whole_sheets(journal) + 1
-    if said is None and sys.stdin.isatty() and not as_json:
+    if said is None and is_asked and sys.stdin.isatty():
         question = (
             f"Gesichert sind {following - 1} Blätter. Liegt Blatt {following} obenauf, und keines "
             "davor?"
         )
-        click.confirm(question, default=True, abort=True)
+        if is_agreed(question, default=True):
+            return
+        wrong = f"Der Stapel geht mit Blatt {following} weiter"
     elif said is not None and said != following:
-        text = (
-            f"Der Stapel geht mit Blatt {following} weiter, nicht mit Blatt {said}; es wurde kein "
-            f"Blatt eingezogen. Bitte ab Blatt {following} einlegen; frühere ersetzt --rescan."
-        )
-        raise UsageError(f"next sheet is {following}", operator_text=text)
+        wrong = f"Der Stapel geht mit Blatt {following} weiter, nicht mit Blatt {said}"
+    else:
+        return
+    text = (
+        f"{wrong}; es wurde kein Blatt eingezogen. Bitte ab Blatt {following} einlegen; frühere "
+        "ersetzt --rescan."
+    )
+    raise UsageError(f"next sheet is {following}", operator_text=text)
 
 
 def _closed(desk: Desk, journal: Journal, operator: str | None) -> Outcome:

@@ -322,7 +322,7 @@ def _alone_with(journal: Journal) -> Iterator[None]:
 def _require_same(device: Device, journal: Journal) -> None:
     """Refuse another device than the one that the stack names, for all its pages."""
     before = journal.opening.device
-    if not device.mark.is_of(before.mark):
+    if not device.mark.is_of(before.mark) or _is_other_product(device, before):
         name = f"{before.vendor} {before.model}".strip() or before.id
         text = (
             f"Der Stapel wurde auf dem Gerät {name} (Nr. {before.serial or 'unbekannt'}, Firmware "
@@ -336,6 +336,12 @@ def _require_same(device: Device, journal: Journal) -> None:
 def _marked(scanned: ScannedPage, session: Session) -> ScannedPage:
     """Return a page that says which device it came from: the house compares."""
     return replace(scanned, facts=replace(scanned.facts, device=session.device.mark))
+
+
+def _is_other_product(device: Device, before: Device) -> bool:
+    """Tell whether vendor or model are others; stacks of before SANE told them name neither."""
+    told = before.vendor, before.model
+    return any(told) and told != (device.vendor, device.model)
 
 
 def _opening(key: str, order: Order, session: Session) -> Opening:

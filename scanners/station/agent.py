@@ -18,6 +18,7 @@ from scanners.stack.desk import Outcome
 from scanners.stack.journal import Journal, journals
 from scanners.stack.locking import Held
 from scanners.stack.run import Order
+from scanners.stack.sheets import whole_sheets
 from scanners.stack.shelf import JournalDamaged
 from scanners.stack.transmission import Transmission
 from scanners.station.buttons import ButtonWatch
@@ -91,8 +92,8 @@ class Agent:
     def pressed(self, button: Button) -> None:
         """Scan what a button stands for; after a fault the same button continues its stack.
 
-        A stack that was interrupted before this service began is continued too, by the same
-        person. What goes wrong is said; the service goes on.
+        Only for the person who began it, also after this service began anew: another one has other
+        sheets, which become a stack of their own. What goes wrong is said; the service goes on.
         """
         before = self._stacks(button.device)
         self._picture.say(
@@ -128,9 +129,10 @@ class Agent:
         operator, device = self._home.operator, button.device
         workplace = self._at_work[device] = Workplace(self._home, self._house, self._picture)
         try:
-            interrupted = self._to_continue(button)
+            interrupted = self._to_continue(button, operator)
             if interrupted is not None:
                 return workplace.go_on(interrupted, operator, device)
+            self._say_left_open(device)
             profile = profile_of(self._home, self._house, button.profile)
             station = self._home.settings.code
             return workplace.scan(
@@ -139,20 +141,34 @@ class Agent:
         finally:
             del self._at_work[device]
 
-    def _to_continue(self, button: Button) -> Journal | None:
-        key = self._interrupted.get(button.device)
-        for journal in reversed(journals(self._home.path)):
-            if journal.closing is not None or journal.opening.profile != button.profile:
-                continue
-            if journal.key == key or (key is None and self._was_interrupted(journal, button)):
+    def _to_continue(self, button: Button, operator: str | None) -> Journal | None:
+        known = self._interrupted.get(button.device)
+        theirs = [
+            journal
+            for journal in reversed(journals(self._home.path))
+            if journal.closing is None
+            and journal.opening.profile == button.profile
+            and journal.opening.operator == operator
+        ]
+        for journal in theirs:
+            if journal.key == known:
                 return journal
-        return None
+        return next((each for each in theirs if _was_interrupted(each, button.device)), None)
 
-    def _was_interrupted(self, journal: Journal, button: Button) -> bool:
-        """Tell whether a stack stopped at the device of a button while the same person fed it."""
-        is_theirs = journal.opening.operator == self._home.operator
-        stopped = journal.is_interrupted or journal.is_cut_off
-        return device_of(journal) == button.device and is_theirs and stopped
+    def _say_left_open(self, device: str) -> None:
+        """Say, once, that sheets now go into another stack than the one that was interrupted."""
+        key = self._interrupted.pop(device, None)
+        for journal in journals(self._home.path):
+            if journal.key == key and journal.closing is None:
+                sheets = whole_sheets(journal)
+                text = (
+                    f"Der Stapel {key[:8]} ist nach Blatt {sheets} unterbrochen und bleibt offen. "
+                    "Jetzt gilt ein anderes Kürzel oder Profil: was eingezogen wird, ist ein neuer "
+                    f"Stapel. Jenen bitte fortsetzen (»resume --stack {key[:8]}«) oder abschließen "
+                    f"(»close --stack {key[:8]}«)."
+                )
+                said = {"stack": key, "after_sheet": sheets, "operator_text": text}
+                self._picture.say(text, message_type="left_open", device=device, **said)
 
     def _stacks(self, device: str) -> set[str]:
         known = journals(self._home.path)
@@ -171,3 +187,8 @@ class Agent:
             self._broken.append(error)
         finally:
             self._ending.set()
+
+
+def _was_interrupted(journal: Journal, device: str) -> bool:
+    """Tell whether a stack stopped at a device, and was not kept open on purpose."""
+    return device_of(journal) == device and (journal.is_interrupted or journal.is_cut_off)

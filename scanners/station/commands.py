@@ -7,7 +7,6 @@ import datetime as dt
 import getpass
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,7 +16,7 @@ from ingest import clock
 from ingest.document import OPERATOR_CODE_RULE, is_operator_code
 from scanners.device import ScanFault
 from scanners.stack import AcceptanceFault, Refused, Unavailable
-from scanners.stack.interrupting import interruptible
+from scanners.stack.interrupting import EXIT_INTERRUPTED, Interrupted, interruptible, stoppable
 from scanners.stack.journal import journals
 from scanners.stack.locking import Held
 from scanners.stack.run import Order
@@ -42,7 +41,6 @@ from scanners.station.scanning import (
 )
 from scanners.station.settings import HouseAddress, fingerprint
 
-_INTERRUPTED: Final = 130
 #: Somebody stands at the scanner and waits, and a house that is away costs no sheet.
 _AT_THE_DEVICE: Final = Patience(connect=5.0)
 
@@ -61,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     picture = Picture(as_json=options.as_json)
     try:
         code: int = _COMMANDS[options.command](Home(options.home), picture, options)
+    except Interrupted as error:
+        _fault(error, picture, as_json=options.as_json)
+        return EXIT_INTERRUPTED
     except (ScanFault, AcceptanceFault, StationFault) as error:
         return _fault(error, picture, as_json=options.as_json)
     except Held:
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except JournalDamaged as error:
         return _fault(StationFault(error.operator_text), picture, as_json=options.as_json)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return EXIT_INTERRUPTED
     return code
 
 
@@ -87,11 +88,10 @@ def _fault(
 def _run(home: Home, picture: Picture, options: argparse.Namespace) -> int:
     del options
     agent = Agent(home, house_of(home), picture)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: agent.stop())
-    picture.say("Scanplatz läuft; Ende mit Strg-C.", message_type="station", state="running")
-    agent.run()
-    return 0
+    with stoppable(agent.stop) as exit_code:
+        picture.say("Scanplatz läuft; Ende mit Strg-C.", message_type="station", state="running")
+        agent.run()
+        return exit_code()
 
 
 def _devices(home: Home, picture: Picture, options: argparse.Namespace) -> int:
@@ -190,7 +190,11 @@ def _sign_on(home: Home, picture: Picture, options: argparse.Namespace) -> int:
 def _sign_off(home: Home, picture: Picture, options: argparse.Namespace) -> int:
     del options
     home.sign_off()
-    picture.say("Niemand ist angemeldet.", message_type="shift", operator=None)
+    left = home.by_login
+    text = "Niemand ist angemeldet."
+    if left is not None:
+        text = f"Die Schicht ist beendet; für diese Anmeldung am Rechner gilt weiter {left}."
+    picture.say(text, message_type="shift", operator=left)
     return 0
 
 

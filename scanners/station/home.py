@@ -13,11 +13,14 @@ from ingest import clock
 from scanners.device.durable import write_whole
 from scanners.stack import OfferedProfile
 from scanners.station.faults import Misconfigured
+from scanners.station.logins import login_name
 from scanners.station.settings import HouseAddress, StationSettings, load
 
 HOME_VARIABLE: Final = "SCANSTRASSE_STATION"
 TOKEN_VARIABLE: Final = "SCANSTRASSE_STATION_TOKEN"  # noqa: S105 - its name, not a token
 _FOREIGN_EYES: Final = 0o077
+#: By so much a time service may set the clock back without anybody having been signed on wrongly.
+_SET_RIGHT: Final = dt.timedelta(minutes=5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,11 +152,29 @@ class Home:
 
     @property
     def operator(self) -> str | None:
-        """Who signed on for this shift; nobody stays signed on over night."""
+        """Who counts as there: who signed on for this shift, or else whom the login stands for.
+
+        Nobody stays signed on over night. The login's own name is never an operator: it has to
+        stand under `[logins]` of `station.toml` with a code.
+        """
+        return self._on_shift or self.by_login
+
+    @property
+    def by_login(self) -> str | None:
+        """Whom the login of this process stands for; None where the settings name it not."""
+        known = self.settings.logins
+        return known.get(login_name()) if known else None
+
+    @property
+    def _on_shift(self) -> str | None:
         said = self._read("shift.json")
         if said is None:
             return None
         since = clock.now() - dt.datetime.fromisoformat(said["at"])
+        if since < -_SET_RIGHT:
+            # Left there, the shift would begin when the clock gets to where it once was.
+            self.sign_off()
+            return None
         if since > dt.timedelta(hours=self.settings.shift_hours):
             return None
         return str(said["operator"])

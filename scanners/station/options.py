@@ -14,7 +14,7 @@ _ABOUT = (
 )
 _CODES = (
     "Rückgabewerte: 0 erledigt · 2 falsch aufgerufen · 3 etwas braucht eine Person · "
-    "9 Einrichtung · 130 abgebrochen"
+    "9 Einrichtung · 130 mit Strg-C abgebrochen (»run« nach SIGTERM: 0)"
 )
 
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from ingest.document import OPERATOR_CODE_RULE, is_operator_code
 from scanners.drivers import NetworkScanner
 from scanners.station.faults import Misconfigured
+from scanners.station.logins import spelt
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -56,6 +58,8 @@ class StationSettings:
     Attributes:
         code: Of the workstation, as stacks name it.
         shift_hours: So long after signing on an operator counts as there.
+        logins: By the operating system's name of a user, the code of the one person who logs in
+            with it.
         escl: Network scanners by the name people use.
         discovery: Whether scanners that announce themselves are listed too.
         seconds: Within which devices have to answer a listing.
@@ -66,6 +70,7 @@ class StationSettings:
     house: HouseAddress = field(default_factory=HouseAddress)
     code: str | None = None
     shift_hours: float = 12.0
+    logins: dict[str, str] = field(default_factory=dict)
     escl: dict[str, NetworkScanner] = field(default_factory=dict)
     discovery: bool = False
     seconds: float = 10.0
@@ -92,7 +97,7 @@ def load(path: Path) -> StationSettings:
     house, station = top.section("house"), top.section("station")
     scanners = top.section("scanners")
     sane, twain = scanners.section("sane"), scanners.section("twain")
-    networked = scanners.section("escl")
+    networked, logins = scanners.section("escl"), top.section("logins")
     settings = StationSettings(
         house=HouseAddress(
             url=house.text("url"),
@@ -102,6 +107,7 @@ def load(path: Path) -> StationSettings:
         ),
         code=station.text("code"),
         shift_hours=station.number("shift_hours", 12.0),
+        logins={spelt(name): logins.operator(name) for name in list(logins.said)},
         escl={name: _network_scanner(networked, name) for name in list(networked.said)},
         discovery=scanners.flag("discovery", default=False),
         seconds=scanners.number("seconds", 10.0),
@@ -165,6 +171,12 @@ class _Section:
         if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             raise self.wrong(key, "ist keine Zahl über null")
         return float(value)
+
+    def operator(self, key: str) -> str:
+        value = self.required(key)
+        if not is_operator_code(value):
+            raise self.wrong(key, f"nennt kein Kürzel: {OPERATOR_CODE_RULE}")
+        return value
 
     def digest(self, key: str) -> str | None:
         value = self.text(key)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from ingest.cli.app import App
@@ -109,8 +110,12 @@ def test_what_the_ledger_never_had_can_be_erased_by_its_key(house: House, ledger
         assert "gerade gearbeitet" in house.refuse("erase", journal.key, *WHY, "--yes")
     damaged = scanned(house)
     (damaged.folder / "pages.jsonl").write_bytes(b"xx\n{}\n")
-    for each in (journal, damaged):
-        house.call("erase", each.key[:8], *WHY, "--yes")
+    refused = house._run(("erase", journal.key, *WHY), "nein\n")
+    assert isinstance(refused.exception, click.Abort)
+    assert "nichts geändert" in refused.stderr
+    assert journal.folder.exists()
+    house.call("erase", journal.key[:8], *WHY, entered="ja\n")
+    house.call("erase", damaged.key[:8], *WHY, "--yes")
     assert left(house) == []
     said = [row.actor for row in rows(ledger, schema.event) if row.kind == givingup.DISCARDED]
     assert said == ["AB", "AB"]

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click import testing
+from typing_extensions import override
 
+from ingest.errors import UsageError
 from ingest.ledger import Ledger, schema
 from scanners.stack.journal import Journal, journals
 from scanners.stack.locking import held
+from tests.plugins import escl_device
 from tests.plugins.escl_device import EsclDevice, serving
 from tests.plugins.escl_pages import picture
 from tests.plugins.house import House
@@ -78,6 +85,13 @@ def room(tmp_path: Path) -> Iterator[Room]:
         ledger.close()
 
 
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let somebody sit at standard input."""
+    at = testing._NamedTextIOWrapper
+    monkeypatch.setattr(at, "isatty", lambda stream: stream.name == "<stdin>", raising=False)
+
+
 def test_a_stack_is_of_one_device(room: Room) -> None:
     room.begin("--keep-open")
     id_ = room.stack["id"]
@@ -87,6 +101,18 @@ def test_a_stack_is_of_one_device(room: Room) -> None:
         assert "WB-0001" in told[-1]["operator_text"]
     assert room.other.jobs == []
     assert len(room.stack["sources"]) == 6
+
+
+def test_another_product_under_the_same_number_is_another_device(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.begin("--keep-open")
+    told = escl_device._CAPABILITIES.replace("Papierlos 3000", "Papierlos 4000")
+    monkeypatch.setattr(escl_device, "_CAPABILITIES", told)
+    room.feed(SIDES[6:8])
+    said = room.scan("--append", room.stack["id"])
+    assert said[-1]["code"] == "other_device"
+    assert len(room.adf.jobs) == 1
 
 
 def test_the_list_and_the_command_say_with_which_sheet_a_stack_goes_on(room: Room) -> None:
@@ -102,6 +128,67 @@ def test_the_list_and_the_command_say_with_which_sheet_a_stack_goes_on(room: Roo
     (said,) = (event for event in told if event["event"] == "continuing")
     assert said["after_sheet"] == 1
     assert told[-1]["is_closed"]
+
+
+@pytest.mark.usefixtures("terminal")
+def test_the_question_which_sheet_lies_on_top_is_asked_in_german(room: Room) -> None:
+    room.begin("--keep-open")
+    words = ("scan", "--append", room.stack["id"], "--operator", "AB", "--keep-open")
+    refused = room.house._run(words, "vielleicht\nnein\n")
+    assert isinstance(refused.exception, UsageError)
+    assert "ab Blatt 4 einlegen" in refused.exception.operator_text
+    assert "mit j (ja) oder n (nein) antworten" in refused.stderr
+    assert len(room.adf.jobs) == 1
+    room.feed(SIDES[6:8])
+    taken = room.house._run(words, "ja\n")
+    assert (taken.return_value, taken.stderr.count("obenauf")) == (0, 1)
+    assert len(room.stack["sources"]) == 8
+
+
+@pytest.mark.usefixtures("terminal")
+def test_nothing_is_asked_where_a_program_reads(room: Room) -> None:
+    room.begin("--keep-open")
+    room.feed(SIDES[6:8])
+    assert room.scan("--append", room.stack["id"])[-1]["is_closed"]
+
+
+class Ending(threading.Event):
+    """What a page that hangs waits for; meanwhile this process gets a signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    @override
+    def wait(self, timeout: float | None = None) -> bool:
+        os.kill(os.getpid(), self.number)
+        return super().wait(timeout)
+
+
+@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def ending(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    """A signal that ends a process, and a failed test where nobody takes it."""
+
+    def untaken(number: int, frame: object) -> None:
+        raise AssertionError(number)
+
+    before = signal.signal(request.param, untaken)
+    yield request.param
+    signal.signal(request.param, before)
+
+
+def test_whatever_ends_a_scan_ends_the_job_of_the_device_too(
+    room: Room, ending: signal.Signals
+) -> None:
+    room.feed(SIDES[:6], {4: "hang"})
+    room.adf.released, before = Ending(ending), signal.getsignal(ending)
+    code, said = room.code("--device", "escl:adf")
+    room.adf.released.set()
+    assert code == 130
+    assert "wurde abgebrochen" in said
+    assert room.adf.deleted == [room.adf.jobs[0].path]
+    assert (room.stack["stage"], len(room.stack["sources"])) == ("open", 3)
+    assert signal.getsignal(ending) is before
 
 
 def test_a_scan_that_was_cut_off_is_recorded_as_an_interruption(room: Room) -> None:

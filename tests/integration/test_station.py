@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
+import json
+import os
+import signal
 import stat
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
+from ingest import clock
+from scanners.station import home as home_module
 from scanners.station.commands import main
+from scanners.station.logins import login_name
 from tests.plugins.disks import no_file_above
 from tests.plugins.escl_device import EsclDevice, serving
 from tests.plugins.escl_pages import picture
@@ -228,6 +237,60 @@ def test_nobody_stays_signed_on_for_longer_than_a_shift(desk: StationDesk) -> No
     assert desk.said("sign-on", "Petra Muster", code=2)[0]["code"] == "unusable"
 
 
+class Interrupting(threading.Event):
+    """What a page that hangs waits for; meanwhile this process gets the signal of Ctrl-C."""
+
+    @override
+    def wait(self, timeout: float | None = None) -> bool:
+        os.kill(os.getpid(), signal.SIGINT)
+        return super().wait(timeout)
+
+
+def test_ctrl_c_at_the_scanner_is_said_and_keeps_the_sheets(
+    desk: StationDesk, device: EsclDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "released", Interrupting())
+    desk.feed(1, 2)
+    device.trouble[2] = "hang"
+    assert desk.scan(code=130)[-1]["code"] == "scan_cancelled"
+    device.released.set()
+    [stack] = desk.stacks
+    assert (list(stack.pages), stack.is_interrupted) == ([1], True)
+
+
+def test_a_shift_of_a_clock_that_was_ahead_is_over_for_good(desk: StationDesk) -> None:
+    shift = desk.home / "shift.json"
+    wrong = (clock.now() + dt.timedelta(days=300)).isoformat()
+    shift.write_text(json.dumps({"operator": "P-17", "at": wrong}))
+    assert desk.said("status")[0]["operator"] is None
+    assert not shift.exists(), "it would begin when the clock gets there"
+
+
+def test_a_login_stands_for_the_person_whom_the_settings_name(
+    desk: StationDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home_module, "login_name", lambda: "p.muster")
+    desk.configure('[logins]\n"p.muster" = "P-17"\n')
+    assert desk.said("status")[0]["operator"] == "P-17"
+    desk.feed(1)
+    desk.scan("--keep-open")
+    assert [each.opening.operator for each in desk.stacks] == ["P-17"]
+    desk.said("sign-on", "P-18")
+    assert desk.said("status")[0]["operator"] == "P-18", "who signed on comes first"
+    assert desk.said("sign-off")[0]["operator"] == "P-17"
+    monkeypatch.setattr(home_module, "login_name", lambda: "gast")
+    assert desk.said("status")[0]["operator"] is None
+    assert desk.said("sign-off")[0]["operator"] is None
+
+
+def test_a_login_is_the_systems_and_not_what_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "p.muster")
+    assert login_name() != "p.muster"
+
+
 def test_devices_and_their_silence_are_listed(desk: StationDesk) -> None:
     desk.configure('[scanners.escl.fort]\nurl = "http://127.0.0.1:9/eSCL"\n')
     said = {each["device"]: each for each in desk.said("devices")}
@@ -265,6 +328,8 @@ def test_what_cannot_be_is_said_in_german(
         ("[[buttons]]\ndevice = 'sane:x'\nbutton = 'scan'\n", "„buttons.profile“ fehlt"),
         ("[scanners.escl.MFP]\nurl = 'http://x'\n", "Gerätename"),
         ("[scanners.escl.b]\nurl = 'ftp://x'\n", "http://"),
+        ("[logins]\n'p.muster' = 'Petra Muster'\n", "nennt kein Kürzel"),
+        ("[logins]\n'p.muster' = 17\n", "„logins.p.muster“ ist kein Text"),
         ("[", "nicht lesbar"),
     ],
 )

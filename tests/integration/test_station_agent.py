@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -168,6 +169,25 @@ def test_the_service_carries_what_waits_and_ends_when_asked(desk: StationDesk) -
     assert pictures(desk.house, key) == [1, 2]
     assert desk.stacks == []
     assert list((desk.home / "locks").iterdir()) == []
+
+
+class Interrupting(FileHouse):
+    """While it closes a stack, this process gets the signal of Ctrl-C."""
+
+    @override
+    def close(self, key: str, closing: Closing) -> StackState:
+        os.kill(os.getpid(), signal.SIGINT)
+        return super().close(key, closing)
+
+
+def test_the_service_says_that_it_was_interrupted(desk: StationDesk) -> None:
+    desk.feed(1)
+    desk.scan()
+    desk.house = Interrupting(desk.house.folder)
+    before = signal.getsignal(signal.SIGINT)
+    with desk.open_house():
+        desk.said("run", code=130)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_part_that_breaks_ends_the_service_loudly(

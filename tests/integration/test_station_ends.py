@@ -174,3 +174,28 @@ def test_a_button_continues_neither_anothers_stack_nor_one_that_was_kept_open(
     assert [each.key for each in desk.stacks] == [first.key, kept.key]
     assert (len(first.pages), len(kept.pages)) == (1, 1)
     assert desk.house.log()[-1] == "closed"
+
+
+def test_a_button_never_puts_the_next_persons_sheets_into_anothers_stack(
+    desk: StationDesk,
+) -> None:
+    out = io.StringIO()
+    agent, home = agent_of(desk, out), Home(desk.home)
+    home.sign_on("P-17")
+    desk.feed(1, 2)
+    desk.device.trouble[2] = "jam"
+    agent.pressed(key_of(desk))
+    [first] = desk.stacks
+    home.sign_on("P-18")
+    desk.feed(3, 4)
+    agent.pressed(key_of(desk))
+    keys = {line.split()[0] for line in (desk.house.folder / "log").read_text().splitlines()}
+    [second] = keys - {first.key}
+    assert pictures(desk.house, second) == [3, 4]
+    assert len(first.pages) == 1
+    assert out.getvalue().count(f"resume --stack {first.key[:8]}") == 1
+    home.sign_on("P-17")
+    desk.feed(2)
+    agent.pressed(key_of(desk))
+    assert pictures(desk.house, first.key) == [1, 2]
+    assert desk.house.state(first.key).is_closed
