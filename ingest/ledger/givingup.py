@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from ingest.document import Facts, Role
+from ingest.document import Facts
 from ingest.ledger import (
     accepting,
     chains,
@@ -57,7 +57,7 @@ def discard(connection: sa.Connection, id_: str, by: str, reason: str) -> GivenU
     if row is None:
         return None
     clerks.require("Löschen", by, reason)
-    people.require_known(connection, row.tenant, by, Role.SUPERVISOR)
+    people.require_known(connection, row.tenant, by)
     pages = stacks.pages_of(connection, row.id)
     connection.execute(sa.delete(_page).where(_page.c.stack_id == row.id))
     gone: Facts = {"said": {}, "anomalies": [], "device": "", "discarded_by": by}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import getpass
+import io
 import logging
 import os
 import sys
@@ -47,15 +48,12 @@ _AT_THE_DEVICE: Final = Patience(connect=5.0)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code, as `docs/operations.md` lists them."""
-    for stream in (sys.stdout, sys.stderr):
-        # A Windows console may know no »ä« or »–«; better a question mark than no message.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    _reconfigure(errors="replace")  # a Windows console may know no »ä«: better a question mark
     options = parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    if options.as_json and hasattr(sys.stdout, "reconfigure"):
+    if options.as_json:
         # Windows writes to pipes and files in the code page of the country; JSON is UTF-8.
-        sys.stdout.reconfigure(encoding="utf-8")
+        _reconfigure(encoding="utf-8")
     picture = Picture(as_json=options.as_json)
     try:
         code: int = _COMMANDS[options.command](Home(options.home), picture, options)
@@ -71,6 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return code
+
+
+def _reconfigure(**how: str) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(**how)  # type: ignore[arg-type]  # all of these are text
 
 
 def _fault(

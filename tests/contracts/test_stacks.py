@@ -145,7 +145,7 @@ def test_erasing_a_batch_leaves_no_trace_of_its_pages_replaced_ones_included(
         desk.append(opened.key, each)
     desk.close(opened.key, closing(again))
     with house.ledger.writing() as connection:
-        free = erasure.erase(connection, id_, "KL", "Irrläufer")
+        free = erasure.erase(connection, id_, "LTG", "Irrläufer")
     assert {first.page.sha256, again.page.sha256} <= set(free)
     left = everything(house.ledger)
     for trace in (first.page.sha256, again.page.sha256, "Kiste 7"):
