@@ -71,7 +71,7 @@ class RemoteSettings(_Section):
     pin_file: Path | None = None  #: for credentials that want a PIN
     otp_file: Path | None = None  #: for credentials that want a one-time password as well
     issuers: Path  #: PEM file: certificates above the organisation's, with the root
-    timeout_seconds: float = Field(20.0, gt=0)  #: for each of the questions
+    timeout_seconds: float = Field(20.0, gt=0, le=50)  #: for each of the questions
 
     @field_validator("url")
     @classmethod

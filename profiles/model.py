@@ -287,6 +287,22 @@ class Profile(Section):
         """Whether paper may be scanned under it at all."""
         return not (self.intake.is_electronic or self.outgoing or self.treatment == "not_scanned")
 
+    @property
+    def claims_too_much(self) -> str | None:
+        """Say in German where a new version would claim more than its scans can show.
+
+        Versions from before stay in force: what they let in says so as an anomaly.
+        """
+        if self.treatment != "replacing" or self.quality.match != "both":
+            return None
+        if self.scan.mode != "bitonal":
+            return None
+        # TR-03138 V1.5, F 4.3: black and white only where content alone is asked for.
+        return (
+            '[quality] match = "both" (bildliche Übereinstimmung) braucht [scan] mode = "colour" '
+            'oder "grey"; mode = "bitonal" erlaubt nur match = "content".'
+        )
+
     def scanning(self) -> dict[str, Any]:
         """Return what is asked of the scanner, see `ScanRules.asked`."""
         sides, least = self.separation.sides, self.checking.minimum_dpi
@@ -340,15 +356,6 @@ class Profile(Section):
                 yield f'treatment = "replacing" braucht {what}'
 
     def _weaknesses(self) -> Iterator[str]:
-        if self.quality.match == "both" and self.scan.mode == "bitonal":
-            # TR-03138 V1.5, F 4.3: black and white only where the law asks for the content alone.
-            yield (
-                'treatment = "replacing" mit [quality] match = "both" (bildliche Übereinstimmung) '
-                'braucht [scan] mode = "colour" oder "grey"; mode = "bitonal" erlaubt nur '
-                'match = "content"'
-            )
-        if self.note.title is not None and "scanvermerk" in self.note.title.casefold():
-            yield "[note] title: ein ersetzendes Scanprodukt hat einen Transfervermerk"
         if self.protection is not None:
             yield from too_weak(
                 self.protection.integrity,

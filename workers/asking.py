@@ -67,7 +67,10 @@ def ask(url: str, body: bytes | None, headers: Mapping[str, str], bounds: Bounds
     except urllib.error.HTTPError as error:
         with error:
             raise Refused(error.code, _content_of(error, bounds, deadline)) from error
-    except (HTTPException, OSError, ValueError) as error:
+    except HTTPException as error:
+        # Its text is the answer's, which may repeat what was sent: secrets too.
+        raise NotAnswered(type(error).__name__) from None
+    except (OSError, ValueError) as error:
         raise NotAnswered(f"{type(error).__name__}: {error}") from error
 
 

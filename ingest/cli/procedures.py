@@ -12,6 +12,7 @@ import click
 from console.texts import local_time
 from ingest.cli.app import App, print_json, with_app
 from ingest.cli.options import code_option, reason_option, tenant_option
+from ingest.errors import ScanstrasseError
 
 if TYPE_CHECKING:
     from ingest.ledger.procedures import Kind
@@ -121,19 +122,24 @@ def outdated_annex(app: App, tenant: str) -> str | None:
         cited = annex(connection, tenant)
     if not cited:
         return None
-    present = _annex(app, tenant)
-    with app.store.open(tenant, str(cited["annex_sha256"])) as stream:
-        released = stream.read().decode("utf-8")
-    if present == released:
-        return None
+    try:
+        present = _annex(app, tenant)
+        with app.store.open(tenant, str(cited["annex_sha256"])) as stream:
+            released = stream.read().decode("utf-8")
+    except ScanstrasseError as error:
+        return f"Die freigegebene technische Anlage ist nicht zu vergleichen: {error.operator_text}"
+    return None if present == released else _outdated(present, released)
+
+
+def _outdated(present: str, released: str) -> str:
     changed = sorted(set(present.splitlines()) ^ set(released.splitlines()))
     sections = [line for line in present.splitlines() if line.startswith("## ")]
     named = [one[3:] for one in sections if _section(present, one) != _section(released, one)]
-    where = "; ".join(named) or changed[0]
+    where = "; ".join(named) or next(iter(changed), "Reihenfolge")
     return (
-        f"Die freigegebene technische Anlage, die Transfervermerke nennen, beschreibt nicht mehr, "
-        f"was eingestellt ist ({where}). Bitte mit »procedure -o DATEI« ansehen und mit "
-        "»procedure release-annex« freigeben, oder die Einstellung zurücknehmen."
+        "Die freigegebene technische Anlage, die Transfervermerke nennen, beschreibt nicht mehr, "
+        f"was jetzt gilt (Einstellungen, Rollen oder Programmfassungen: {where}). Bitte mit "
+        "»procedure -o DATEI« ansehen und mit »procedure release-annex« neu freigeben."
     )
 
 

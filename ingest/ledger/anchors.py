@@ -80,12 +80,15 @@ def publish(connection: sa.Connection, folder: Path, tenant: str) -> int:
     """
     query = sa.select(_day).where(_day.c.tenant == tenant).order_by(_day.c.anchored_at)
     since, written = None, 0
+    told = _tells_of_erasures(folder, tenant)
     try:
         for row in connection.execute(query).all():
             path = _path(folder, tenant, row)
             if not path.exists():
-                write(path, canonical(_content(connection, row, since)).encode() + b"\n")
-                written += 1
+                content = _content(connection, row, since)
+                content["erased"] = _erased(connection, row, since if told else None)
+                write(path, canonical(content).encode() + b"\n")
+                written, told = written + 1, True
             since = row.anchored_at
     except OSError as error:
         text = f"Der Ordner der Anker {folder} ist nicht beschreibbar: {error}"
@@ -114,8 +117,16 @@ def _content(connection: sa.Connection, row: Any, since: dt.datetime | None) -> 
         "heads": row.heads,
         "anchored_at": row.anchored_at.isoformat(),
         "changed": changed,
-        "erased": _erased(connection, row, since),
     }
+
+
+def _tells_of_erasures(folder: Path, tenant: str) -> bool:
+    """Tell whether the last file says what was erased; those of earlier versions do not."""
+    newest = max((folder / tenant).glob("*.json"), default=None)
+    try:
+        return newest is None or "erased" in json.loads(newest.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
 
 
 def _erased(connection: sa.Connection, row: Any, since: dt.datetime | None) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -39,7 +40,9 @@ def heard(events: Iterable[sa.Row[Any]]) -> Mapping[str, Rows]:
     found = _Heard()
     for event in events:
         act = _ACTS.get(event.kind)
-        if act is not None and event.salt is not None and is_genuine(event):
+        if act is None or event.salt is None or not is_genuine(event):
+            continue
+        with suppress(LookupError, TypeError, ValueError):  # it says nothing of use to anybody
             act(found, event.actor, event.payload)
     found.conclude()
     return found.rows

@@ -81,8 +81,10 @@ def note_unknown(
     """Say that pages are erased at their workstation which the ledger never had.
 
     Raises:
-        UsageError: No operator code, or no reason; nothing changed.
+        UsageError: No operator code, no reason, or `by` is no person of the house; nothing
+            changed.
     """
     clerks.require("Löschen", by, reason)
+    people.require_known(connection, tenant, by)
     said: Facts = {"stack": key, "pages": pages, "reason": reason}
     installation.note(connection, tenant, chains.Entry(DISCARDED, said, by))

@@ -58,8 +58,8 @@ def submit(connection: sa.Connection, tenant: str, loaded: LoadedProfile, *, aut
     """Keep the bytes of a profile's file as a draft.
 
     Raises:
-        UsageError: `author` stands for no known person, the profile is a template, or these
-            bytes were submitted before; nothing changed.
+        UsageError: `author` stands for no known person, the profile is a template or claims
+            what its scans cannot show, or these bytes were submitted before; nothing changed.
     """
     person = people.person_of(connection, tenant, author)
     profile = loaded.profile
@@ -69,6 +69,9 @@ def submit(connection: sa.Connection, tenant: str, loaded: LoadedProfile, *, aut
             "'released = true' setzen; danach diese Fassung einreichen."
         )
         raise UsageError("a template cannot be submitted", operator_text=text)
+    if profile.claims_too_much is not None:
+        text = f"Profil {loaded.path}: {profile.claims_too_much}"
+        raise UsageError("the class claims too much", operator_text=text)
     hold(connection, f"profiles of {tenant}")
     known = connection.execute(_one(tenant, loaded.sha256)).first()
     if known is not None:

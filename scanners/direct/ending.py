@@ -10,6 +10,7 @@ from ingest import clock
 from ingest.document import Facts, Queue
 from ingest.errors import UsageError
 from ingest.ledger import Arrival, Ledger, openstacks, stacks
+from ingest.ledger.people import require_known
 from ingest.ledger.persons import require_code
 from ingest.ledger.reserved import PAGES_MISSING
 from ingest.store import Store
@@ -61,14 +62,12 @@ def close_by_house(
         hint: Told that inspection has work; it must not raise.
 
     Raises:
-        UsageError: No code, no reason, no such open stack, or it has no page; nothing changed.
+        UsageError: No code or none of the house's, no reason, no such open stack, or it has no
+            page; nothing changed.
         StackRefused: `manifest_disagrees`: a page came this moment; the stack stays open.
     """
     _require_reason("Abschließen", by, reason)
-    with ledger.reading() as connection:
-        row, pages = next(openstacks.open_stacks(connection, beginning=id_), (None, []))
-    if row is None or not pages:
-        raise _nothing(id_, is_open=row is not None)
+    row, pages = _open(ledger, id_, by)
     closing = _closing(pages, by)
     missing = _missing(Opening.from_json(row.said), [page.number for page in pages])
     end = DirectHouse(ledger, store, Workplace(tenant=row.tenant)).ended(row.key, closing)
@@ -87,6 +86,16 @@ def close_by_house(
     if hint is not None:
         hint(Queue.INSPECTION)
     return ByHouse(batch_id=row.id, pages=len(pages), missing=missing)
+
+
+def _open(ledger: Ledger, id_: str, by: str) -> tuple[stacks.Row, stacks.Rows]:
+    with ledger.reading() as connection:
+        row, pages = next(openstacks.open_stacks(connection, beginning=id_), (None, []))
+        if row is not None:
+            require_known(connection, row.tenant, by)
+    if row is None or not pages:
+        raise _nothing(id_, is_open=row is not None)
+    return row, pages
 
 
 def _closing(pages: stacks.Rows, by: str) -> Closing:

@@ -103,8 +103,8 @@ def _matter(
     what = f"{len(left)} Seiten ({_sheets(left)} Blätter) des Stapels {key}"
     if state is not None and state.is_discarded:
         return DISCARDED, (
-            f"Der Stapel {key} wurde verworfen; seine {len(left)} Seiten auf diesem Rechner löscht "
-            "der nächste »run«, »watch« oder »scan«."
+            f"Der Stapel {key} wurde verworfen oder gelöscht; seine {len(left)} Seiten auf diesem "
+            "Rechner löscht der nächste »run«, »watch« oder »scan«."
         )
     if state is not None and state.is_closed:
         return CLOSED, f"{too_late(journal, state, left)} (»erase {key}«)"

@@ -43,8 +43,9 @@ def give_up(home: Path, key: str, first: Callable[[], None] = lambda: None) -> b
 def given_up(key: str, pages: int) -> Refused:
     """Return what is said of a stack that the house gave up."""
     text = (
-        f"Der Stapel {key[:8]} wurde im Haus verworfen. Seine {pages} Seiten auf diesem Rechner "
-        "sind gelöscht. Soll das Papier doch bearbeitet werden, bitte als neuen Stapel scannen."
+        f"Der Stapel {key[:8]} wurde im Haus verworfen oder gelöscht. Seine {pages} Seiten auf "
+        "diesem Rechner sind gelöscht. Soll das Papier doch bearbeitet werden, bitte als neuen "
+        "Stapel scannen."
     )
     return Refused(f"the house gave up stack {key}", operator_text=text, code=CODE)
 

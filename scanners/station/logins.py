@@ -5,7 +5,9 @@ The environment is not asked: whoever starts a command writes it.
 
 from __future__ import annotations
 
+import importlib
 import os
+from typing import Any
 
 
 def login_name() -> str:
@@ -15,10 +17,10 @@ def login_name() -> str:
     """
     if os.name == "nt":
         return spelt(os.getlogin())  # of the process, whoever sits at the console
-    import pwd
-
+    posix: Any = importlib.import_module("posix")
+    pwd: Any = importlib.import_module("pwd")
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        return str(pwd.getpwuid(posix.getuid()).pw_name)
     except KeyError:  # a container's user may have no entry
         return ""
 

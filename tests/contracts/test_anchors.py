@@ -119,6 +119,25 @@ def test_what_was_erased_after_the_copy_is_named_until_it_is_erased_again(
     assert compared(target, tmp_path / "anchors").back == []
 
 
+def test_the_first_anchor_after_an_update_names_what_was_erased_before(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    batch_id = ledger.accept(arrival()).batch_id
+    work(ledger)
+    (document,) = [row.id for row in rows(ledger, schema.document)]
+    with ledger.writing() as connection:
+        erase(connection, document, "op17", "irrtümlich geöffnet")
+    anchored(ledger, tmp_path, 0)
+    (first,) = (tmp_path / "default").iterdir()
+    said = json.loads(first.read_text("utf-8"))
+    assert said.pop("erased") == [batch_id, document]
+    first.write_text(json.dumps(said))  # as versions before wrote it
+    ledger.accept(arrival())
+    anchored(ledger, tmp_path, 1)
+    _, second = sorted((tmp_path / "default").iterdir())
+    assert json.loads(second.read_text("utf-8"))["erased"] == [batch_id, document]
+
+
 def test_a_database_put_back_in_secret_is_found(
     ledger: Ledger, target: Ledger, tmp_path: Path
 ) -> None:

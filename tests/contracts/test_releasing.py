@@ -97,6 +97,14 @@ def test_a_version_goes_from_draft_to_approved_by_two_persons(
     assert kinds == ["profile_submitted", "profile_tested", "profile_approved"]
 
 
+def test_a_class_that_claims_what_its_scans_cannot_show_is_not_taken(
+    staff: Ledger, tmp_path: Path
+) -> None:
+    flat = version(tmp_path, profile_text() + '[scan]\nmode = "bitonal"\n')
+    assert "bildliche Übereinstimmung" in refused(staff, "submit", flat, author="KL")
+    assert stages(staff) == []
+
+
 def test_a_replacing_class_needs_the_procedure_it_names_undamaged(
     staff: Ledger, tmp_path: Path
 ) -> None:

@@ -183,9 +183,11 @@ def test_giving_up_needs_a_code_and_a_reason(
     house: House, desk: DirectHouse, tmp_path: Path
 ) -> None:
     _, id_ = scanned(desk, tmp_path)
-    for by, reason in (("Max Mustermann, Amt 10", "x"), ("KL", " ")):
+    for by, reason in (("Max Mustermann, Amt 10", "x"), ("KL", " "), ("FREMD", "x")):
         with pytest.raises(UsageError), house.ledger.writing() as connection:
             givingup.discard(connection, id_, by, reason)
+        with pytest.raises(UsageError), house.ledger.writing() as connection:
+            givingup.note_unknown(connection, "default", "k" * 36, 3, by=by, reason=reason)
     assert len(pages_of(house)) == 2
 
 

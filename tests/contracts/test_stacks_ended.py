@@ -164,6 +164,7 @@ def test_the_house_ends_a_stack_by_a_named_person_with_a_reason_and_pages(
     for wanted, by, reason in (
         (id_, "Max Mustermann, Amt 10", "x"),
         (id_, "LTG", " "),
+        (id_, "FREMD", "x"),
         (empty, "LTG", "x"),
         ("0" * 36, "LTG", "x"),
     ):

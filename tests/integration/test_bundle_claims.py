@@ -16,6 +16,7 @@ from tests.plugins.authority import serving
 from tests.plugins.bundles import Said, examined, listed, rewritten
 from tests.plugins.bureau import Bureau
 from workers.evidence.bundle import write
+from workers.evidence.offline.claims import Claims
 from workers.evidence.offline.findings import Findings
 from workers.evidence.offline.openssl import OpenSsl
 from workers.evidence.offline.sealed import SealedPdf
@@ -190,3 +191,19 @@ def withheld(bundle: Path, kind: str) -> None:
     log.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     for path in (bundle / "nachweise").glob("tageswurzel-*"):
         path.unlink()
+
+
+def test_a_stack_may_have_more_than_999_files(tmp_path: Path) -> None:
+    for name in ("original-eingang/1000-s.tif", "scanprodukt.pdf", "scanvermerk.xml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "stapel").mkdir()
+    said: dict[str, Any] = {"sources": [{"name": "s.tif", "sha256": "ab", "ordinal": 1000}]}
+    subject = {"document": "d", "batch": "b", "erased": False, "records": [], "absent": []}
+    subject |= {"note": "scanvermerk.xml", "pdf": "scanprodukt.pdf", "sealed_by": None}
+    for ordinal, is_missing in ((1000, False), (100, True)):
+        said["sources"][0]["ordinal"] = ordinal
+        (tmp_path / "stapel" / "b.json").write_text(json.dumps(said))
+        told: list[str] = []
+        Claims(tmp_path, Findings(told.append), subject, {}, None).run()
+        assert any(f"original-eingang/{ordinal}: fehlt" in line for line in told) is is_missing

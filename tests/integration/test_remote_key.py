@@ -227,6 +227,21 @@ def test_a_wrong_pin_is_offered_once_and_never_locks(house: House, service: Sign
     assert list(house.marks.iterdir()) == []
 
 
+def test_a_pin_is_not_sent_again_with_each_new_access_token(
+    house: House, service: SigningService
+) -> None:
+    service.fault = "credentials/authorize unauthorised_pin"
+    for number in range(3):
+        with pytest.raises(Misconfigured, match="PIN"):
+            house.key().sign(CONTENT)
+        service.access = f"zugang-{number}"
+        house.write("access_token_file", service.access)
+    assert len([1 for method, asked in service.asked if "PIN" in asked]) == 1
+    service.fault = "credentials/authorize mapping"
+    house.write("pin_file", PIN)
+    refused(house, AuthorityUnavailable)  # the access token's, whatever letters its name has
+
+
 @pytest.mark.parametrize("how", ["forbidden", "terse", "muddled"])  # may be about the PIN
 def test_a_pin_that_was_right_after_all_counts_again_when_its_file_is_new(
     house: House, service: SigningService, how: str

@@ -127,6 +127,8 @@ class SigningService:
             "terse": (400, b"no"),
             "muddled": _refused(500, "invalid_pin", "The PIN is invalid"),
             "expired": _refused(401, "invalid_token", said),
+            "unauthorised_pin": _refused(401, "invalid_pin", "The PIN is invalid"),
+            "mapping": _refused(401, "mapping_error", "The token is expired"),
             "two_signatures": _given({"signatures": ["AAAA", "AAAA"]}),
             "no_base64": _given({"signatures": ["****"]}),
             "no_text": _given({"signatures": [7]}),

@@ -117,11 +117,13 @@ def judged(
     at: dt.datetime | None = SEALED,
     lists: tuple[bytes, ...] | None = None,
     signer: Issued = SEAL,
+    known: tuple[Issued, ...] = (),
 ) -> list[str]:
     """Return what is said of the signer's certificate and its issuer's."""
     lines: list[str] = []
     findings = Findings(lines.append)
-    held = Answers(CERTIFICATES, answers, (crl(),) if lists is None else lists)
+    certificates = (*CERTIFICATES, *(one.der for one in known))
+    held = Answers(certificates, answers, (crl(),) if lists is None else lists)
     judge = Revocation(findings, OpenSsl(findings, None, None), held)
     judge.judge("pdf", "Signatur", signer.der, at)
     return [line.strip().replace("pdf: Signatur, Sperrstatus von ", "") for line in lines]
@@ -241,6 +243,12 @@ def test_a_list_of_a_stranger_with_the_issuers_name_is_refused() -> None:
     forged = crl(Issued("Wurzel", None, CA))
     second = judged(response(), lists=(forged,))[1]
     assert second.endswith("Sperrliste ist nicht von deren Aussteller unterschrieben")
+
+
+def test_a_list_of_the_issuers_other_key_says_nothing_of_this_certificate() -> None:
+    other = Issued("Wurzel", None, CA)
+    told = judged(response(), lists=(crl(), crl(other)), known=(other,))
+    assert not any(line.startswith("VERLETZT") for line in told)
 
 
 def test_nothing_in_the_document_is_said() -> None:

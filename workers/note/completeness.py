@@ -28,6 +28,10 @@ from workers.note.scanvermerk import omitted
 from workers.note.supplied import Known
 
 _BATCH_JSON = "in batch.json angeben: dieses Dokument zurückweisen und den Stapel neu einliefern"
+_ANEW = (
+    "auf dem Trennblatt oder zur Einlieferung berichtigen: dieses Dokument zurückweisen und den "
+    "Stapel neu einliefern"
+)
 _SUPPLY = "mit „release --set {}=…“ angeben oder neu einliefern"
 _PERSON = "das Kürzel für eine Person eintragen"
 _PROFILE = "im Profil eintragen und das Profil neu freigeben lassen"
@@ -152,7 +156,9 @@ def _times(assignment: Assignment, house: HouseSettings, known: Known) -> Iterat
     zone = ZoneInfo(house.zone)
     if received and received.at.astimezone(zone).date() > scanned_at.astimezone(zone).date():
         name = "Eingangsdatum (das angegebene liegt nach dem Tag des Scans)"
-        yield Gap(field=12, name=name, remedy=_BATCH_JSON)
+        supplied = "Eingangsdatum" in known.supplied
+        remedy = _SUPPLY.format("received_at") if supplied else _ANEW
+        yield Gap(field=12, name=name, remedy=remedy)
 
 
 def _check(assignment: Assignment) -> Iterator[Gap]:

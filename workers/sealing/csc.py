@@ -29,6 +29,7 @@ _SHA256: Final = "2.16.840.1.101.3.4.2.1"
 _MOST: Final = 256 * 1024
 #: RFC 6750, 2.1: anything else would be no header.
 _BEARER: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_PIN: Final = re.compile(r"(?<![a-z])pin(?![a-z])")
 _UNAUTHORISED: Final = 401
 #: Statuses below 500 that mean "later": timeout, too early, too many.
 _LATER: Final = frozenset({408, 425, 429})
@@ -183,15 +184,17 @@ class Service:
         self, error: Refused, reason: str, access: str, pin: str | None
     ) -> ScanstrasseError:
         """Say who has to act on another status than 200."""
-        if error.status == _UNAUTHORISED:
-            self._access.refuse(access)
-            return self._stale(reason)
         away = error.status in _LATER or error.status not in _REFUSALS
+        stale = error.status == _UNAUTHORISED
         # Services name a wrong PIN in many ways, and some lock it after three: so whatever they
-        # refuse together with one counts as that.
-        if pin is not None and self._pin is not None and (not away or _names_pin(error.content)):
+        # refuse together with one counts as that, but for what only the access token can be.
+        suspected = not (away or stale) or _names_pin(error.content)
+        if pin is not None and self._pin is not None and suspected:
             self._pin.refuse(pin)
             return self._wrong_pin(reason)
+        if stale:
+            self._access.refuse(access)
+            return self._stale(reason)
         if away:
             return self._silent(reason)
         text = (
@@ -315,7 +318,7 @@ def _stated(content: bytes, secrets: Sequence[str]) -> str:
 
 
 def _names_pin(content: bytes) -> bool:
-    return "pin" in _reasons(content)[0].lower()
+    return _PIN.search(_reasons(content)[0].lower()) is not None
 
 
 def _reasons(content: bytes) -> tuple[str, str]:

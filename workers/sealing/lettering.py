@@ -38,6 +38,7 @@ _BOX: Final = struct.Struct(">4h")
 _BOX_AT: Final = 36  #: in the table `head` (OpenType, 5.2.2)
 _SYMBOLIC: Final = 4  #: its letters are found by number, not by a standard alphabet
 _STEM: Final = 80  #: thickness of upright strokes; no font says it, nobody draws by it
+_MOST_LINES: Final = 100  #: of one section of a CMap (Adobe TN 5411, 1.4.1)
 _TO_UNICODE: Final = """/CIDInit /ProcSet findresource begin
 12 dict begin
 begincmap
@@ -47,9 +48,7 @@ begincmap
 1 begincodespacerange
 <0000> <ffff>
 endcodespacerange
-{count} beginbfchar
-{lines}
-endbfchar
+{blocks}
 endcmap
 CMapName currentdict /CMap defineresource pop
 end
@@ -64,7 +63,7 @@ class Lettering(FontEngineFactory):
     """
 
     def __init__(self, path: Path, text: str) -> None:
-        """Cut the part out that `text` needs, at most a hundred different letters."""
+        """Cut the part out that `text` needs."""
         whole = uharfbuzz.Face(uharfbuzz.Blob.from_file_path(str(path)))
         known = whole.unicodes
         self.text = "".join(c if c == "\n" or ord(c) in known else "?" for c in text)
@@ -174,7 +173,9 @@ class _Letters(FontEngine):
             f"<{glyph:04x}> <{letter.encode('utf-16-be').hex()}>"
             for letter, glyph in sorted(self._glyphs.items(), key=lambda pair: pair[1])
         ]
-        return _TO_UNICODE.format(count=len(lines), lines="\n".join(lines)).encode("ascii")
+        pieces = [lines[at : at + _MOST_LINES] for at in range(0, len(lines), _MOST_LINES)]
+        blocks = ("\n".join([f"{len(one)} beginbfchar", *one, "endbfchar"]) for one in pieces)
+        return _TO_UNICODE.format(blocks="\n".join(blocks)).encode("ascii")
 
     def _added(self, entries: dict[str, PdfObject]) -> PdfObject:
         named = {pdf_name(key): value for key, value in entries.items()}

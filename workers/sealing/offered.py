@@ -8,6 +8,7 @@ process, and not by others, which find a mark of the file beside the keys.
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,8 +42,9 @@ class Offered:
         """
         try:
             require_private(self.path)
-            self._identity = _identity(self.path)
-            secret = self.path.read_text("utf-8").strip("\r\n")
+            with self.path.open(encoding="utf-8", newline="") as stream:
+                self._identity = _identity(stream.fileno())
+                secret = stream.read().strip("\r\n")
         except (OSError, ValueError) as error:
             text = f"{self._key}: {self.path} ist nicht lesbar. Bitte Rechte prüfen."
             raise Misconfigured(f"{self.path} is unreadable", operator_text=text) from error
@@ -53,8 +55,8 @@ class Offered:
 
     def was_refused(self, secret: str) -> bool:
         """Tell whether what was just read has been refused before, here or by another process."""
-        if self._refused is not None:
-            return self._refused == (_fingerprint(secret), self._identity)
+        if self._refused is not None and self._refused[1] == self._identity:
+            return self._refused[0] == _fingerprint(secret)
         try:
             return self._mark.read_text("utf-8") == self._identity
         except OSError:
@@ -77,8 +79,8 @@ class Offered:
             self._mark.unlink(missing_ok=True)
 
 
-def _identity(path: Path) -> str:
-    found = path.stat()
+def _identity(descriptor: int) -> str:
+    found = os.fstat(descriptor)
     return f"{found.st_ino} {found.st_mtime_ns} {found.st_size}"
 
 

@@ -104,7 +104,9 @@ class Claims:
         if not subject["erased"]:
             wanted |= {_EVIDENCE, "scanprodukt.pdf", *self._originals()}
             wanted |= {_NO_NOTE} if subject["note"] is None else set()
-        begun = {name[: len("original-eingang/000")] for name in self._present}
+        folder = "original-eingang/"
+        arrived = (name.partition(folder)[2] for name in self._present if name.startswith(folder))
+        begun = {f"{folder}{name.partition('-')[0]}" for name in arrived}
         return wanted - self._present - begun
 
     def _originals(self) -> Iterator[str]:

@@ -89,6 +89,7 @@ class Examination:
         self._say.holds(_SEALED_MANIFEST, f"gilt dieser {_MANIFEST}")
         self._say.carries("Unterschrift des Pakets")
         self._openssl.signed(_SEALED_MANIFEST, encoded, content, None, "Unterschrift des Pakets")
+        self._say.skips(_SEALED_MANIFEST, "Sperrstatus: Auskünfte dazu liegen nicht bei")
 
     def _unsealed(self) -> None:
         by = self._subject.get("sealed_by")

@@ -130,8 +130,19 @@ class Revocation:
                 yield "OCSP-Auskunft", said, self._openssl.answered(encoded, *whom)
         for encoded in self._answers.lists:
             said = _understood(lambda one: from_list(one, subject), encoded)
-            if said is not None:
-                yield "Sperrliste", said, self._openssl.listed(encoded, issuer.encoded)
+            if said is None:
+                continue
+            signed = self._openssl.listed(encoded, issuer.encoded)
+            if signed or not self._is_of_namesake(encoded, issuer):
+                yield "Sperrliste", said, signed
+
+    def _is_of_namesake(self, encoded: bytes, issuer: Certified) -> bool:
+        """Tell whether a list is of the same name with another key: it speaks of other ones."""
+        return any(
+            self._openssl.listed(encoded, other.encoded)
+            for other in self._known
+            if other.subject == issuer.subject and other.key != issuer.key
+        )
 
 
 def _understood(read: Callable[[bytes], Said | None], encoded: bytes) -> Said | None:

@@ -103,6 +103,7 @@ class Supplement:
         if fits and container.size == len(encoded):
             self._say.holds(_ADDED_SEAL, f"gilt dieser {_ADDED}")
             self._openssl.signed(_ADDED_SEAL, encoded, note, at, "Unterschrift")
+            self._say.skips(_ADDED_SEAL, "Sperrstatus: Auskünfte dazu liegen nicht bei")
         else:
             self._say.breaks(_ADDED_SEAL, f"unterschreibt nicht diese {_ADDED}")
 
