@@ -5,6 +5,9 @@ evidence and a daily root, and its bundle is written again and again. It is veri
 stranger would, by `python3 -I pruefen.py`: each time in a process of its own, and as often in
 one process, with openssl and without it. Counted is the CPU of Python and of every openssl it
 starts, beside wall time. Target: at least 5 sealed documents a second.
+
+A PDF sealed at B-LTA carries the answers of its issuers; what judging them takes is measured by
+the verifier's part for the PDF alone, beside that for B-T.
 """
 
 from __future__ import annotations
@@ -21,11 +24,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench import large_seal
+from bench.seals import issued, key_of, services
 from console.samples import letter_pages
 from console.samples.files import write_jpeg
+from ingest.context import StepContext
+from ingest.store import open_store
 from tests.plugins.authority import serving
 from tests.plugins.bureau import Bureau
+from tests.plugins.letters import Desk, of
+from tests.plugins.tokens import make_card
+from workers import sealing
 from workers.evidence.bundle import write
+from workers.evidence.offline.findings import Findings
+from workers.evidence.offline.openssl import OpenSsl
+from workers.evidence.offline.sealed import SealedPdf
 
 _TARGET = 5.0
 
@@ -80,6 +93,35 @@ def measure(folder: Path, bundles: int) -> None:
     print(f"target: {_TARGET:.0f} documents a second on a core")
 
 
+def measure_levels(folder: Path, times: int) -> None:
+    """Look so many times at a PDF of each level, its issuers' answers included, and print."""
+    with services(folder) as tsa:
+        card = make_card(folder / "card", key_of(folder, "seal"), issued=issued(folder))
+        roots = {"tsa_urls": [tsa], "tsa_roots": str(folder / "tsa-root.crt")}
+        large_seal.write(folder / "letter.pdf", 1)
+        for level in ("B-T", "B-LTA"):
+            desk = Desk(folder / level, sealing={"token": card.settings, **roots})
+            store = open_store(desk.settings)
+            order = large_seal.ordered(desk.settings, store, folder / "letter.pdf", level, "scan")
+            context = StepContext(
+                store=store, tenant="default", workspace=folder, settings=desk.settings
+            )
+            (made,) = sealing.perform(order, context).renditions
+            content = context.read(made.sha256)
+            context.close()
+            with _timed(f"the PDF alone, {level}", times):
+                for _ in range(times):
+                    _look(content, of(order).id, folder)
+
+
+def _look(content: bytes, document: str, folder: Path) -> None:
+    findings = Findings(lambda _: None)
+    subject = {"pdf": "scanprodukt.pdf", "note": None, "document": document}
+    openssl = OpenSsl(findings, folder / "tsa-root.crt", None)
+    SealedPdf(folder, subject, findings, openssl).run(content, None, None)
+    assert findings.carried
+
+
 def main() -> None:
     """Measure in a folder that is removed afterwards."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -87,6 +129,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         measure(Path(folder), arguments.bundles)
+    with tempfile.TemporaryDirectory() as folder:
+        measure_levels(Path(folder), arguments.bundles)
 
 
 if __name__ == "__main__":

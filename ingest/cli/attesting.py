@@ -28,6 +28,7 @@ SIGNATURES: Final = 500
 _KINDS: Final = {
     "receipt": ("Eingangsnachweis", "die Datei lag hier"),
     "capture": ("Erfassungsnachweis", "die Abbilder lagen hier"),
+    "supplement": ("Nachweis des Ergänzungsvermerks", "er lag hier"),
 }
 
 
@@ -75,18 +76,21 @@ def statements(app: App, record: Facts) -> Iterator[tuple[str, bool, bool, str]]
     from ingest.ledger.witness_faults import faults
     from ingest.ledger.witnessed import proof
 
-    batch = str(record.get("batch") or record["id"])
+    own = str(record["id"])
+    batch = str(record.get("batch") or own)
     found: list[tuple[str, Proof | None]] = []
     with app.ledger.reading() as connection:
-        for concerned, reason in faults(connection, str(record["tenant"]), batch):
-            yield concerned, False, True, reason
-        for kind, digests in (
-            (witness.RECEIPT, witness.arrived(connection, batch)),
-            (witness.CAPTURE, witness.imaged(connection, batch)),
+        for unit in dict.fromkeys((batch, own)):
+            for concerned, reason in faults(connection, str(record["tenant"]), unit):
+                yield concerned, False, True, reason
+        for kind, unit, digests in (
+            (witness.RECEIPT, batch, witness.arrived(connection, batch)),
+            (witness.CAPTURE, batch, witness.imaged(connection, batch)),
+            (witness.SUPPLEMENT, own, witness.supplemented(connection, own)),
         ):
             place = _first(digests)
-            if place is not None and witness.of_unit(connection, kind, batch) is not None:
-                found.append((kind, proof(connection, kind, batch, place)))
+            if place is not None and witness.of_unit(connection, kind, unit) is not None:
+                found.append((kind, proof(connection, kind, unit, place)))
     for kind, one in found:
         yield _statement(app, kind, one)
 

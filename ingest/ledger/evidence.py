@@ -25,7 +25,7 @@ import sqlalchemy as sa
 
 from ingest import clock
 from ingest.document import Facts, RenditionKind
-from ingest.ledger import accepting, chains, installation, revocations, schema
+from ingest.ledger import accepting, chains, installation, revocations, schema, witness
 from ingest.ledger.engine import be_patient, hold
 from ingest.ledger.revocations import Said
 
@@ -361,6 +361,8 @@ def insert(connection: sa.Connection, table: sa.Table, rows: Iterator[Facts]) ->
 def forget(connection: sa.Connection, tenant: str, documents: Collection[str]) -> None:
     """Take away which leaf some documents are and what their groups consist of.
 
+    The salts of their supplementary notes go as well.
+
     Whoever records evidence meanwhile is waited for.
 
     Args:
@@ -372,6 +374,8 @@ def forget(connection: sa.Connection, tenant: str, documents: Collection[str]) -
     for piece in pieces(sorted(documents)):
         for table in (_leaf, schema.evidence_earlier):
             connection.execute(sa.delete(table).where(table.c.document_id.in_(piece)))
+        for document in piece:
+            witness.forget(connection, witness.SUPPLEMENT, document)
 
 
 def timestamps(connection: sa.Connection, number: int) -> list[tuple[bytes, tuple[bytes, ...]]]:

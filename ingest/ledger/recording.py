@@ -333,11 +333,12 @@ def _document_step(
     checked = row.step == Step.CHECKING
     waits = sampled and checked and quality.is_member(connection, row.unit_id)
     reason = quality.reason(row.batch_id) if waits else {"reason_code": None, "reason": None}
-    entries = [
-        chains.Entry(
-            plan.event or str(plan.stage), {**_account(row, outcome), **(outcome.leaves or {})}
-        )
-    ]
+    said = {**_account(row, outcome), **(outcome.leaves or {})}
+    if row.step == Step.CONFIRMATION_SEALING:
+        of_note = witness.supplemented(connection, row.unit_id)
+        kind = witness.SUPPLEMENT
+        said |= witness.keep(connection, kind, row.unit_id, row.tenant, of_note, moment)
+    entries = [chains.Entry(plan.event or str(plan.stage), said)]
     stage = plan.stage
     if outcome.leaves is not None:
         stage = Stage.DELIVERED

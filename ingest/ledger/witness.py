@@ -2,8 +2,10 @@
 
 The earlier the better (TR-03138, requirement F 6.8): the root over the files of an arrival
 is made in the transaction that accepts it (`RECEIPT`), the root over the images of its pages
-in the one that records them (`CAPTURE`), the root of a day when it is anchored (`HEADS`). No
-step of any document waits for the timestamp (`ingest.ledger.witnessed`).
+in the one that records them (`CAPTURE`), the root of a day when it is anchored (`HEADS`). A
+supplementary note comes when its document has its leaf long since, which stays as it is; so note
+and seal get a root of their own when the seal is recorded (`SUPPLEMENT`). No step of any document
+waits for the timestamp (`ingest.ledger.witnessed`).
 
 A leaf is the digest of a file or an image together with a random digest, its salt. Erasing
 takes the salt; what stays of the leaf leads its neighbours to the root and tells nobody
@@ -19,7 +21,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import Facts
+from ingest.document import Facts, RenditionKind
 from ingest.hashtree import SIZE, combined, root_of
 from ingest.ledger import schema
 from ingest.ledger.inserting import insert_new
@@ -30,8 +32,15 @@ _root = schema.witness_root
 RECEIPT: Final = "receipt"
 CAPTURE: Final = "capture"
 HEADS: Final = "heads"
-#: In which event of its batch a root is named, and under which name.
-NAMED: Final = {RECEIPT: "receipt_root", CAPTURE: "capture_root"}
+SUPPLEMENT: Final = "supplement"
+#: Under which name an event of its batch or document names a root.
+NAMED: Final = {
+    RECEIPT: "receipt_root",
+    CAPTURE: "capture_root",
+    SUPPLEMENT: "supplement_root",
+}
+#: What a supplementary note consists of, in the order of the leaves.
+SUPPLEMENTED: Final = (RenditionKind.SUPPLEMENT, RenditionKind.SUPPLEMENT_SEAL)
 #: A salt that was taken away.
 GONE: Final = bytes(SIZE)
 _NEW = sa.insert(_root)
@@ -57,8 +66,8 @@ def keep(
 
     Args:
         connection: In the writing transaction that records what the digests are of.
-        kind: `RECEIPT` or `CAPTURE`.
-        unit: Id of the batch.
+        kind: `RECEIPT`, `CAPTURE` or `SUPPLEMENT`.
+        unit: Id of the batch, of a supplementary note that of its document.
         tenant: Whose batch.
         digests: SHA-256 in hex, in the order in which they are counted; an empty one was
             erased before.
@@ -128,8 +137,8 @@ def forget(
 
     Args:
         connection: In the writing transaction that erases them.
-        kind: `RECEIPT` or `CAPTURE`.
-        unit: Id of the batch.
+        kind: `RECEIPT`, `CAPTURE` or `SUPPLEMENT`.
+        unit: Id of the batch, of a supplementary note that of its document.
         places: None for all.
     """
     row = of_unit(connection, kind, unit)
@@ -161,24 +170,32 @@ def imaged(connection: sa.Connection, batch_id: str) -> list[str]:
     return digests(connection, CAPTURE, [batch_id]).get(batch_id, [])
 
 
-def digests(connection: sa.Connection, kind: str, batches: Collection[str]) -> dict[str, list[str]]:
-    """Return what `arrived` or `imaged` does of several batches, by their ids."""
+def supplemented(connection: sa.Connection, document_id: str) -> list[str]:
+    """Return the digests of a document's supplementary note and its seal; erased: none."""
+    return digests(connection, SUPPLEMENT, [document_id]).get(document_id, [])
+
+
+def digests(connection: sa.Connection, kind: str, units: Collection[str]) -> dict[str, list[str]]:
+    """Return what `arrived`, `imaged` or `supplemented` does of several units, by their ids."""
     source, made, page = schema.batch_source, schema.rendition, schema.page
-    if kind == CAPTURE:
-        images = sa.select(page.c.batch_id, page.c.sha256).where(page.c.batch_id.in_(batches))
+    if kind == SUPPLEMENT:
+        of_kind = sa.select(made.c.unit_id, made.c.sha256).where(made.c.unit_id.in_(units))
+        queries = [of_kind.where(made.c.kind == part) for part in SUPPLEMENTED]
+    elif kind == CAPTURE:
+        images = sa.select(page.c.batch_id, page.c.sha256).where(page.c.batch_id.in_(units))
         queries = [images.order_by(page.c.batch_id, page.c.number)]
     else:
         own = sa.select(source.c.batch_id, source.c.sha256).where(
-            source.c.batch_id.in_(batches), source.c.enclosure_of.is_(None)
+            source.c.batch_id.in_(units), source.c.enclosure_of.is_(None)
         )
         said = sa.select(made.c.unit_id, made.c.sha256).where(
-            made.c.unit_id.in_(batches), made.c.kind == "manifest"
+            made.c.unit_id.in_(units), made.c.kind == "manifest"
         )
         queries = [own.order_by(source.c.batch_id, source.c.ordinal), said.order_by(made.c.id)]
     found: dict[str, list[str]] = {}
     for query in queries:
-        for batch, sha256 in connection.execute(query):
-            found.setdefault(batch, []).append(sha256)
+        for unit, sha256 in connection.execute(query):
+            found.setdefault(unit, []).append(sha256)
     return found
 
 

@@ -7,21 +7,28 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import Facts
+from ingest.document import PLAN, Facts, Step, UnitKind
 from ingest.hashtree import SIZE, root_of
 from ingest.ledger import installation, schema, witness
 from ingest.ledger.evidence import parted, pieces
 from ingest.ledger.integrity import ANCHORED, told
-from ingest.ledger.witness import CAPTURE, GONE, HEADS, NAMED, RECEIPT
+from ingest.ledger.witness import CAPTURE, GONE, HEADS, NAMED, RECEIPT, SUPPLEMENT
 from ingest.ledger.witnessed import LATER
 
 Row = sa.Row[Any]
 _root, _branch, _day = schema.witness_root, schema.evidence_branch, schema.merkle_root
 _event = schema.event
 _PIECE: Final = 200
-_SAYING: Final = ("received", "inspected", LATER)
-_WHAT: Final = {RECEIPT: "Eingang", CAPTURE: "Erfassung", HEADS: "Tageswurzel"}
-_PART: Final = {RECEIPT: "Datei", CAPTURE: "Seite"}
+#: The event of a document whose supplementary note has its seal.
+SEALED_BESIDE: Final = PLAN[UnitKind.DOCUMENT, Step.CONFIRMATION_SEALING].event
+_SAYING: Final = ("received", "inspected", SEALED_BESIDE, LATER)
+_WHAT: Final = {
+    RECEIPT: "Eingang",
+    CAPTURE: "Erfassung",
+    HEADS: "Tageswurzel",
+    SUPPLEMENT: "Ergänzungsvermerk",
+}
+_PART: Final = {RECEIPT: "Datei", CAPTURE: "Seite", SUPPLEMENT: "Datei"}
 _Said = dict[tuple[str, str], tuple[str, Any]]
 
 
@@ -33,7 +40,7 @@ def faults(
     Args:
         connection: In a reading transaction.
         tenant: Whose roots.
-        unit: Only those of this batch.
+        unit: Only those of this batch or document.
     """
     last = ("", "")
     while piece := _after(connection, tenant, unit, last):
@@ -116,7 +123,7 @@ def _is_of(leaf: bytes, sha256: str, salt: bytes) -> bool:
 
 
 def _said(connection: sa.Connection, units: list[str]) -> _Said:
-    """Return root and time that the events of some batches name; of erased ones nothing."""
+    """Return root and time that the events of some units name; of erased ones nothing."""
     found: _Said = {}
     for piece in pieces(units):
         chosen = (_event.c.chain.in_(piece), _event.c.kind.in_(_SAYING))
@@ -150,7 +157,7 @@ def _leaves(
 
 
 def _missing(connection: sa.Connection, tenant: str, unit: str | None) -> Iterator[tuple[str, str]]:
-    """Yield batches whose events name a root that is not there."""
+    """Yield units whose events name a root that is not there."""
     kept = sa.select(_root.c.unit).where(_root.c.tenant == tenant)
     for kind, name in NAMED.items():
         without = _event.c.chain.not_in(kept.where(_root.c.kind == kind))

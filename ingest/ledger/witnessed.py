@@ -201,7 +201,7 @@ def proof(connection: sa.Connection, kind: str, unit: str, place: int) -> Proof 
 
 
 def _digests(connection: sa.Connection, kind: str, unit: str) -> list[str]:
-    return (witness.arrived if kind == RECEIPT else witness.imaged)(connection, unit)
+    return witness.digests(connection, kind, [unit]).get(unit, [])
 
 
 def catch_up(connection: sa.Connection, tenant: str, most: int = 500) -> int:

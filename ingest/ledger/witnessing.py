@@ -16,8 +16,10 @@ def roots(metadata: sa.MetaData) -> sa.Table:
     table = sa.Table(
         "witness_root",
         metadata,
-        sa.Column("kind", sa.Text, primary_key=True),  #: receipt, capture, heads
-        sa.Column("unit", sa.Text, primary_key=True),  #: id of the batch, or `tenant/ISO day`
+        sa.Column("kind", sa.Text, primary_key=True),  #: receipt, capture, heads, supplement
+        sa.Column(
+            "unit", sa.Text, primary_key=True
+        ),  #: id of batch or document, or `tenant/ISO day`
         sa.Column("tenant", sa.Text, nullable=False),
         sa.Column("root", sa.Text, nullable=False),
         sa.Column("leaves", sa.LargeBinary, nullable=False),  #: digests, one after the other

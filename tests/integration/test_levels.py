@@ -19,12 +19,16 @@ from ingest.errors import AuthorityUnavailable, Misconfigured
 from profiles.sealing import SealingRules
 from tests.plugins.authority import serving
 from tests.plugins.letters import Desk, after, image_pdf, of, undetected_flips
+from tests.plugins.scanning import program
 from tests.plugins.tokens import Card, make_card
 from tests.plugins.trust import AHEAD, FAULTS, Trust, trusting
 from workers import note, sealing
 from workers.evidence.bundle import certificates
 from workers.evidence.bundle.pieces import Pieces
 from workers.evidence.offline import portable
+from workers.evidence.offline.findings import Findings
+from workers.evidence.offline.openssl import OpenSsl
+from workers.evidence.offline.sealed import SealedPdf
 from workers.sealing.levels import _revocation
 from workers.sealing.proof import SealBroken, examine, prove
 from workers.verification import Verification, verify_pdf
@@ -107,6 +111,23 @@ def test_each_level_is_made_and_proven_without_network(
     assert seal is not None
     assert seal.level == level
     stands_apart(path, level)
+    # seal, the authority above it, the timestamp's; for B-LTA the document timestamp's as well
+    assert len(told_of_revocation(path)) == {"B-LT": 3, "B-LTA": 4}.get(level, 0)
+
+
+def told_of_revocation(path: Path) -> set[str]:
+    """Return whose certificates the verifier of bundles finds unrevoked, by the PDF alone."""
+    with pikepdf.open(path) as pdf:
+        names = [str(field.T) for field in pdf.Root.AcroForm.Fields.as_list()]
+    (document,) = (name.removeprefix("Siegel-") for name in names if name.startswith("Siegel-"))
+    lines: list[str] = []
+    findings = Findings(lines.append)
+    folder = path.parent
+    subject = {"pdf": path.name, "document": document}
+    program("openssl")
+    content = path.read_bytes()
+    SealedPdf(folder, subject, findings, OpenSsl(findings, None, None)).run(content, None, None)
+    return {line for line in lines if "Sperrstatus" in line and line.startswith("stimmt")}
 
 
 def stands_apart(path: Path, level: str) -> None:

@@ -27,9 +27,10 @@ _MARKS = {"stimmt": "held", "VERLETZT": "broken", "nicht geprüft": "skipped"}
 
 @dataclass
 class Said:
-    """What a verifier said, line by line without the mark."""
+    """What a verifier said, line by line without the mark, and its verdict."""
 
     code: int
+    verdict: str = ""
     held: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
@@ -74,6 +75,8 @@ def _verifier() -> Any:
 def _sorted(code: int, text: str) -> Said:
     said = Said(code)
     for line in text.splitlines():
+        if line.startswith("Ergebnis: "):
+            said.verdict = line
         for mark, name in _MARKS.items():
             if line.startswith(mark):
                 getattr(said, name).append(line[len(mark) :].strip())

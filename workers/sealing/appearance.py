@@ -7,37 +7,29 @@ set in a font of the operating system of which only the used part is embedded.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import pikepdf
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from fontTools.subset import Options, Subsetter
-from fontTools.ttLib import TTFont
-from fontTools.ttLib.scaleUpem import scale_upem
-from pyhanko.pdf_utils.font import FontEngineFactory
-from pyhanko.pdf_utils.font.opentype import GlyphAccumulator
 from pyhanko.pdf_utils.layout import AxisAlignment, InnerScaling, Margins, SimpleBoxLayoutRule
 from pyhanko.pdf_utils.text import TextBoxStyle
 from pyhanko.sign.fields import SigFieldSpec
 from pyhanko.stamp import TextStampStyle
-from typing_extensions import override
 
 from ingest import clock
 from ingest.errors import ToolMissing, Unclear
 from profiles.outgoing import OutgoingRules
+from workers.sealing.lettering import Lettering
 
 _POINTS: Final = 72 / 25.4  #: of a millimetre
 _FONTS: Final = (
     Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
     Path("/usr/share/fonts/truetype/liberation/LiberationSans-Regular.ttf"),
 )
-_UNITS: Final = 1000  #: of the em, as PDF counts
-_UNUSED: Final = frozenset({"FFTM", "GDEF", "GPOS", "GSUB", "kern"})  #: large, and not drawn
 _SIZE: Final = 10
 _LEADING: Final = 12
 _TITLE: Final = "Elektronisch gesiegelt"
@@ -72,10 +64,7 @@ def draw(path: Path, rules: OutgoingRules, certificate: x509.Certificate, zone: 
     page, box = _place(path, rules)
     moment = clock.now().astimezone(ZoneInfo(zone))
     lines = (_TITLE, _organisation(certificate), f"am {moment:%d.%m.%Y um %H:%M:%S %Z}")
-    with TTFont(_font(), lazy=True) as font:
-        known = font.getBestCmap()
-        text = "\n".join("".join(c if ord(c) in known else "?" for c in line) for line in lines)
-        embedded = _Embedded(_set_in(font, text))
+    lettering = Lettering(_font(), "\n".join(lines))
     fit = SimpleBoxLayoutRule(
         x_align=AxisAlignment.ALIGN_MIN,
         y_align=AxisAlignment.ALIGN_MID,
@@ -83,41 +72,13 @@ def draw(path: Path, rules: OutgoingRules, certificate: x509.Certificate, zone: 
         inner_content_scaling=InnerScaling.SHRINK_TO_FIT,
     )
     style = TextStampStyle(
-        stamp_text=text.replace("%", "%%"),
+        stamp_text=lettering.text.replace("%", "%%"),
         border_width=1,
         background=None,
-        text_box_style=TextBoxStyle(font=embedded, font_size=_SIZE, leading=_LEADING),
+        text_box_style=TextBoxStyle(font=lettering, font_size=_SIZE, leading=_LEADING),
         inner_content_layout=fit,
     )
     return Appearance(style=style, page=page, box=box)
-
-
-class _Embedded(FontEngineFactory):
-    """Makes the font engine from bytes, so that no file stays open."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    @override
-    def create_font_engine(self, writer: Any, obj_stream: Any = None) -> GlyphAccumulator:
-        return GlyphAccumulator(writer, io.BytesIO(self._content), font_size=_SIZE)
-
-
-def _set_in(font: TTFont, text: str) -> bytes:
-    """Return the part of a font that `text` needs, with a thousand units to the em.
-
-    pyHanko writes widths as the font counts them and PDF reads them in thousandths; where the
-    two differ letters stand apart, and PDF/A-2 (6.2.11.5) wants them to agree.
-    """
-    for unused in _UNUSED & set(font.keys()):
-        del font[unused]
-    subsetter = Subsetter(Options(layout_closure=False, notdef_outline=True, hinting=False))
-    subsetter.populate(text=text)
-    subsetter.subset(font)
-    scale_upem(font, _UNITS)
-    content = io.BytesIO()
-    font.save(content)
-    return content.getvalue()
 
 
 def _place(path: Path, rules: OutgoingRules) -> tuple[int, tuple[int, int, int, int]]:

@@ -32,6 +32,10 @@ _README: Final = "LIESMICH.html"
 _RECORD: Final = "evidence-record.er"
 _ORIGINALS: Final = "original-eingang"
 _NOTES: Final = ("scanvermerk", "transfervermerk")
+#: What came later, by kind.
+_SUPPLEMENTS: Final = MappingProxyType(
+    {"supplement": "ergaenzungsvermerk.xml", "supplement_seal": "ergaenzungsvermerk.p7s"}
+)
 _LONGEST_NAME: Final = 120
 _SHORT: Final = 16
 _MEANINGS: Final = MappingProxyType(
@@ -44,7 +48,7 @@ _MEANINGS: Final = MappingProxyType(
         "loeschprotokoll.json": "Was wann von wem und warum gelöscht wurde",
         "manifest.p7s": "Unterschrift unter die Dateiliste (CMS)",
         "manifest.sha256": "Prüfsummen aller Dateien",
-        "nachweise": "Beweisnachweise für Tageswurzeln, Eingang und Abbilder",
+        "nachweise": "Beweisnachweise für Tageswurzeln, Eingang, Abbilder, Ergänzungsvermerk",
         "original-eingang": "Die Bytes, wie sie eingegangen sind",
         "protokoll.jsonl": "Ereignisketten von Dokument und Stapel, mit Weg zur Tageswurzel",
         "pruefberichte": "Prüfung von Signatur und PDF/A, Kontrolle, Eingangsprüfung",
@@ -132,6 +136,12 @@ def _witnessed(known: Known, note: str | None, pieces: Pieces) -> Iterator[Facts
             name = f"nachweise/eingang-{ordinal:03}.er"
             pieces.add(name, encoded)
             yield {"name": name, "files": files, "pages": []}
+    for kind, encoded in sorted(known.supplements.items()):
+        file = _SUPPLEMENTS[kind]
+        if pieces.has(file):
+            name = f"nachweise/{file.replace('.', '-')}.er"
+            pieces.add(name, encoded)
+            yield {"name": name, "files": [file], "pages": []}
     for number, encoded in sorted(known.images.items()):
         if note is not None and not known.is_erased:
             name = f"nachweise/abbild-{number:05}.er"
@@ -168,9 +178,9 @@ def _supplement(known: Known, store: Store, pieces: Pieces) -> None:
     if "supplement" in outputs:
         with store.open(known.tenant, outputs["supplement"]["sha256"]) as stream:
             pieces.add("ergaenzungsvermerk.html", note_page(stream.read()))
-        pieces.add_blob("ergaenzungsvermerk.xml", outputs["supplement"]["sha256"])
-    if "supplement_seal" in outputs:
-        pieces.add_blob("ergaenzungsvermerk.p7s", outputs["supplement_seal"]["sha256"])
+    for kind, name in _SUPPLEMENTS.items():
+        if kind in outputs:
+            pieces.add_blob(name, outputs[kind]["sha256"])
 
 
 def _pdf(known: Known, pieces: Pieces) -> str | None:
@@ -222,7 +232,8 @@ def _signed(known: Known, settings: Settings, store: Store, pieces: Pieces) -> N
             sha256 = str(known.document["outputs"]["pdf"]["sha256"])
             path = opened.enter_context(store.materialise(known.tenant, sha256))
             pieces.add_json("pruefberichte/siegel.json", _report(path, settings, issuers))
-        witnesses = [*known.days.values(), *known.receipts.values(), *known.images.values()]
+        others = (known.days, known.receipts, known.images, known.supplements)
+        witnesses = [encoded for one in others for encoded in one.values()]
         records = [*witnesses, *([known.evidence] if known.evidence else [])]
         certificates.collect(pieces, path, records, roots)
 

@@ -10,7 +10,7 @@ from ingest.errors import UsageError
 from ingest.ledger import excerpts, procedures, samples, witnessed
 from ingest.ledger.excerpts import Anchor, Anchors
 from ingest.ledger.showing import show
-from ingest.ledger.witness import CAPTURE, HEADS, RECEIPT, day_of
+from ingest.ledger.witness import CAPTURE, HEADS, RECEIPT, SUPPLEMENT, SUPPLEMENTED, day_of
 from workers.evidence.assembly import proving, records
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Known:
         days: Records over the roots of the days to which the chains lead, by day.
         receipts: Records over the files as they arrived, by ordinal of the source.
         images: Records over the images of its pages, by number.
+        supplements: Records over its supplementary note and the seal of that, by kind.
     """
 
     document: Facts
@@ -60,6 +61,7 @@ class Known:
     days: dict[str, bytes]
     receipts: dict[int, bytes]
     images: dict[int, bytes]
+    supplements: dict[str, bytes]
 
     @property
     def id(self) -> str:
@@ -143,6 +145,11 @@ def read(connection: sa.Connection, document_id: str, anchors: dict[str, Anchors
             connection, RECEIPT, {ordinal: (batch_id, at) for ordinal, at in arrived.items()}
         ),
         images=_proofs(connection, CAPTURE, {no: (batch_id, at) for no, at in pages.items()}),
+        supplements=_proofs(
+            connection,
+            SUPPLEMENT,
+            {str(kind): (document_id, at) for at, kind in enumerate(SUPPLEMENTED)},
+        ),
     )
 
 

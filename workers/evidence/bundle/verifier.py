@@ -22,6 +22,7 @@ PARTS: Final = (
         f"workers.evidence.offline.{name}"
         for name in (
             "findings",
+            "certified",
             "containers",
             "portable",
             "record",
@@ -29,6 +30,10 @@ PARTS: Final = (
             "manifest",
             "notes",
             "openssl",
+            "revocation",
+            "sealed",
+            "supplement",
+            "claims",
             "records",
             "examination",
             "main",

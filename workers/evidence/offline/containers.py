@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from workers.evidence.der import NotDer, elements, inside
+from workers.evidence.offline.certified import read_certificate
 
 _SEQUENCE, _OCTETS, _SIGNED_ATTRIBUTES = 0x30, 0x04, 0xA0
 _LONG_FORM, _LONGEST_FORM, _SHORTEST = 0x80, 4, 6
@@ -29,8 +30,7 @@ class Unreadable(ValueError):
     """The bytes are not what they should be; the message says what was expected."""
 
 
-@dataclass(frozen=True)
-class Container:
+class Container(NamedTuple):
     """One signer's container.
 
     Attributes:
@@ -40,6 +40,8 @@ class Container:
         stated: Digest of the content as the signed attributes state it.
         signature: The signature's value.
         stamp: The timestamp over the signature, a container itself; None without one.
+        certificates: Those that lie in it.
+        signer: That of who signed; None where it does not lie in it.
         size: Bytes of the whole container; what follows is padding.
     """
 
@@ -49,17 +51,20 @@ class Container:
     stated: bytes
     signature: bytes
     stamp: bytes | None
+    certificates: tuple[bytes, ...]
+    signer: bytes | None
     size: int
 
 
-@dataclass(frozen=True)
-class StampedBy:
+class StampedBy(NamedTuple):
     """A timestamp token: over what, with which digest, when."""
 
     imprint: bytes
     algorithm: str
     at: dt.datetime
     encoded: bytes
+    certificates: tuple[bytes, ...]
+    signer: bytes | None
 
 
 def read_container(encoded: bytes) -> Container:
@@ -85,11 +90,10 @@ def _container(encoded: bytes) -> Container:
     (_, signer, _) = next(elements(rest[-1][1]))
     held_here = rest[0][1] if rest[0][0] == _CERTIFICATES_FIELD else b""
     fields = list(elements(signer))
-    _, _, (_, algorithm, _), (tag, signed, _), _, (_, signature, _), *unsigned = fields
+    _, whose, (_, algorithm, _), (tag, signed, _), _, (_, signature, _), *unsigned = fields
     if tag != _SIGNED_ATTRIBUTES:
         raise Unreadable("keine signierten Attribute")
-    if not _names_certificate(signed, [encoded for _, _, encoded in elements(held_here)]):
-        raise Unreadable("das Zertifikat darin ist nicht das, das unterschrieben hat")
+    certificates = tuple(encoded for tag, _, encoded in elements(held_here) if tag == _SEQUENCE)
     return Container(
         kind=kind,
         content=content,
@@ -97,6 +101,8 @@ def _container(encoded: bytes) -> Container:
         stated=inside(_OCTETS, _attribute(signed, _OID_DIGEST_OF_CONTENT) or b""),
         signature=signature,
         stamp=_attribute(unsigned[0][1], _OID_STAMP_OF_SIGNATURE) if unsigned else None,
+        certificates=certificates,
+        signer=_signer(whose, signed, certificates),
         size=len(first),
     )
 
@@ -116,8 +122,14 @@ def _first(encoded: bytes) -> bytes:
     return encoded[: begin + size]
 
 
-def _names_certificate(signed: bytes, certificates: list[bytes]) -> bool:
-    """Tell whether the certificate that the signer names is among those that lie there."""
+def _signer(
+    whose: tuple[int, bytes, bytes], signed: bytes, certificates: tuple[bytes, ...]
+) -> bytes | None:
+    """Return the certificate that the signer names: by its digest, else by issuer and number.
+
+    Raises:
+        Unreadable: It names one by its digest that does not lie there.
+    """
     for attribute, usual in ((_OID_CERTIFICATE_V2, "sha256"), (_OID_CERTIFICATE, "sha1")):
         value = _attribute(signed, attribute)
         if value is None:
@@ -125,8 +137,17 @@ def _names_certificate(signed: bytes, certificates: list[bytes]) -> bool:
         (_, first, _) = next(elements(next(elements(inside(_SEQUENCE, value)))[1]))
         fields = list(elements(first))
         algorithm = _digest(fields.pop(0)[1]) if fields[0][0] == _SEQUENCE else usual
-        return fields[0][1] in {hashlib.new(algorithm, one).digest() for one in certificates}
-    return True
+        for held in certificates:
+            if hashlib.new(algorithm, held).digest() == fields[0][1]:
+                return held
+        raise Unreadable("das Zertifikat darin ist nicht das, das unterschrieben hat")
+    if whose[0] == _SEQUENCE:
+        (_, _, issuer), (_, serial, _) = elements(whose[1])
+        for one in certificates:
+            known = read_certificate(one)
+            if (known.issuer, known.serial) == (issuer, serial):
+                return one
+    return None
 
 
 def _digest(algorithm: bytes) -> str:
@@ -162,6 +183,8 @@ def read_stamp(encoded: bytes) -> StampedBy:
             algorithm=_digest(algorithm),
             at=_time(at.decode("ascii")),
             encoded=encoded[: container.size],
+            certificates=container.certificates,
+            signer=container.signer,
         )
     except (NotDer, ValueError, KeyError) as error:
         raise Unreadable(f"kein Zeitstempel ({error})") from error

@@ -6,28 +6,21 @@ import datetime as dt
 import hashlib
 import json
 import mmap
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from workers.evidence.offline.claims import Claims
 from workers.evidence.offline.containers import StampedBy, Unreadable, read_container
 from workers.evidence.offline.findings import Findings
 from workers.evidence.offline.history import Chain, read_log, root_from, stated
-from workers.evidence.offline.manifest import check_manifest, digest_of_file
+from workers.evidence.offline.manifest import check_manifest, digest_of_file, read_anew
 from workers.evidence.offline.notes import Note, read_note
 from workers.evidence.offline.openssl import OpenSsl
-from workers.evidence.offline.portable import (
-    Readable,
-    Signature,
-    attached_files,
-    has_revision,
-    pieces_of,
-    seal_at,
-    signatures,
-)
 from workers.evidence.offline.record import stamps_over
 from workers.evidence.offline.records import Records
+from workers.evidence.offline.sealed import SealedPdf
+from workers.evidence.offline.supplement import Supplement
 
 _SUBJECT, _LOG, _PDF = "beweis.json", "protokoll.jsonl", "scanprodukt.pdf"
 _NOTES = ("scanvermerk.xml", "transfervermerk.xml")
@@ -51,6 +44,7 @@ class Examination:
 
     def run(self) -> None:
         """Look at everything; statements go to the findings."""
+        read_anew()
         check_manifest(self._folder, self._say)
         known = self._read_subject()
         self._sealed_manifest()
@@ -60,6 +54,9 @@ class Examination:
         note = self._notes(chains)
         self._records(note)
         self._pdf(chains, note)
+        chain = chains.get(self._subject["document"])
+        Supplement(self._folder, self._say, self._openssl, self._subject, chain).run()
+        Claims(self._folder, self._say, self._subject, chains, note).run()
         Records(self._folder, self._say, self._subject, chains, note).run()
         self._left_out()
 
@@ -90,6 +87,7 @@ class Examination:
             self._say.breaks(_SEALED_MANIFEST, f"unterschreibt nicht diese {_MANIFEST}")
             return
         self._say.holds(_SEALED_MANIFEST, f"gilt dieser {_MANIFEST}")
+        self._say.carries("Unterschrift des Pakets")
         self._openssl.signed(_SEALED_MANIFEST, encoded, content, None, "Unterschrift des Pakets")
 
     def _unsealed(self) -> None:
@@ -190,6 +188,7 @@ class Examination:
         later = [*(stamp.at for stamp in stamps[1:]), None]
         for number, (stamp, confirmed) in enumerate(zip(stamps, later), 1):  # noqa: B905 - not in Python 3.9
             self._openssl.stamped(name, stamp, confirmed, f"Zeitstempel {number}")
+        self._say.carries("Zeitstempel der Nachweise")
         self._followed[question] = stamps
         return stamps
 
@@ -219,8 +218,15 @@ class Examination:
     def _undeclared(self, chains: dict[str, Chain], kind: str, made: str, what: str) -> None:
         """Refuse a bundle without something that was made and not erased."""
         chain = chains.get(self._subject["document"])
-        if chain is not None and not chain.is_erased and stated(chain, kind, made) is not None:
+        if chain is None or chain.is_erased:
+            return
+        if stated(chain, kind, made) is not None:
             self._say.breaks(_SUBJECT, f"{what} ist nicht genannt; das Protokoll weiß davon")
+        elif any(event["kind"] == kind and event["salt"] is None for event in chain.events):
+            text = (
+                f"ob es gibt, was nicht genannt ist ({what}): Inhalt von „{kind}“ liegt nicht bei"
+            )
+            self._say.skips(_SUBJECT, text)
 
     def _as_recorded(
         self, name: str, chain: Chain | None, kind: str, made: str, digest: str
@@ -260,83 +266,22 @@ class Examination:
             return
         chain = chains.get(self._subject["document"])
         self._as_recorded(name, chain, "sealed", "pdf", digest_of_file(path))
+        beside = (
+            None if note is None else (note, (self._folder / self._subject["note"]).read_bytes())
+        )
+        sealed = SealedPdf(self._folder, self._subject, self._say, self._openssl)
         with (
             path.open("rb") as stream,
             mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
         ):
-            self._attached(name, content, note)
-            self._signatures(name, content)
-
-    def _attached(self, name: str, content: Readable, note: Note | None) -> None:
-        if note is None:
-            return
-        if note.unsealed is not None:
-            right = "vor der Sicherung die Datei, die der Vermerk nennt"
-            fits = has_revision(content, note.unsealed)
-            self._say.judge(name, fits, right, f"nicht {right}")
-            return
-        own = (self._folder / self._subject["note"]).read_bytes()
-        found = list(attached_files(content))
-        if own in found:
-            self._say.holds(name, f"enthält {self._subject['note']} Byte für Byte")
-        elif None in found or not found:
-            self._say.skips(name, "eingebetteter Vermerk: keiner, der sich hier auspacken lässt")
-        else:
-            self._say.breaks(name, f"der eingebettete Vermerk ist nicht {self._subject['note']}")
-
-    def _signatures(self, name: str, content: Readable) -> None:
-        good: list[Signature] = []
-        own = seal_at(content, self._subject["document"]) or 0
-        for at, found in signatures(content):
-            if not isinstance(found, str):
-                good.append(found)
-            elif at < own:
-                # What others signed lost its signatures when the searchable copy was made of it.
-                self._say.skips(name, f"Unterschriften von vor der Sicherung: {found}")
-            else:
-                self._say.breaks(name, found)
-        if not good:
-            self._say.breaks(name, "keine Signatur, die zu ihren Bytes passt")
-            return
-        for signature in good:
-            self._signature(name, content, signature)
-        self._uncovered(name, content, max(signature.covered for signature in good))
-        self._say.skips(name, "Sperrstatus der Zertifikate: Auskünfte liegen in zertifikate/")
-
-    def _signature(self, name: str, content: Readable, signature: Signature) -> None:
-        what = "Dokumentzeitstempel" if signature.is_stamp else "Signatur"
-        self._say.holds(name, f"{what}: Bytes 0-{signature.covered} unverändert")
-        stamp = signature.stamp
-        if stamp is not None:
-            when = stamp.at.isoformat(timespec="seconds")
-            self._openssl.stamped(name, stamp, self._proven_at, f"Zeitstempel vom {when}")
-        if signature.is_stamp or not self._openssl.found:
-            if not signature.is_stamp:
-                self._say.skips(name, "Signatur: die Unterschrift selbst, openssl fehlt")
-            return
-        moment = self._proven_at if stamp is None else stamp.at
-        with tempfile.TemporaryDirectory() as folder:
-            signed = Path(folder) / "inhalt"
-            with signed.open("wb") as target:
-                for piece in pieces_of(content, signature.content):
-                    target.write(piece)
-            self._openssl.signed(name, signature.encoded, signed, moment, "Signatur")
-
-    def _uncovered(self, name: str, content: Readable, covered: int) -> None:
-        """Judge what stands behind the last signature: level B-LT keeps answers there."""
-        rest = len(content) - covered
-        if rest == 0:
-            self._say.holds(name, "keine Bytes hinter der letzten Signatur")
-        elif self._proven_at is not None:
-            self._say.holds(name, f"{rest} Bytes hinter der letzten Signatur deckt der Nachweis")
-        elif content.find(b"/DSS", covered, len(content)) >= 0:
-            self._say.skips(name, f"{rest} Bytes (Sperrauskünfte) deckt keine Signatur")
-        else:
-            self._say.breaks(name, f"{rest} Bytes hinter der letzten Signatur deckt nichts")
+            sealed.run(content, beside, self._proven_at)
 
     def _left_out(self) -> None:
         for absent in self._subject["absent"]:
-            self._say.skips(str(absent["part"]), str(absent["reason"]))
+            self._say.skips(str(absent["part"]), f"fehlt, laut {_SUBJECT}: {absent['reason']}")
+        if self._followed:
+            reason = "Sperrstatus ihrer Zertifikate: Auskünfte dazu liegen nicht bei"
+            self._say.skips("Zeitstempel der Nachweise", reason)
         if not self._given:
             self._say.skips(
                 "Zertifikate",

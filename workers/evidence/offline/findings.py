@@ -16,12 +16,14 @@ class Findings:
         held: How many hold.
         broken: How many do not: one is enough for the whole bundle to be refused.
         skipped: How many things could not be looked at here.
+        carried: What would show that something was altered: signatures and timestamps that fit.
     """
 
     def __init__(self, write: Callable[[str], object]) -> None:
         """Take where the lines go."""
         self._write = write
         self.held = self.broken = self.skipped = 0
+        self.carried: list[str] = []
 
     def holds(self, where: str, text: str) -> None:
         """Say that something is as it must be; `where` names file or statement."""
@@ -37,6 +39,11 @@ class Findings:
         """Say what was not looked at, and why."""
         self.skipped += 1
         self._line(_SKIPPED, where, text)
+
+    def carries(self, what: str) -> None:
+        """Take down that there is a signature or timestamp, and that it is over these bytes."""
+        if what not in self.carried:
+            self.carried.append(what)
 
     def judge(self, where: str, passed: bool, right: str, wrong: str) -> bool:
         """Say one or the other and return `passed`."""

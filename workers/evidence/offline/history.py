@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from dataclasses import dataclass, field
 from typing import Any
 
 GENESIS = "0" * 64
@@ -14,7 +13,6 @@ _ERASED = "erased"
 _TEXTS = ("chain", "kind", "at", "actor", "payload_digest", "previous", "digest")
 
 
-@dataclass
 class Chain:
     """The lines about one chain.
 
@@ -23,13 +21,15 @@ class Chain:
         problems: German; empty where everything holds.
     """
 
-    id: str
-    unit_kind: str
-    length: int
-    head: str
-    events: list[dict[str, Any]] = field(default_factory=list)
-    anchors: list[dict[str, Any]] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    def __init__(self, id: str, unit_kind: str, length: int, head: str) -> None:  # noqa: A002 - as the line calls it
+        """Take what the chain's own line says."""
+        self.id = id
+        self.unit_kind = unit_kind
+        self.length = length
+        self.head = head
+        self.events: list[dict[str, Any]] = []
+        self.anchors: list[dict[str, Any]] = []
+        self.problems: list[str] = []
 
     @property
     def withheld(self) -> int:

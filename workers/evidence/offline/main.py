@@ -3,7 +3,9 @@
     python3 pruefen.py [--trust ZERTIFIKATE.pem] [ORDNER …]
 
 Endet mit 0, wenn alles stimmt, was sich hier prüfen ließ; mit 1, wenn etwas verletzt ist; mit 2
-bei einem Bedienfehler. Was nicht geprüft wurde, steht als „nicht geprüft“ in der Ausgabe.
+bei einem Bedienfehler; mit 3, wenn nichts verletzt ist, das Paket aber weder Siegel noch
+Zeitstempel trägt und deshalb nichts über Unverändertheit beweist. Was nicht geprüft wurde, steht
+als „nicht geprüft“ in der Ausgabe.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from pathlib import Path
 
 from workers.evidence.offline.examination import Examination
 from workers.evidence.offline.findings import Findings
+
+_HOLDING, _BROKEN, _WRONG_CALL, _PROVES_NOTHING = range(4)
 
 
 def main(arguments: list[str]) -> int:
@@ -31,8 +35,9 @@ def main(arguments: list[str]) -> int:
     wrong += [file for file in (given.trust,) if file is not None and not file.is_file()]
     if wrong:
         sys.stderr.write(f"{wrong[0]} gibt es nicht.\n")
-        return 2
-    return max(_examine(folder, given.trust, len(folders) > 1) for folder in folders)
+        return _WRONG_CALL
+    codes = [_examine(folder, given.trust, len(folders) > 1) for folder in folders]
+    return _BROKEN if _BROKEN in codes else max(codes)
 
 
 def _examine(folder: Path, trust: Path | None, one_of_several: bool) -> int:
@@ -43,13 +48,25 @@ def _examine(folder: Path, trust: Path | None, one_of_several: bool) -> int:
         Examination(folder, trust, findings).run()
     except Exception as error:  # noqa: BLE001 - whatever a damaged bundle does, it is refused
         findings.breaks("Paket", f"nicht zu Ende prüfbar: {type(error).__name__}: {error}")
-    refused = f"{findings.broken} Stellen sind verletzt"
-    verdict = refused if findings.broken else "Alles, was geprüft wurde, stimmt"
+    code, verdict = _verdict(findings)
     sys.stdout.write(
-        f"\nErgebnis: {verdict}. {findings.held} Aussagen stimmen, {findings.skipped} Punkte sind"
+        f"\nErgebnis: {verdict} {findings.held} Aussagen stimmen, {findings.skipped} Punkte sind"
         " hier nicht geprüft.\n"
     )
-    return 1 if findings.broken else 0
+    return code
+
+
+def _verdict(findings: Findings) -> tuple[int, str]:
+    """Return the exit code and the sentences that go with it."""
+    if findings.broken:
+        return _BROKEN, f"{findings.broken} Stellen sind verletzt."
+    if not findings.carried:
+        text = (
+            "Das Paket beweist nichts über Unverändertheit: Es trägt weder Siegel noch Zeitstempel."
+        )
+        return _PROVES_NOTHING, text
+    carried = ", ".join(findings.carried)
+    return _HOLDING, f"Alles, was geprüft wurde, stimmt. Veränderungen zeigen: {carried}."
 
 
 if __name__ == "__main__":

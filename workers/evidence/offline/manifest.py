@@ -15,13 +15,24 @@ _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 _PIECE_OF_FILE = 1 << 20
 
 
+#: By path and algorithm: several questions are about the same file, which may be large.
+_digests_found: dict[tuple[Path, str], str] = {}
+
+
 def digest_of_file(path: Path, algorithm: str = "sha256") -> str:
-    """Return the digest of a file in hexadecimal."""
-    digest = hashlib.new(algorithm)
-    with path.open("rb") as stream:
-        while piece := stream.read(_PIECE_OF_FILE):
-            digest.update(piece)
-    return digest.hexdigest()
+    """Return the digest of a file in hexadecimal; it is read once (`read_anew`)."""
+    if (path, algorithm) not in _digests_found:
+        digest = hashlib.new(algorithm)
+        with path.open("rb") as stream:
+            while piece := stream.read(_PIECE_OF_FILE):
+                digest.update(piece)
+        _digests_found[path, algorithm] = digest.hexdigest()
+    return _digests_found[path, algorithm]
+
+
+def read_anew() -> None:
+    """Forget what was read: another bundle begins."""
+    _digests_found.clear()
 
 
 def check_manifest(folder: Path, findings: Findings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 _PLAIN = re.compile(
@@ -14,8 +14,7 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 _ROOTS_OF_NOTES = frozenset({"Scanvermerk", "Transfervermerk"})
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """What a note says that can be compared.
 
     Attributes:
@@ -43,14 +42,7 @@ def read_note(content: bytes) -> Note:
     Raises:
         ValueError: It is none; the message says what is wrong.
     """
-    # Without a document type there are no entities, and so nothing that could grow; in another
-    # encoding than UTF-8 it could not be seen.
-    if _PLAIN.match(content) is None or b"<!DOCTYPE" in content or b"\0" in content:
-        raise ValueError("keine Form, in der hier Vermerke geschrieben werden")
-    try:
-        root = ET.fromstring(content)  # noqa: S314 - see above
-    except ET.ParseError as error:
-        raise ValueError(f"kein XML ({error})") from error
+    root = _parsed(content)
     if _local(root) not in _ROOTS_OF_NOTES:
         raise ValueError("kein Vermerk")
     digests = [one for part in _parts(root, "Pruefsummen") for one in part]
@@ -67,6 +59,29 @@ def read_note(content: bytes) -> Note:
         profile=_text_of(root, "Verfahren" if copying else "Einstellungen", *named),
         procedures={} if copying else _procedures(root),
     )
+
+
+def read_reference(content: bytes) -> dict[str, str]:
+    """Return what a supplementary note refers to, text by name.
+
+    Raises:
+        ValueError: It is none.
+    """
+    root = _parsed(content)
+    if _local(root) != "Ergaenzungsvermerk":
+        raise ValueError("kein Ergänzungsvermerk")
+    return {_local(one): str(one.text) for part in _parts(root, "Bezug") for one in part}
+
+
+def _parsed(content: bytes) -> ET.Element:
+    # Without a document type there are no entities, and so nothing that could grow; in another
+    # encoding than UTF-8 it could not be seen.
+    if _PLAIN.match(content) is None or b"<!DOCTYPE" in content or b"\0" in content:
+        raise ValueError("keine Form, in der hier Vermerke geschrieben werden")
+    try:
+        return ET.fromstring(content)  # noqa: S314 - see above
+    except ET.ParseError as error:
+        raise ValueError(f"kein XML ({error})") from error
 
 
 def _identifier(root: ET.Element, part: str) -> str:

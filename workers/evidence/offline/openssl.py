@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from workers.evidence.offline.containers import StampedBy
@@ -62,6 +64,61 @@ class OpenSsl:
         whose = ["ts", "-verify", *digest, *self._moment(at)]
         self._judge(where, stamp.encoded, name, (whose, plain))
 
+    def linked(self, chain: Sequence[bytes]) -> bool:
+        """Tell whether each certificate (DER) was issued by the next, the last by itself.
+
+        Their subjects have to differ: then there is no other way to which the answer could be.
+        """
+        leaf, *above = (_as_pem(one) for one in chain)
+        files = {
+            "leaf.pem": leaf,
+            "between.pem": "".join(above[:-1]),
+            "root.pem": (above or [leaf])[-1],
+        }
+        command = ["verify", "-no_check_time", "-no-CApath", "-CAfile", "root.pem"]
+        between = ["-untrusted", "between.pem"] if above[:-1] else []
+        return self._says("leaf.pem: OK", [*command, *between, "leaf.pem"], files)
+
+    def answered(self, response: bytes, subject: bytes, issuer: bytes, at: dt.datetime) -> bool:
+        """Tell whether an OCSP response was signed by the issuer or whom it let answer, at `at`."""
+        files = {"c.pem": _as_pem(subject), "i.pem": _as_pem(issuer)}
+        command = ["ocsp", "-respin", "answer.der", "-issuer", "i.pem", "-cert", "c.pem"]
+        command += ["-verify_other", "i.pem", "-CAfile", "i.pem", "-partial_chain", "-no-CApath"]
+        command += ["-no_nonce", *self._moment(at)]
+        return self._says("Response verify OK", command, files, {"answer.der": response})
+
+    def listed(self, crl: bytes, issuer: bytes) -> bool:
+        """Tell whether a revocation list was signed by `issuer`."""
+        command = ["crl", "-inform", "DER", "-in", "list.der", "-noout", "-CAfile", "i.pem"]
+        return self._says("verify OK", command, {"i.pem": _as_pem(issuer)}, {"list.der": crl})
+
+    def _says(
+        self,
+        wanted: str,
+        command: list[str],
+        texts: dict[str, str],
+        others: dict[str, bytes] | None = None,
+    ) -> bool:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in texts.items():
+                (Path(folder) / name).write_text(text, "ascii")
+            for name, content in (others or {}).items():
+                (Path(folder) / name).write_bytes(content)
+            try:
+                done = subprocess.run(  # noqa: S603 - a program found on the PATH
+                    [str(self._program), *command],
+                    cwd=folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    timeout=_SECONDS,
+                    check=False,
+                )
+            except (OSError, subprocess.TimeoutExpired):
+                return False
+        lines = done.stdout.decode("utf-8", "replace").splitlines()
+        return done.returncode == 0 and wanted in [line.strip() for line in lines]
+
     def _judge(
         self, where: str, encoded: bytes, name: str, commands: tuple[list[str], list[str]]
     ) -> None:
@@ -116,3 +173,8 @@ class OpenSsl:
         said = done.stderr.decode("utf-8", "replace").splitlines()
         marks = [line.rpartition("error:")[2] for line in said if "error:" in line]
         return marks[-1].strip()[:200] if marks else "abgelehnt"
+
+
+def _as_pem(certificate: bytes) -> str:
+    text = base64.encodebytes(certificate).decode("ascii")
+    return f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n"

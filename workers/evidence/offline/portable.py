@@ -6,8 +6,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from workers.evidence.offline.containers import (
     OID_TOKEN,
@@ -45,8 +44,7 @@ class Readable(Protocol):
         """Return where something begins last, -1 where it is not."""
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(NamedTuple):
     """A signature or document timestamp that fits the bytes it names.
 
     Attributes:
@@ -80,9 +78,7 @@ def seal_at(content: Readable, document: str) -> int | None:
         end = content.find(b"endobj", field.end(), min(field.end() + _NEAR, len(content)))
         value = _VALUE.search(content[max(begin, 0) : max(end, field.end())])
         if value is not None:
-            head = re.compile(rb"(?<!\d)" + b" ".join(value.groups()) + rb" obj\b")
-            places = [one.start() for one in head.finditer(content)]  # type: ignore[call-overload] # as above
-            return places[-1] if places else None
+            return _newest_at(content, *value.groups())
     return None
 
 
@@ -168,6 +164,42 @@ def attached_files(content: Readable) -> Iterator[bytes | None]:
             yield None
             continue
         yield _stream(content, content[begin:opened], opened + len(b"stream"))
+
+
+def stored_streams(content: Readable, key: bytes) -> Iterator[bytes]:
+    """Yield what lies in the document security store under a key (ISO 32000-2, 12.8.4.3).
+
+    What cannot be found or unpacked here is left out; nothing here is believed unasked.
+    """
+    listed = re.compile(rb"/" + key + rb"\s*(?:\[([\dR\s]{0,65536})\]|(\d{1,10}\s+\d{1,5}\s+R))")
+    for found in listed.finditer(content):  # type: ignore[call-overload] # as above
+        references = found.group(1) or found.group(2) or b""
+        if found.group(1) is None:
+            references = _object(content, references.split()[0])[:_NEAR]
+        for number in re.findall(rb"(\d{1,10})\s+\d{1,5}\s+R\b", references):
+            held = _object(content, number)
+            opened = held.find(b"stream")
+            unpacked = _stream(held, held[:opened], opened + len(b"stream")) if opened > 0 else None
+            if unpacked is not None:
+                yield unpacked
+
+
+def _object(content: Readable, number: bytes) -> bytes:
+    """Return the newest object with a number, empty where there is none; at most `_LARGEST`."""
+    at = _newest_at(content, number, b"0")
+    if at is None:
+        return b""
+    after = content.find(b"endobj", at, min(at + _LARGEST, len(content)))
+    return content[at : max(at, after)]
+
+
+def _newest_at(content: Readable, number: bytes, generation: bytes) -> int | None:
+    head, end = b"%s %s obj" % (number, generation), len(content)
+    while (at := content.rfind(head, 0, end)) >= 0:
+        if not content[max(0, at - 1) : at].isdigit():
+            return at
+        end = at
+    return None
 
 
 def _stream(content: Readable, dictionary: bytes, at: int) -> bytes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from workers.evidence.der import NotDer, element, elements, inside
 from workers.evidence.offline.containers import StampedBy, Unreadable, read_stamp
@@ -13,16 +13,14 @@ _FIRST_ALGORITHM = "sha256"  # in which files are known
 _ALGORITHM_FIELD, _ATTRIBUTES_FIELD, _TREE_FIELD = 0xA0, 0xA1, 0xA2
 
 
-@dataclass(frozen=True)
-class Archived:
+class Archived(NamedTuple):
     """One archive timestamp: the lists of its reduced hash tree and its token."""
 
     lists: tuple[tuple[bytes, ...], ...]
     token: bytes
 
 
-@dataclass(frozen=True)
-class ArchivedChain:
+class ArchivedChain(NamedTuple):
     """The archive timestamps of one digest, oldest first, and how they are written."""
 
     stamps: tuple[Archived, ...]
@@ -58,6 +56,18 @@ def _archived(fields: bytes) -> Archived:
         elif tag not in (_ALGORITHM_FIELD, _ATTRIBUTES_FIELD):
             raise Unreadable("ein unbekanntes Feld")
     return Archived(lists, token)
+
+
+def named_first(encoded: bytes) -> tuple[bytes, ...]:
+    """Return the digests over which the first timestamp of a record is, its group's and no others.
+
+    Raises:
+        Unreadable: It is no record.
+    """
+    for chain in read_record(encoded):
+        for archived in chain.stamps:
+            return archived.lists[0] if archived.lists else (read_stamp(archived.token).imprint,)
+    return ()
 
 
 def stamps_over(
