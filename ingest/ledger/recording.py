@@ -30,6 +30,7 @@ from ingest.document import (
 )
 from ingest.errors import ToolFailed
 from ingest.ledger import accepting, chains, cutting, openwork, quality, reviewing, schema, witness
+from ingest.ledger.sealers import CERTIFICATE
 from ingest.ledger.terms import Claim, Present
 
 Row = sa.Row[Any]
@@ -145,7 +146,7 @@ def _merged(connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.da
 
 
 def _account(row: Row, outcome: Outcome) -> Facts:
-    """Return what an event says about a step: its blobs and a digest of its facts.
+    """Return what an event says about a step: its blobs, a digest of its facts, whose seal.
 
     The digest is of the facts as the step found them; their `recorded_at` is the event's time.
     """
@@ -156,6 +157,8 @@ def _account(row: Row, outcome: Outcome) -> Facts:
     }
     if outcome.renditions:
         said["renditions"] = _named(outcome)
+    if CERTIFICATE in outcome.facts:
+        said[CERTIFICATE] = outcome.facts[CERTIFICATE]
     return said
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 Kind = Literal["installation", "organisation"]
@@ -62,6 +63,18 @@ def is_suitable(certificate: x509.Certificate) -> bool:
     if isinstance(public, ec.EllipticCurvePublicKey):
         return isinstance(public.curve, ec.SECP256R1)
     return isinstance(public, rsa.RSAPublicKey) and public.key_size >= _MINIMUM_RSA
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """Return the digest (SHA-256) by which people and records know a certificate."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def introduced(certificate: x509.Certificate) -> str:
+    """Return whose certificate it is, for readers: subject, number, digest."""
+    subject = certificate.subject.rfc4514_string()
+    number = f"{certificate.serial_number:x}"
+    return f"{subject}, Seriennummer {number}, SHA-256 {fingerprint(certificate)}"
 
 
 def kind_of(certificate: x509.Certificate) -> Kind:
