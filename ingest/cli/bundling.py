@@ -64,8 +64,8 @@ def evidence(
             click.echo(f"  nicht enthalten: {absent['part']}: {absent['reason']}")
         if not one.is_sealers:
             click.echo(
-                "  Achtung: nicht mit dem Zertifikat unterschrieben, mit dem das Dokument gesichert "
-                f"wurde. Empfänger prüfen mit „pruefen.py --signer {one.signer_sha256}“; diese "
+                "  Achtung: nicht mit dem Zertifikat unterschrieben, mit dem das Dokument gesichert"
+                f" wurde. Empfänger prüfen mit „pruefen.py --signer {one.signer_sha256}“; diese "
                 "Prüfsumme bitte auf anderem Weg mitteilen."
             )
     if not as_json:

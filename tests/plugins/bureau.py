@@ -35,10 +35,11 @@ ORGANISATION = "Stadt Musterhausen"
 class Bureau:
     """A ledger and a store in a folder, with an authority for timestamps if one is given."""
 
-    def __init__(self, folder: Path, authority: Authority | None = None) -> None:
-        sealing: dict[str, Any] = {}
+    def __init__(self, folder: Path, authority: Authority | None = None, token: Any = None) -> None:
+        sealing: dict[str, Any] = {} if token is None else {"token": token}
+        self._rules = {} if token is None else {"key": "organisation"}
         if authority is not None:
-            sealing = {"tsa_url": authority.url, "tsa_roots": root_file(authority, folder)}
+            sealing |= {"tsa_url": authority.url, "tsa_roots": root_file(authority, folder)}
         self.settings = Settings(
             data=folder / "data", house={"organisation": ORGANISATION}, sealing=sealing
         )
@@ -52,6 +53,8 @@ class Bureau:
     def take(self, files: Mapping[str, bytes], **envelope: Any) -> str:
         """Accept files as one batch, take them to the end and return its id."""
         loaded = profiles.load("posteingang")
+        rules = loaded.facts()
+        rules = {**rules, "sealing": {**rules["sealing"], **self._rules}}
         sources = []
         for ordinal, (name, content) in enumerate(files.items(), 1):
             blob = self.store.put("default", io.BytesIO(content))
@@ -70,7 +73,7 @@ class Bureau:
                 receipt_key=str(uuid.uuid4()),
                 tenant="default",
                 envelope=Envelope(profile="posteingang", operator="op17", **envelope),
-                profile=loaded.facts(),
+                profile=rules,
                 profile_sha256=loaded.sha256,
                 priority=int(Priority.TODAY),
                 sources=tuple(sources),
