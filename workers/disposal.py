@@ -146,7 +146,7 @@ class Disposal:
         try:
             note = None if one.note_sha256 is None else self._read(one.tenant, one.note_sha256)
             with self._store.materialise(one.tenant, sha256) as path:
-                return Proof(sha256=sha256, fault=self._fault(path, note))
+                return Proof(sha256=sha256, fault=self._fault(path, note, one.sealers))
         except (DigestMismatch, StoreUnavailable) as error:
             return Proof(sha256=sha256, fault=error.operator_text)
 
@@ -154,7 +154,7 @@ class Disposal:
         with self._store.open(tenant, sha256) as stream:
             return stream.read()
 
-    def _fault(self, path: Path, note: bytes | None) -> str | None:
+    def _fault(self, path: Path, note: bytes | None, sealers: frozenset[str]) -> str | None:
         """Return what is wrong with a sealed file, None if the organisation's seal holds."""
         try:
             seal = examine(path)
@@ -170,6 +170,7 @@ class Disposal:
             sealing.tsa_roots,
             seal_roots=sealing.issuers,
             note=note,
+            sealers=sealers,
         )
         failed = [
             check.text for check in verification.checks if check.required and not check.passed

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
 
 from ingest.document import Facts
 from workers.noteproof import Note, NoteBroken
@@ -16,11 +16,17 @@ if TYPE_CHECKING:
     from workers.sealing.validation import Beside
 
 
+_STRANGER: Final = (
+    "Der Ergänzungsvermerk ist nicht mit dem Zertifikat gesichert, das dieses Haus benutzt hat."
+)
+
+
 def judge_supplement(
     content: bytes,
     seal: bytes,
     roots: Mapping[str, list[Certificate]],
     authorities: list[Certificate],
+    sealers: Collection[str] | None = None,
 ) -> Judged:
     """Judge a supplementary note by its bytes, its seal by two independent paths.
 
@@ -29,8 +35,9 @@ def judge_supplement(
         seal: Beside it, DER.
         roots: What to trust, by kind of key (`installation`, `organisation`).
         authorities: Roots of the timestamp authority; empty leaves it unjudged.
+        sealers: Digests of the certificates of which one must have sealed it; None for any.
     """
-    from workers.sealing.port import kind_of
+    from workers.sealing.port import fingerprint, introduced, kind_of
     from workers.sealing.proof import SealBroken, verify_container
     from workers.sealing.validation import NotValidated, validate_beside
 
@@ -47,8 +54,11 @@ def judge_supplement(
         return _failed(f"Das Siegel des Ergänzungsvermerks ist beschädigt: {type(error).__name__}")
     if (doubt := _doubt(said)) is not None:
         return _failed(doubt)
+    whose = f"Zertifikat: {introduced(certificate)}."
+    if sealers is not None and fingerprint(certificate) not in sealers:
+        return _failed(f"{_STRANGER} {whose}")
     facts = _facts(note)
-    text = f"Ergänzungsvermerk: {facts['result']} durch {facts['by']}, Siegel unversehrt."
+    text = f"Ergänzungsvermerk: {facts['result']} durch {facts['by']}, Siegel unversehrt. {whose}"
     return Judged(passed=True, text=text, facts=facts)
 
 

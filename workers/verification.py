@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     _Trusted = dict[Kind, list[Certificate]]
 
 _CHUNK: Final = 1024 * 1024
+_STRANGER: Final = "Nicht mit dem Zertifikat, mit dem dieses Haus das Dokument gesichert hat."
 _NEITHER: Final = "Weder Siegel noch Installationssignatur."
 _HELD: Final = MappingProxyType(
     {
@@ -105,6 +107,7 @@ def verify_pdf(
     *,
     seal_roots: Path | None = None,
     note: bytes | None = None,
+    sealers: Collection[str] | None = None,
 ) -> Verification:
     """Check seal, timestamp, later changes, PDF/A of the unsealed revision, note and sidecar.
 
@@ -119,6 +122,8 @@ def verify_pdf(
         seal_roots: PEM file with the root above the organisation's certificate; None takes
             `trust` for seals as well.
         note: Of a PDF/A-2b, which has none inside; None looks for it beside the file.
+        sealers: Digests (SHA-256) of the certificates of which one must have sealed the file,
+            as the house's own records say; None where no such records are asked.
 
     Raises:
         Misconfigured: A PEM file is unreadable or has no certificate.
@@ -133,7 +138,7 @@ def verify_pdf(
     authorities = load_roots(tsa_roots)
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    checks, unsealed, outgoing = _seal_checks(path, trusted, authorities)
+    checks, unsealed, outgoing = _seal_checks(path, trusted, authorities, sealers)
     facts: Facts = {}
     if outgoing:
         checks.append(_OUTGOING)
@@ -153,7 +158,10 @@ def _anchors(certificates: list[Certificate]) -> list[Certificate]:
 
 
 def _seal_checks(
-    path: Path, trusted: _Trusted, authorities: list[Certificate]
+    path: Path,
+    trusted: _Trusted,
+    authorities: list[Certificate],
+    sealers: Collection[str] | None,
 ) -> tuple[list[Check], int, bool]:
     """Return what is said about the seal, how many bytes lie before it, and if it went out."""
     from workers.sealing.proof import SealBroken, examine
@@ -170,13 +178,15 @@ def _seal_checks(
         return [_required("seal", passed=False, text=text)], size, False
     held = _HELD[seal.kind] if opinion.sound else "Die Signatur passt nicht zum Inhalt."
     sound = _required("seal", passed=opinion.sound, text=held)
-    checks = [sound, _trust(seal.kind, opinion), _changes(seal, opinion, size)]
+    checks = [sound, _trust(seal, opinion, sealers), _changes(seal, opinion, size)]
     checks += [_timestamp(seal, opinion), _level(seal, opinion)]
     return checks, opinion.unsealed, seal.outgoing and seal.kind == "organisation"
 
 
-def _trust(kind: Kind, opinion: Validation) -> Check:
-    own = kind == "installation"
+def _trust(seal: Seal, opinion: Validation, sealers: Collection[str] | None) -> Check:
+    from workers.sealing.port import fingerprint, introduced
+
+    own = seal.kind == "installation"
     said = {
         None: "Kein Zertifikat der Installation angegeben (--trust): Aussteller unbekannt."
         if own
@@ -188,7 +198,11 @@ def _trust(kind: Kind, opinion: Validation) -> Check:
         if own
         else "Das Siegelzertifikat führt zu keiner angegebenen Wurzel, oder es gilt nicht mehr.",
     }
-    return _required("signer", passed=opinion.trusted is True, text=said[opinion.trusted])
+    text = f"{said[opinion.trusted]} Zertifikat: {introduced(seal.certificate)}."
+    passed = opinion.trusted is True
+    if sealers is not None and fingerprint(seal.certificate) not in sealers:
+        passed, text = False, f"{_STRANGER} Zertifikat: {introduced(seal.certificate)}."
+    return _required("signer", passed=passed, text=text)
 
 
 def _changes(seal: Seal, opinion: Validation, size: int) -> Check:

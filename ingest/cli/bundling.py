@@ -22,8 +22,8 @@ from ingest.cli.app import App, print_json, with_app
 @click.option(
     "--seal",
     type=click.Choice(["installation", "organisation", "none"]),
-    help="Wer die Dateiliste unterschreibt (Vorgabe: die Organisation, wo ihr Schlüssel"
-    " eingerichtet ist, sonst die Installation).",
+    help="Wer die Dateiliste unterschreibt (Vorgabe: wer das Dokument gesichert hat; gelöschte und"
+    " nicht gesicherte die Organisation, wo ihr Schlüssel eingerichtet ist).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Ein JSON-Objekt je Paket.")
 @with_app
@@ -33,7 +33,6 @@ def evidence(
     """Schreibt das Beweispaket eines Dokuments oder die aller Dokumente eines Stapels."""
     from workers.evidence.bundle import write
 
-    whose = "organisation" if app.settings.sealing.has_organisation else "installation"
     written = write(
         identifier,
         output,
@@ -41,7 +40,7 @@ def evidence(
         ledger=app.ledger,
         store=app.store,
         archive=archive,
-        seal=seal or whose,  # type: ignore[arg-type] # click.Choice
+        seal=seal,  # type: ignore[arg-type] # click.Choice
     )
     for one in written:
         if as_json:
@@ -56,12 +55,19 @@ def evidence(
                     "files": list(one.files),
                     "manifest_sha256": one.manifest_sha256,
                     "absent": list(one.absent),
+                    "signer_sha256": one.signer_sha256,
                 }
             )
             continue
         click.echo(f"{output}/{one.folder}: {len(one.files)} Dateien.")
         for absent in one.absent:
             click.echo(f"  nicht enthalten: {absent['part']}: {absent['reason']}")
+        if not one.is_sealers:
+            click.echo(
+                "  Achtung: nicht mit dem Zertifikat unterschrieben, mit dem das Dokument gesichert"
+                f" wurde. Empfänger prüfen mit „pruefen.py --signer {one.signer_sha256}“; diese "
+                "Prüfsumme bitte auf anderem Weg mitteilen."
+            )
     if not as_json:
         click.echo("Prüfen: im Ordner des Pakets „python3 pruefen.py“, siehe LIESMICH.html.")
     return 0

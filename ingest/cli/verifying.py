@@ -16,6 +16,7 @@ from ingest.ledger.agreement import Examination
 from ingest.ledger.entrusted import taken_over
 from ingest.ledger.integrity import ERASED, Break
 from ingest.ledger.reading import referenced, tenants
+from ingest.ledger.sealers import SUPPLEMENT_SEALED, sealers_of
 from ingest.ledger.showing import show
 from workers.noteverifying import contradictions
 from workers.sealing.keys import CERTIFICATE_FILE
@@ -166,8 +167,10 @@ def _pdf_of(app: App, record: Facts, tenant: str, trust: Path | None) -> Iterato
         return
     note = (record.get("outputs") or {}).get("note")
     beside = None if note is None else _whole(app, tenant, str(note["sha256"]))
+    with app.ledger.reading() as connection:
+        sealers = sealers_of(connection, str(record["id"]))
     with app.store.materialise(tenant, str(pdf["sha256"])) as path:
-        verification = _verified(app, path, trust, beside)
+        verification = _verified(app, path, trust, beside, sealers)
     yield from _of_pdf(verification)
     if verification.note:
         wrong = " ".join(contradictions(verification.note, record))
@@ -191,7 +194,9 @@ def _supplement_of(app: App, record: Facts, tenant: str, trust: Path | None) -> 
         "installation": load_roots(trust or _own_certificate(app)),
         "organisation": load_roots(trust or sealing.issuers),
     }
-    judged = judge_supplement(content, seal, roots, load_roots(sealing.tsa_roots))
+    with app.ledger.reading() as connection:
+        sealers = sealers_of(connection, str(record["id"]), SUPPLEMENT_SEALED)
+    judged = judge_supplement(content, seal, roots, load_roots(sealing.tsa_roots), sealers)
     wrong = " ".join(disagreements(judged.facts, record)) if judged.passed else ""
     yield _result("supplement", passed=judged.passed and not wrong, text=wrong or judged.text)
 
@@ -207,7 +212,13 @@ def _own_certificate(app: App) -> Path | None:
     return path if path.is_file() else None
 
 
-def _verified(app: App, path: Path, trust: Path | None, note: bytes | None = None) -> Verification:
+def _verified(
+    app: App,
+    path: Path,
+    trust: Path | None,
+    note: bytes | None = None,
+    sealers: frozenset[str] | None = None,
+) -> Verification:
     sealing = app.settings.sealing
     return verify_pdf(
         path,
@@ -215,6 +226,7 @@ def _verified(app: App, path: Path, trust: Path | None, note: bytes | None = Non
         sealing.tsa_roots,
         seal_roots=trust or sealing.issuers,
         note=note,
+        sealers=sealers,
     )
 
 

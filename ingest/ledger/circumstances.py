@@ -17,6 +17,7 @@ from ingest.ledger.integrity import ERASED
 from ingest.ledger.makers import scanned_by
 from ingest.ledger.paperunits import RESTORE_CONFIRMED, chain_of, newest, open_holds
 from ingest.ledger.replacement import REPLACED, SCANNED_BY
+from ingest.ledger.sealers import sealers_of
 
 Row = sa.Row[Any]
 _document, _batch, _page = schema.document, schema.batch, schema.page
@@ -46,6 +47,7 @@ class Sealed:
 
     Attributes:
         note_sha256: Of the note where it stands beside the PDF; None where it is inside.
+        sealers: Digests of the certificates with which the house sealed it, see `sealers`.
     """
 
     tenant: str
@@ -53,6 +55,7 @@ class Sealed:
     profile: str
     pdf_sha256: str | None
     note_sha256: str | None = None
+    sealers: frozenset[str] = frozenset()
 
 
 def sealed(connection: sa.Connection, unit: Row) -> Sealed | None:
@@ -67,6 +70,7 @@ def sealed(connection: sa.Connection, unit: Row) -> Sealed | None:
         profile=document.profile or batch.profile,
         pdf_sha256=_made(connection, document.id, RenditionKind.PDF),
         note_sha256=_made(connection, document.id, RenditionKind.NOTE),
+        sealers=sealers_of(connection, document.id),
     )
 
 

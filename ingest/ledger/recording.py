@@ -40,6 +40,7 @@ from ingest.ledger import (
     schema,
     witness,
 )
+from ingest.ledger.sealers import CERTIFICATE
 from ingest.ledger.terms import Claim, Present
 
 Row = sa.Row[Any]
@@ -155,7 +156,7 @@ def _merged(connection: sa.Connection, row: Row, outcome: Outcome, moment: dt.da
 
 
 def _account(row: Row, outcome: Outcome) -> Facts:
-    """Return what an event says about a step: its blobs and a digest of its facts.
+    """Return what an event says about a step: its blobs, a digest of its facts, whose seal.
 
     The digest is of the facts as the step found them; their `recorded_at` is the event's time.
     """
@@ -166,6 +167,8 @@ def _account(row: Row, outcome: Outcome) -> Facts:
     }
     if outcome.renditions:
         said["renditions"] = _named(outcome)
+    if CERTIFICATE in outcome.facts:
+        said[CERTIFICATE] = outcome.facts[CERTIFICATE]
     return said
 
 

@@ -21,6 +21,7 @@ import profiles
 from scanners.folder import FolderChannel
 from tests.plugins import papers
 from tests.plugins.authority import Authority
+from tests.plugins.bundles import examined, forged, only, rewritten
 from tests.plugins.house import House
 from tests.plugins.paperwork import moved
 from tests.plugins.releases import profile_text
@@ -235,10 +236,24 @@ def test_paper_goes_only_after_everything_and_by_two_persons(judged: Scene) -> N
         house.call("paper", "release", *documents, "--operator", "FRG")
         assert "Vernichtung" in house.refuse(*destroy, "FRG")
         house.call(*destroy, "VRN")
+    _bundle_tells_of_destruction(judged, documents[0])
     for document in documents:
         (unit,) = (row for row in house.told("paper", "show", document) if row["document"])
         assert unit["stage"] == "destroyed"
     house.call("verify")
+
+
+def _bundle_tells_of_destruction(judged: Scene, document: str) -> None:
+    """What became of the paper is told as its own chain tells it, and not otherwise."""
+    target = judged.folder / "vernichtet"
+    judged.house.call("evidence", document, "-o", str(target))
+    bundle = only(target)
+    said = examined(bundle, openssl=False)
+    assert (said.code, said.broken) == (0, [])
+    assert any("Stand und Ort wie in seiner Ereigniskette" in line for line in said.held)
+    change = ("paper", 0, "history", -1, "payload", "method", "verbrannt")
+    forged(bundle, "vernichtung.json", lambda content: rewritten(content, *change))
+    assert examined(bundle, openssl=False).code == 1
 
 
 def _missing(house: House, document: str) -> list[str]:

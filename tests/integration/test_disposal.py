@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -31,6 +32,7 @@ from tests.plugins.paperwork import BOX, LATER, act, moved, ready, released
 from tests.plugins.tokens import make_card
 from workers import note, sealing
 from workers.disposal import Disposal
+from workers.sealing.port import fingerprint
 
 
 class House:
@@ -78,6 +80,17 @@ def sealed(desk: Desk, key: str, path: Path) -> Path:
     return path
 
 
+def by(certificate: x509.Certificate, sha256: str) -> Sealed:
+    """Return a document that the house sealed with a certificate."""
+    return Sealed(
+        tenant="default",
+        document="d",
+        profile="p",
+        pdf_sha256=sha256,
+        sealers=frozenset({fingerprint(certificate)}),
+    )
+
+
 def test_only_the_organisations_seal_that_holds_lets_paper_go(tmp_path: Path) -> None:
     card = make_card(tmp_path / "card", ec.generate_private_key(ec.SECP256R1()))
     desk = Desk(tmp_path / "desk", sealing={"token": card.settings})
@@ -88,7 +101,7 @@ def test_only_the_organisations_seal_that_holds_lets_paper_go(tmp_path: Path) ->
     def fault(path: Path) -> str | None:
         with path.open("rb") as stream:
             blob = house.store.put("default", stream)
-        pdf = Sealed(tenant="default", document="d", profile="p", pdf_sha256=blob.sha256)
+        pdf = by(card.certificate, blob.sha256)
         return house.disposal.proof(pdf, blob.sha256).fault
 
     whole = sealed(desk, "organisation", tmp_path / "siegel.pdf")
@@ -109,8 +122,7 @@ def test_only_the_organisations_seal_that_holds_lets_paper_go(tmp_path: Path) ->
     stranger = House(tmp_path / "other", sealing={"token": {**card.settings, "issuers": None}})
     stranger.store.put("default", io.BytesIO(whole.read_bytes()))
     digest = hashlib.sha256(whole.read_bytes()).hexdigest()
-    pdf = Sealed(tenant="default", document="d", profile="p", pdf_sha256=digest)
-    assert "Wurzel" in (stranger.disposal.proof(pdf, digest).fault or "")
+    assert "Wurzel" in (stranger.disposal.proof(by(card.certificate, digest), digest).fault or "")
 
 
 def test_a_note_beside_the_file_is_looked_at_with_it(tmp_path: Path) -> None:
@@ -138,6 +150,7 @@ def test_a_note_beside_the_file_is_looked_at_with_it(tmp_path: Path) -> None:
             profile="p",
             pdf_sha256=pdf.sha256,
             note_sha256=note_sha256,
+            sealers=frozenset({fingerprint(card.certificate)}),
         )
         return house.disposal.proof(known, pdf.sha256).fault
 

@@ -28,7 +28,7 @@ from workers.note import supplement
 from workers.note.reading import html
 from workers.noteproof import Note
 from workers.sealing import confirmation
-from workers.sealing.keys import CERTIFICATE_FILE, ensure_installation_key
+from workers.sealing.keys import CERTIFICATE_FILE, KEY_FILE, ensure_installation_key, load_key
 from workers.sealing.timestamps import load_roots
 from workers.supplementproof import disagreements, judge_supplement
 
@@ -212,7 +212,12 @@ def test_verify_judges_note_and_seal_by_their_bytes_and_by_the_ledger(
     seal = content_of(desk, done, RenditionKind.SUPPLEMENT_SEAL)
     whole = judge_supplement(content, seal, roots, [])
     assert whole.passed, whole.text
-    assert whole.text == "Ergänzungsvermerk: bestätigt durch sb-11, Siegel unversehrt."
+    said, _, whose = whole.text.partition(" Zertifikat: ")
+    assert said == "Ergänzungsvermerk: bestätigt durch sb-11, Siegel unversehrt."
+    own = load_key(desk.settings.keys / KEY_FILE).certificate_sha256
+    assert own in whose
+    for sealers, passed in (({own}, True), ({"0" * 64}, False), ((), False)):
+        assert judge_supplement(content, seal, roots, [], sealers).passed is passed
     assert not judge_supplement(content.replace(b"sb-11", b"sb-12"), seal, roots, []).passed
     assert not judge_supplement(content, seal, {"installation": [], "organisation": []}, []).passed
     assert not judge_supplement(content, b"1" + seal[1:], roots, []).passed

@@ -22,7 +22,13 @@ from unittest import mock
 from workers.evidence.bundle.verifier import source
 
 _PATH, _NOWHERE = "/usr/bin:/bin", "/nonexistent"
-_MARKS = {"stimmt": "held", "VERLETZT": "broken", "nicht geprüft": "skipped"}
+_MARKS = {
+    "stimmt": "held",
+    "VERLETZT": "broken",
+    "nicht geprüft": "skipped",
+    "nicht belegt": "unproven",
+    "Hinweis": "hints",
+}
 
 
 @dataclass
@@ -34,6 +40,9 @@ class Said:
     held: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+    signers: list[str] = field(default_factory=list)
 
 
 def examined(bundle: Path, *arguments: str, openssl: bool = True) -> Said:
@@ -77,6 +86,8 @@ def _sorted(code: int, text: str) -> Said:
     for line in text.splitlines():
         if line.startswith("Ergebnis: "):
             said.verdict = line
+        if line.startswith("  "):
+            said.signers.append(line.strip())
         for mark, name in _MARKS.items():
             if line.startswith(mark):
                 getattr(said, name).append(line[len(mark) :].strip())
@@ -170,6 +181,41 @@ FORGERIES: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
         "beweis.json",
         lambda said: rewritten(said, "pdf", None),
         "beweis.json: scanprodukt.pdf ist nicht genannt",
+    ),
+    "who scanned": (
+        "stapel",
+        lambda said: rewritten(said, "operator", "op99"),
+        "operator: anders als im Ereignis „received“",
+    ),
+    "when it came": (
+        "stapel",
+        lambda said: rewritten(said, "received_at", "2026-01-01T00:00:00+00:00"),
+        "received_at: anders als im Ereignis „received“",
+    ),
+    "when it was registered": (
+        "stapel",
+        lambda said: rewritten(said, "registered_at", "2026-01-01T00:00:00+00:00"),
+        "Registrierung: anders als im Ereignis „received“",
+    ),
+    "what arrived": (
+        "stapel",
+        lambda said: rewritten(said, "sources", 0, "size", 1),
+        "Dateien: anders als im Ereignis „received“",
+    ),
+    "where the paper lies": (
+        "vernichtung.json",
+        lambda said: rewritten(said, "storage_place", "vernichtet durch VRN"),
+        "vernichtung.json: ein anderer Ablageort",
+    ),
+    "what checking found": (
+        "pruefberichte/kontrolle.json",
+        lambda said: rewritten(said, "checks", 0, "passed", False),
+        "kontrolle.json: anders, als das Ereignis „checked“ festhält",
+    ),
+    "what inspection found": (
+        "pruefberichte/eingang.json",
+        lambda said: rewritten(said, 0, "facts", "signed", True),
+        "eingang.json: Datei 1: anders, als das Ereignis „inspected“ festhält",
     ),
     "a note kept quiet": (
         "beweis.json",

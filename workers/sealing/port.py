@@ -85,6 +85,18 @@ def fits(certificate: x509.Certificate, signature: bytes, content: bytes) -> boo
     return True
 
 
+def fingerprint(certificate: x509.Certificate) -> str:
+    """Return the digest (SHA-256) by which people and records know a certificate."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def introduced(certificate: x509.Certificate) -> str:
+    """Return whose certificate it is, for readers: subject, number, digest."""
+    subject = certificate.subject.rfc4514_string()
+    number = f"{certificate.serial_number:x}"
+    return f"{subject}, Seriennummer {number}, SHA-256 {fingerprint(certificate)}"
+
+
 def kind_of(certificate: x509.Certificate) -> Kind:
     """Return whose certificate it is: one that vouches for itself is an installation's.
 

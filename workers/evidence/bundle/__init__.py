@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import base64
 import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -24,9 +23,10 @@ from typing import TYPE_CHECKING, Final, Literal
 from ingest.document import Facts
 from ingest.errors import UsageError
 from ingest.ledger import excerpts
+from ingest.ledger.sealers import sealers_of
 from workers.evidence.bundle import known as knowledge
 from workers.evidence.bundle.gathering import gather
-from workers.evidence.bundle.packing import MANIFEST, SEAL, Sign, Target, pack, writing
+from workers.evidence.bundle.packing import MANIFEST, SEAL, Target, pack, writing
 
 if TYPE_CHECKING:
     from ingest.ledger import Ledger
@@ -49,6 +49,9 @@ class Written:
         folder: Its name inside the output.
         manifest_sha256: Of the list of its files: stands for all of them.
         absent: What is not in it, each with part and reason.
+        signer_sha256: Digest of the certificate that signed the list; None where none did.
+        sealers: Digest of the one that sealed the document; whoever verifies demands that they
+            are the same, or to be told of the other.
     """
 
     document: str
@@ -58,6 +61,13 @@ class Written:
     files: tuple[str, ...]
     manifest_sha256: str
     absent: tuple[Facts, ...]
+    signer_sha256: str | None
+    sealers: frozenset[str]
+
+    @property
+    def is_sealers(self) -> bool:
+        """Whether who sealed the document signed, as far as anybody sealed and signed."""
+        return not self.sealers or self.signer_sha256 in {None, *self.sealers}
 
 
 def write(  # noqa: PLR0913 - what, from where, whereto and how, each named at the call
@@ -68,7 +78,7 @@ def write(  # noqa: PLR0913 - what, from where, whereto and how, each named at t
     ledger: Ledger,
     store: Store,
     archive: bool = False,
-    seal: Seal = "installation",
+    seal: Seal | None = None,
 ) -> list[Written]:
     """Write the bundle of a document, or those of all documents of a batch.
 
@@ -79,7 +89,8 @@ def write(  # noqa: PLR0913 - what, from where, whereto and how, each named at t
         ledger: Read only, in one transaction.
         store: Read only.
         archive: One file instead of a folder.
-        seal: Whose key signs the lists; `none` leaves them unsigned.
+        seal: Whose key signs the lists; `none` leaves them unsigned, None takes the key that
+            sealed the document, as far as the house still has it.
 
     Raises:
         UsageError: No such id, a batch without documents, or `output` exists or has no folder.
@@ -88,21 +99,27 @@ def write(  # noqa: PLR0913 - what, from where, whereto and how, each named at t
         AuthorityUnavailable: The token with the organisation's key is away.
         Misconfigured: There is no such key. In all cases nothing is left at `output`.
     """
-    with ledger.reading() as connection, _signing(settings, seal) as sign:
+    with ledger.reading() as connection, ExitStack() as opened:
         documents = excerpts.documents_of(connection, identifier)
         _require(identifier, documents, output)
         anchors: dict[str, Anchors] = {}
+        signers = _Signers(settings, opened)
         with writing(output, archive=archive) as target:
-            return [
-                _write(
-                    knowledge.read(connection, document, anchors),
-                    settings,
-                    store,
-                    target,
-                    None if sign is None else (seal, sign),
-                )
-                for document in documents
-            ]
+            written = []
+            for document in documents:
+                known = knowledge.read(connection, document, anchors)
+                sealers = sealers_of(connection, document)
+                signer = signers.get(seal or _kind_of(known, settings))
+                written.append(_write(known, settings, store, target, signer, sealers))
+            return written
+
+
+def _kind_of(known: Known, settings: Settings) -> Seal:
+    """Return whose key sealed a document, if the house still has it; else the highest it has."""
+    kind = known.document["facts"].get("sealing", {}).get("kind")
+    if kind == "installation" or not settings.sealing.has_organisation:
+        return "installation"
+    return "organisation"
 
 
 def _write(
@@ -110,13 +127,13 @@ def _write(
     settings: Settings,
     store: Store,
     target: Target,
-    sealing: tuple[Seal, Sign] | None,
+    signer: _Signer | None,
+    sealers: frozenset[str],
 ) -> Written:
-    seal, sign = sealing or (None, None)
-    pieces = gather(known, settings, store, sealed_by=seal)
+    pieces = gather(known, settings, store, sealed_by=None if signer is None else signer.seal)
     folder, opened = f"beweis-{known.id}", functools.partial(store.open, known.tenant)
-    digest = pack(target, folder, pieces.files, opened, sign)
-    lists = [MANIFEST] if sign is None else [MANIFEST, SEAL]
+    digest = pack(target, folder, pieces.files, opened, None if signer is None else signer.sign)
+    lists = [MANIFEST] if signer is None else [MANIFEST, SEAL]
     return Written(
         document=known.id,
         batch=str(known.batch["id"]),
@@ -125,6 +142,8 @@ def _write(
         files=tuple(sorted([*lists, *(piece.name for piece in pieces.files)])),
         manifest_sha256=digest,
         absent=tuple(pieces.absent),
+        signer_sha256=None if signer is None else signer.certificate_sha256,
+        sealers=sealers,
     )
 
 
@@ -140,29 +159,50 @@ def _require(identifier: str, documents: list[str], output: Path) -> None:
         raise UsageError(f"{output.parent} is missing", operator_text=text)
 
 
-@contextmanager
-def _signing(settings: Settings, seal: Seal) -> Iterator[Sign | None]:
-    """Yield what signs, in a child process of its own; None where nothing shall be signed."""
-    if seal == "none":
-        yield None
-        return
-    from ingest.sandbox import Child, Limits
-    from workers.sealing.keys import ensure_installation_key
+class _Signer:
+    """Signs lists with one key, in a child process of its own.
 
-    if seal == "installation":
-        ensure_installation_key(settings.keys)
-    child = Child(
-        "workers.evidence.bundle.signing:prepare",
-        {"settings": settings.for_children(sealing=True), "kind": seal},
-        Limits(memory_bytes=settings.workers.memory_bytes),
-    )
+    Attributes:
+        seal: Whose key.
+        certificate_sha256: Of the key that signed last.
+    """
 
-    def sign(manifest: bytes) -> bytes:
+    def __init__(self, settings: Settings, seal: Seal) -> None:
+        from ingest.sandbox import Child, Limits
+        from workers.sealing.keys import ensure_installation_key
+
+        if seal == "installation":
+            ensure_installation_key(settings.keys)
+        self.seal = seal
+        self.certificate_sha256: str | None = None
+        self._child = Child(
+            "workers.evidence.bundle.signing:prepare",
+            {"settings": settings.for_children(sealing=True), "kind": seal},
+            Limits(memory_bytes=settings.workers.memory_bytes),
+        )
+
+    def sign(self, manifest: bytes) -> bytes:
         request = {"list": base64.b64encode(manifest).decode("ascii")}
-        answer = child.call(request, _SECONDS, lambda: True)
+        answer = self._child.call(request, _SECONDS, lambda: True)
+        self.certificate_sha256 = str(answer["certificate_sha256"])
         return base64.b64decode(answer["seal"])
 
-    try:
-        yield sign
-    finally:
-        child.close()
+    def close(self) -> None:
+        self._child.close()
+
+
+class _Signers:
+    """The keys that sign in one go, each started when it is first asked for."""
+
+    def __init__(self, settings: Settings, opened: ExitStack) -> None:
+        self._settings = settings
+        self._opened = opened
+        self._known: dict[Seal, _Signer] = {}
+
+    def get(self, seal: Seal) -> _Signer | None:
+        if seal == "none":
+            return None
+        if seal not in self._known:
+            self._known[seal] = _Signer(self._settings, seal)
+            self._opened.callback(self._known[seal].close)
+        return self._known[seal]

@@ -9,6 +9,7 @@ from ingest.document import Facts
 from ingest.errors import UsageError
 from ingest.ledger import covering, excerpts, procedures, samples, witnessed
 from ingest.ledger.excerpts import Anchor, Anchors
+from ingest.ledger.paperunits import chain_of
 from ingest.ledger.showing import show
 from ingest.ledger.witness import CAPTURE, HEADS, RECEIPT, SUPPLEMENT, SUPPLEMENTED, day_of
 from workers.evidence.assembly import proving, records
@@ -37,6 +38,7 @@ class Known:
         document: As `ingest.ledger.showing.show` says it; `batch` likewise.
         cut: Which pages of the batch became which document.
         chains: Of the document, then of its batch.
+        papers: Chains of the paper of which `paper` tells.
         profile: The version by which it was treated.
         paper: What is recorded about the paper of the batch.
         procedures: Digests of the released texts of the written procedure, with their names.
@@ -53,6 +55,7 @@ class Known:
     batch: Facts
     cut: list[Facts]
     chains: tuple[Chained, Chained]
+    papers: tuple[Chained, ...]
     profile: Facts | None
     paper: list[Facts]
     procedures: dict[str, str]
@@ -126,7 +129,9 @@ def read(connection: sa.Connection, document_id: str, anchors: dict[str, Anchors
         _chained(connection, document_id, of_tenant),
         _chained(connection, batch_id, of_tenant),
     )
-    days = {one.anchor.day for one in chains if one.anchor is not None}
+    paper = excerpts.paper_of(connection, batch_id, document_id)
+    papers = tuple(_chained(connection, chain_of(str(one["id"])), of_tenant) for one in paper)
+    days = {one.anchor.day for one in (*chains, *papers) if one.anchor is not None}
     captured = covering.places(connection, CAPTURE, batch_id)
     numbers = [page["number"] for page in document["pages_found"]]
     return Known(
@@ -135,7 +140,8 @@ def read(connection: sa.Connection, document_id: str, anchors: dict[str, Anchors
         cut=excerpts.cut_of(connection, batch_id),
         chains=chains,
         profile=excerpts.profile_of(connection, tenant, str(document["profile_sha256"])),
-        paper=excerpts.paper_of(connection, batch_id, document_id),
+        paper=paper,
+        papers=papers,
         procedures={row.sha256: row.name for row in procedures.texts(connection, tenant)},
         sample=_sample(connection, batch_id),
         evidence=found[0] if found else None,

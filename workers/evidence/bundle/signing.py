@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def prepare(setup: Facts) -> Callable[[Facts], Facts]:
-    """Return the function that signs `{"list": base64}` as `{"seal": base64}`, CMS in DER.
+    """Return the function that signs `{"list": base64}` as `{"seal": base64, …}`, CMS in DER.
+
+    The answer names the certificate that signed by its digest, `certificate_sha256`.
 
     Args:
         setup: `{"settings": Settings.for_children(sealing=True), "kind": whose key}`.
@@ -25,6 +27,7 @@ def prepare(setup: Facts) -> Callable[[Facts], Facts]:
     """
     from workers.sealing.detached import prove_beside, seal_beside
     from workers.sealing.levels import Means
+    from workers.sealing.port import fingerprint
 
     settings = in_child(setup["settings"])
     with_what = Means(
@@ -39,7 +42,10 @@ def prepare(setup: Facts) -> Callable[[Facts], Facts]:
         listed = base64.b64decode(request["list"])
         made = seal_beside(listed, with_what)
         prove_beside(listed, made, with_what)
-        return {"seal": base64.b64encode(made).decode("ascii")}
+        return {
+            "seal": base64.b64encode(made).decode("ascii"),
+            "certificate_sha256": fingerprint(with_what.key.certificate),
+        }
 
     return serve
 

@@ -33,18 +33,18 @@ _OF_BATCH: Final = (
 )
 _OF_PAGE: Final = ("number", "source", "index", "sheet", "side", "role", "sha256")
 _OF_SOURCE: Final = ("ordinal", "sha256", "size", "kind", "pages")
-_OF_CHECKING: Final = ("checks", "anomalies", "review", "findings")
+_OF_INSPECTION: Final = ("ordinal", "sha256", "kind", "pages", "facts")
 #: What anybody may know of another document's part in the sample: no words about it.
 _OF_MEMBER: Final = ("document", "ordinal", "revision", "selected", "why", "flagged")
 
 
 def log(known: Known) -> bytes:
-    """Return both chains, one JSON object a line, each with its way to the root of a day."""
+    """Return all chains, one JSON object a line, each with its way to the root of a day."""
     files = [one for one in known.files if one["ordinal"] in known.foreign_sources]
     foreign = frozenset(one["name"] for one in files if one["name"])
     lines: list[Facts] = []
-    for chained in known.chains:
-        shared = known.has_neighbours and chained.whole["chain"] != known.id
+    for chained in (*known.chains, *known.papers):
+        shared = known.has_neighbours and chained.whole["chain"] == known.batch["id"]
         lines.append({"message_type": "chain", **chained.whole})
         lines += [shown(event, shared=shared, foreign=foreign) for event in chained.events]
         if chained.anchor is not None:
@@ -132,11 +132,11 @@ def reports(known: Known, pieces: Pieces) -> None:
             pieces.add_blob(f"pruefberichte/signaturen-{one['ordinal']:03}.xml", report)
     found = {
         "eingang": [
-            {"sha256": one["sha256"], "kind": one["kind"], "facts": one["facts"]}
+            {key: one[key] for key in _OF_INSPECTION}
             for one in known.files
             if one["ordinal"] in known.own_sources - known.shared_sources and one["sha256"]
         ],
-        "kontrolle": _chosen(known.document["facts"].get(Step.CHECKING, {}), _OF_CHECKING),
+        "kontrolle": _as_found(known.document["facts"].get(Step.CHECKING, {})),
     }
     for name, value in found.items():
         if not value:
@@ -149,6 +149,11 @@ def reports(known: Known, pieces: Pieces) -> None:
 
 def _chosen(facts: Facts, keys: tuple[str, ...]) -> Facts:
     return {key: facts[key] for key in keys if key in facts}
+
+
+def _as_found(facts: Facts) -> Facts:
+    """Return a step's facts without the time that recording added: so an event's digest fits."""
+    return {key: value for key, value in facts.items() if key != "recorded_at"}
 
 
 def software(known: Known) -> list[Facts]:

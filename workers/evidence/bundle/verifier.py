@@ -31,10 +31,12 @@ PARTS: Final = (
             "notes",
             "openssl",
             "revocation",
+            "signers",
             "sealed",
             "supplement",
             "claims",
             "records",
+            "testimony",
             "examination",
             "main",
         )

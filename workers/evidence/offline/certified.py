@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -18,7 +19,19 @@ _FIELD_0 = 0xA0
 _GOOD, _REVOKED = 0x80, 0xA1
 _OID_BASIC = bytes.fromhex("2b0601050507300101")
 _OID_SCOPE = bytes.fromhex("551d1c")  # issuingDistributionPoint
-_OID_COMMON_NAME = bytes.fromhex("550403")
+_OID_COMMON_NAME, _OID_ORGANISATION = bytes.fromhex("550403"), bytes.fromhex("55040a")
+#: What parts of names are called (RFC 4514, section 3, and RFC 5280, appendix A.1).
+_NAMES_OF_PARTS = {
+    _OID_COMMON_NAME: "CN",
+    _OID_ORGANISATION: "O",
+    bytes.fromhex("55040b"): "OU",
+    bytes.fromhex("550406"): "C",
+    bytes.fromhex("550407"): "L",
+    bytes.fromhex("550408"): "ST",
+    bytes.fromhex("550405"): "serialNumber",
+    bytes.fromhex("550461"): "organizationIdentifier",
+}
+_UTF_16 = 0x1E
 _NAME_DIGESTS = {
     bytes.fromhex("2b0e03021a"): "sha1",  # what most responders go on naming certificates by
     bytes.fromhex("608648016503040201"): "sha256",
@@ -41,6 +54,8 @@ class Certified(NamedTuple):
         key: The public key's bits.
         until: Its last moment.
         name: For readers.
+        title: The whole subject, for readers.
+        organisation: The subject's organisation; None where it names none.
     """
 
     encoded: bytes
@@ -50,6 +65,8 @@ class Certified(NamedTuple):
     key: bytes
     until: dt.datetime
     name: str
+    title: str
+    organisation: str | None
 
     @property
     def is_own_issuer(self) -> bool:
@@ -92,19 +109,33 @@ def read_certificate(encoded: bytes) -> Certified:
             subject=subject,
             key=bits[1:],
             until=_moment_of(kind, until),
-            name=_common_name(named),
+            name=_part(named, _OID_COMMON_NAME) or "ohne Namen",
+            title=", ".join(f"{_called(kind)}={_plain(text)}" for kind, text in _parts_of(named))
+            or "ohne Namen",
+            organisation=_part(named, _OID_ORGANISATION),
         )
     except (NotDer, ValueError, IndexError) as error:
         raise Unclear(f"kein Zertifikat ({error})") from error
 
 
-def _common_name(named: bytes) -> str:
+def _parts_of(named: bytes) -> Iterator[tuple[bytes, str]]:
     for _, several, _ in elements(named):
         for _, pair, _ in elements(several):
-            (_, kind, _), (_, text, _) = elements(pair)
-            if kind == _OID_COMMON_NAME:
-                return text.decode("utf-8", "replace")
-    return "ohne Namen"
+            (_, kind, _), (form, text, _) = elements(pair)
+            yield kind, text.decode("utf-16-be" if form == _UTF_16 else "utf-8", "replace")
+
+
+def _part(named: bytes, wanted: bytes) -> str | None:
+    return next((text for kind, text in _parts_of(named) if kind == wanted), None)
+
+
+def _called(kind: bytes) -> str:
+    return _NAMES_OF_PARTS.get(kind, f"#{kind.hex()}")
+
+
+def _plain(text: str) -> str:
+    """Return a value in which nothing looks like the next part of the name."""
+    return re.sub(r"([\\,+=;])", r"\\\1", text)
 
 
 def _moment_of(kind: int, encoded: bytes) -> dt.datetime:

@@ -125,10 +125,12 @@ def _first(encoded: bytes) -> bytes:
 def _signer(
     whose: tuple[int, bytes, bytes], signed: bytes, certificates: tuple[bytes, ...]
 ) -> bytes | None:
-    """Return the certificate that the signer names: by its digest, else by issuer and number.
+    """Return the certificate that the signer names: by issuer and number, and by its digest.
+
+    Whoever is named by the identifier of a key alone is not known here.
 
     Raises:
-        Unreadable: It names one by its digest that does not lie there.
+        Unreadable: It names one by its digest that does not lie there, or two different ones.
     """
     for attribute, usual in ((_OID_CERTIFICATE_V2, "sha256"), (_OID_CERTIFICATE, "sha1")):
         value = _attribute(signed, attribute)
@@ -139,15 +141,25 @@ def _signer(
         algorithm = _digest(fields.pop(0)[1]) if fields[0][0] == _SEQUENCE else usual
         for held in certificates:
             if hashlib.new(algorithm, held).digest() == fields[0][1]:
-                return held
+                if whose[0] == _SEQUENCE and _named_by(whose[1], certificates) != held:
+                    raise Unreadable("es nennt zwei Zertifikate als das, das unterschrieben hat")
+                return held if whose[0] == _SEQUENCE else None
         raise Unreadable("das Zertifikat darin ist nicht das, das unterschrieben hat")
-    if whose[0] == _SEQUENCE:
-        (_, _, issuer), (_, serial, _) = elements(whose[1])
-        for one in certificates:
-            known = read_certificate(one)
-            if (known.issuer, known.serial) == (issuer, serial):
-                return one
-    return None
+    return _named_by(whose[1], certificates) if whose[0] == _SEQUENCE else None
+
+
+def _named_by(whose: bytes, certificates: tuple[bytes, ...]) -> bytes | None:
+    """Return the certificate with an issuer and a number, by which whoever verifies takes it.
+
+    Raises:
+        Unreadable: There are several: one for the reader and another for who verifies.
+    """
+    (_, _, issuer), (_, serial, _) = elements(whose)
+    known = {one: read_certificate(one) for one in certificates}
+    found = [at for at, one in known.items() if (one.issuer, one.serial) == (issuer, serial)]
+    if len(found) > 1:
+        raise Unreadable("mehrere Zertifikate darin haben Aussteller und Nummer gemeinsam")
+    return found[0] if found else None
 
 
 def _digest(algorithm: bytes) -> str:

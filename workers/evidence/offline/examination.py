@@ -13,14 +13,16 @@ from typing import Any
 from workers.evidence.offline.claims import Claims
 from workers.evidence.offline.containers import StampedBy, Unreadable, read_container
 from workers.evidence.offline.findings import Findings
-from workers.evidence.offline.history import Chain, read_log, root_from, stated
+from workers.evidence.offline.history import Chain, read_log, root_from, sealed_with, stated
 from workers.evidence.offline.manifest import check_manifest, digest_of_file, read_anew
 from workers.evidence.offline.notes import Note, read_note
 from workers.evidence.offline.openssl import OpenSsl
 from workers.evidence.offline.record import stamps_over
 from workers.evidence.offline.records import Records
 from workers.evidence.offline.sealed import SealedPdf
+from workers.evidence.offline.signers import Signers
 from workers.evidence.offline.supplement import Supplement
+from workers.evidence.offline.testimony import Testimony
 
 _SUBJECT, _LOG, _PDF = "beweis.json", "protokoll.jsonl", "scanprodukt.pdf"
 _NOTES = ("scanvermerk.xml", "transfervermerk.xml")
@@ -31,13 +33,25 @@ _ROOTS = "zertifikate/wurzeln.pem"
 class Examination:
     """One bundle and what is found out about it on the way."""
 
-    def __init__(self, folder: Path, trust: Path | None, findings: Findings) -> None:
-        """Take the folder of the bundle and the certificates that count, if any are given."""
+    def __init__(
+        self, folder: Path, trust: Path | None, findings: Findings, named: frozenset[str]
+    ) -> None:
+        """Take the folder of the bundle, the certificates that count, and the house's signers.
+
+        Args:
+            folder: Of the bundle.
+            trust: Whose certificates count; None takes those in the bundle.
+            findings: Where statements go.
+            named: Digests of the certificates that the reader names as the house's.
+        """
         self._folder = folder
         self._say = findings
         roots = folder / _ROOTS
         self._openssl = OpenSsl(findings, trust, roots if roots.is_file() else None)
         self._given = trust is not None
+        self._signers = Signers(findings, named)
+        self._sealer: bytes | None = None
+        self._bundler: tuple[bytes | None] | None = None
         self._subject: dict[str, Any] = {}
         self._proven_at: dt.datetime | None = None
         self._followed: dict[tuple[str, tuple[bytes, ...]], tuple[StampedBy, ...]] = {}
@@ -55,10 +69,21 @@ class Examination:
         self._records(note)
         self._pdf(chains, note)
         chain = chains.get(self._subject["document"])
-        Supplement(self._folder, self._say, self._openssl, self._subject, chain).run()
+        supplement = Supplement(self._folder, self._say, self._openssl, self._subject, chain)
+        supplement.run()
+        self._who(chain, note, supplement.signer)
         Claims(self._folder, self._say, self._subject, chains, note).run()
         Records(self._folder, self._say, self._subject, chains, note).run()
+        Testimony(self._folder, self._say, self._subject, chains).run()
         self._left_out()
+
+    def _who(
+        self, chain: Chain | None, note: Note | None, added: tuple[bytes | None] | None
+    ) -> None:
+        self._signers.judge(self._sealer, self._bundler, added)
+        recorded = None if chain is None else sealed_with(chain)
+        self._signers.compare_recorded(self._sealer, recorded)
+        self._signers.compare_house(self._sealer, note)
 
     def _read_subject(self) -> bool:
         try:
@@ -87,7 +112,8 @@ class Examination:
             self._say.breaks(_SEALED_MANIFEST, f"unterschreibt nicht diese {_MANIFEST}")
             return
         self._say.holds(_SEALED_MANIFEST, f"gilt dieser {_MANIFEST}")
-        self._say.carries("Unterschrift des Pakets")
+        self._bundler = (container.signer,)
+        self._say.signed_by(container.signer, "Unterschrift des Pakets")
         self._openssl.signed(_SEALED_MANIFEST, encoded, content, None, "Unterschrift des Pakets")
         self._say.skips(_SEALED_MANIFEST, "Sperrstatus: Auskünfte dazu liegen nicht bei")
 
@@ -106,11 +132,12 @@ class Examination:
             self._say.breaks(_LOG, str(error))
             return {}
         wanted = {self._subject["document"], self._subject["batch"]}
+        of_paper = {one for one in chains if one.startswith("paper:")}
         self._say.judge(
             _LOG,
-            set(chains) == wanted,
+            set(chains) - of_paper == wanted,
             "enthält die Ketten von Dokument und Stapel",
-            "enthält nicht genau die Ketten von Dokument und Stapel",
+            "enthält nicht genau die Ketten von Dokument, Stapel und Papier",
         )
         for chain in chains.values():
             self._chain(chain)
@@ -188,6 +215,7 @@ class Examination:
         self._say.holds(name, f"{what}: bestand spätestens {first}, wenn der Zeitstempel gilt")
         later = [*(stamp.at for stamp in stamps[1:]), None]
         for number, (stamp, confirmed) in enumerate(zip(stamps, later), 1):  # noqa: B905 - not in Python 3.9
+            self._say.signed_by(stamp.signer, "Zeitstempel der Nachweise")
             self._openssl.stamped(name, stamp, confirmed, f"Zeitstempel {number}")
         self._say.carries("Zeitstempel der Nachweise")
         self._followed[question] = stamps
@@ -276,6 +304,7 @@ class Examination:
             mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
         ):
             sealed.run(content, beside, self._proven_at)
+        self._sealer = sealed.sealer
 
     def _left_out(self) -> None:
         for absent in self._subject["absent"]:

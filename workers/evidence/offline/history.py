@@ -132,6 +132,15 @@ def root_from(anchor: dict[str, Any]) -> str:
     return node.hex()
 
 
+def sealed_with(chain: Chain) -> str | None:
+    """Return the digest of the certificate that the last event of sealing names, if it does."""
+    for event in reversed(chain.events):
+        if event["kind"] == "sealed" and isinstance(event["payload"], dict):
+            found = event["payload"].get("certificate_sha256")
+            return None if found is None else str(found)
+    return None
+
+
 def stated(chain: Chain, kind: str, name: str) -> str | None:
     """Return the digest of a rendition as the last event of a kind names it."""
     for event in reversed(chain.events):

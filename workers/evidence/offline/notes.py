@@ -11,6 +11,7 @@ _PLAIN = re.compile(
     rb"<\?xml version=['\"]1\.0['\"] encoding=['\"][Uu][Tt][Ff]-8['\"]\?>\s*<[A-Za-z]"
 )
 _DIGEST = re.compile("[0-9a-f]{64}")
+_CONTRACTOR = ("Auftragnehmer", "Name")
 _ROOTS_OF_NOTES = frozenset({"Scanvermerk", "Transfervermerk"})
 
 
@@ -24,6 +25,7 @@ class Note(NamedTuple):
         unsealed: Digest of the PDF before the seal, where the note lies beside it.
         profile: Digest of the profile by which it was treated; None without one.
         procedures: Digests of the written procedure and its annex, by what they are.
+        house: Name of the organisation that scanned; None without one.
     """
 
     document: str
@@ -34,6 +36,7 @@ class Note(NamedTuple):
     unsealed: str | None
     profile: str | None
     procedures: dict[str, str]
+    house: str | None
 
 
 def read_note(content: bytes) -> Note:
@@ -58,6 +61,7 @@ def read_note(content: bytes) -> Note:
         unsealed=_text_of(root, "Pruefsummen", "PdfVorSiegel"),
         profile=_text_of(root, "Verfahren" if copying else "Einstellungen", *named),
         procedures={} if copying else _procedures(root),
+        house=_text_of(root, *(("Erfassung", "Organisation") if copying else _CONTRACTOR)),
     )
 
 

@@ -126,6 +126,7 @@ class Records:
         told = [
             (chain.id, event["at"], event["actor"])
             for chain in self._chains.values()
+            if chain.unit_kind in ("document", "batch")
             for event in chain.events
             if event["kind"] == "erased"
         ]

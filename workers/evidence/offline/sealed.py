@@ -27,7 +27,11 @@ _BESIDE = {"ocsp": b"OCSPs", "crl": b"CRLs"}
 
 
 class SealedPdf:
-    """The PDF of one bundle."""
+    """The PDF of one bundle.
+
+    Attributes:
+        sealer: Certificate with which this document was sealed; None where nothing did.
+    """
 
     def __init__(
         self, folder: Path, subject: dict[str, Any], findings: Findings, openssl: OpenSsl
@@ -38,6 +42,7 @@ class SealedPdf:
         self._say = findings
         self._openssl = openssl
         self._proven_at: dt.datetime | None = None
+        self.sealer: bytes | None = None
 
     def run(
         self, content: Readable, beside: tuple[Note, bytes] | None, proven_at: dt.datetime | None
@@ -84,7 +89,9 @@ class SealedPdf:
         for at, found in signatures(content):
             if not isinstance(found, str):
                 good.append(found)
-                sealed = sealed or (own is not None and at >= own and not found.is_stamp)
+                first = not sealed and own is not None and at >= own and not found.is_stamp
+                sealed = sealed or first
+                self._take_down(found, is_seal=first)
             elif at < (own or 0):
                 # What others signed lost its signatures when the searchable copy was made of it.
                 self._say.skips(name, f"Unterschriften von vor der Sicherung: {found}")
@@ -100,6 +107,15 @@ class SealedPdf:
         for signature in good:
             self._signature(name, content, signature, revocation)
         self._uncovered(name, content, max(signature.covered for signature in good))
+
+    def _take_down(self, found: Signature, *, is_seal: bool) -> None:
+        if is_seal:
+            self.sealer = found.container.signer
+        if not found.is_stamp:
+            what = "Sicherung der PDF" if is_seal else "andere Unterschrift in der PDF"
+            self._say.signed_by(found.container.signer, what)
+        if found.stamp is not None:
+            self._say.signed_by(found.stamp.signer, "Zeitstempel in der PDF")
 
     def _answers(self, content: Readable, good: list[Signature]) -> Answers:
         """Return what lies in the PDF, and in files beside it."""

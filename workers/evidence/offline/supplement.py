@@ -23,7 +23,12 @@ _TOLD = {
 
 
 class Supplement:
-    """The supplementary note of one bundle."""
+    """The supplementary note of one bundle.
+
+    Attributes:
+        signer: Certificate of who sealed it, None in it where it does not lie there; None where
+            nobody did.
+    """
 
     def __init__(
         self,
@@ -39,6 +44,7 @@ class Supplement:
         self._openssl = openssl
         self._subject = subject
         self._chain = chain
+        self.signer: tuple[bytes | None] | None = None
 
     def run(self) -> None:
         """Look at note and signature; a document without them needs none."""
@@ -102,6 +108,8 @@ class Supplement:
             return
         if fits and container.size == len(encoded):
             self._say.holds(_ADDED_SEAL, f"gilt dieser {_ADDED}")
+            self.signer = (container.signer,)
+            self._say.signed_by(container.signer, "Siegel des Ergänzungsvermerks")
             self._openssl.signed(_ADDED_SEAL, encoded, note, at, "Unterschrift")
             self._say.skips(_ADDED_SEAL, "Sperrstatus: Auskünfte dazu liegen nicht bei")
         else:
@@ -114,5 +122,6 @@ class Supplement:
         if hashlib.new(stamp.algorithm, signature).digest() != stamp.imprint:
             raise Unreadable("der Zeitstempel gilt einer anderen Unterschrift")
         when = f"Zeitstempel vom {stamp.at.isoformat(timespec='seconds')}"
+        self._say.signed_by(stamp.signer, "Zeitstempel des Ergänzungsvermerks")
         self._openssl.stamped(_ADDED_SEAL, stamp, None, when)
         return stamp.at
