@@ -43,13 +43,21 @@ def _examine(folder: Path, trust: Path | None, one_of_several: bool) -> int:
         Examination(folder, trust, findings).run()
     except Exception as error:  # noqa: BLE001 - whatever a damaged bundle does, it is refused
         findings.breaks("Paket", f"nicht zu Ende prüfbar: {type(error).__name__}: {error}")
-    refused = f"{findings.broken} Stellen sind verletzt"
+    refused = _counted(findings.broken, "Stelle ist", "Stellen sind") + " verletzt"
     verdict = refused if findings.broken else "Alles, was geprüft wurde, stimmt"
-    sys.stdout.write(
-        f"\nErgebnis: {verdict}. {findings.held} Aussagen stimmen, {findings.skipped} Punkte sind"
-        " hier nicht geprüft.\n"
-    )
+    held = _counted(findings.held, "Aussage stimmt", "Aussagen stimmen")
+    sys.stdout.write(f"\nErgebnis: {verdict}. {held}.\n")
+    if findings.skipped:
+        points = _counted(findings.skipped, "Punkt ist", "Punkte sind")
+        sys.stdout.write(
+            f"ACHTUNG: {points} hier NICHT GEPRÜFT, darüber sagt dieses Ergebnis nichts; oben"
+            " stehen sie als „nicht geprüft“.\n"
+        )
     return 1 if findings.broken else 0
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
 
 
 if __name__ == "__main__":
