@@ -103,6 +103,7 @@ class Examination:
             yield from self.roots.breaks()
         if self._chain is None:
             yield from self._without_chain()
+            yield from self._strayed()
             yield from self._unlisted()
             for tenant in sorted(self._tenants() - self._explained):
                 yield from self._registers(tenant, [])
@@ -156,14 +157,24 @@ class Examination:
         for id_ in self._connection.execute(query).scalars():
             yield Break(id_, 0, "Der Eintrag hat keine Ereigniskette.")
 
+    def _strayed(self) -> Iterator[Break]:
+        """Yield what belongs to a batch and bears another tenant."""
+        batch = schema.batch
+        for table in (schema.batch_source, schema.page):
+            query = sa.select(batch.c.id).join(table, table.c.batch_id == batch.c.id).distinct()
+            query = self._of_tenant(query.where(table.c.tenant != batch.c.tenant), batch)
+            for id_ in self._connection.execute(query).scalars():
+                yield Break(id_, 0, "Dateien oder Seiten sind die eines anderen Mandanten.")
+
     def _unlisted(self) -> Iterator[Break]:
         """Yield named bytes that the list of kept objects lacks: the next sweep takes them."""
         kept = schema.blob
-        source, made = schema.batch_source, schema.rendition
+        source, made, text = schema.batch_source, schema.rendition, schema.procedure_text
         for table, unit, named in (
             (source, source.c.batch_id, source.c.sha256),
             (source, source.c.batch_id, source.c.opened_sha256),
             (made, made.c.unit_id, made.c.sha256),
+            (text, text.c.name, text.c.sha256),
         ):
             listed = sa.exists().where(kept.c.tenant == table.c.tenant, kept.c.sha256 == named)
             query = sa.select(unit, named).where(~listed, named != "")

@@ -43,7 +43,7 @@ _ROWS = """
     document.tenant document.consignment_id document.ordinal document.revision document.stage
     document.standing document.source document.pages document.review_open document.facts
     page.number page.source page.frame page.sha256 page.words_sha256 page.facts
-    page.role page.sheet page.side
+    page.role page.sheet page.side page.tenant batch_source.tenant
     rendition.unit_id rendition.kind rendition.sha256 consignment.received_at blob.sha256
 """
 COLUMNS = [*_CHAINS.split(), *_EVIDENCE.split(), *_ROWS.split()]
