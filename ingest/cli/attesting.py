@@ -10,6 +10,7 @@ import click
 
 from console.texts import local_time
 from ingest import clock
+from ingest.cli import counting
 from ingest.cli.app import App
 from ingest.document import Facts
 from ingest.errors import UsageError
@@ -169,7 +170,7 @@ def of_ledger(
     yield from _beside_anchors(app, connection, tenant)
     found = account(connection, tenant)
     waits = f", {found['waiting']} warten auf einen Zeitstempel" if found["waiting"] else ""
-    text = "nachgerechnet" if not broken else f"{broken} Stellen verletzt"
+    text = counting.violated(broken) if broken else "nachgerechnet"
     older = 0 if newest is None else counted(connection, tenant) - newest
     left = f", Signaturen von {older} älteren Zeitstempeln nicht geprüft" if older > 0 else ""
     yield f"Eingänge, Erfassungen, Tageswurzeln {tenant}", not broken, f"{text}{waits}{left}"

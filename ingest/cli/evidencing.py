@@ -12,6 +12,7 @@ import click
 
 from console.texts import local_time
 from ingest import clock
+from ingest.cli import counting
 from ingest.cli.app import App, print_json, with_app
 from ingest.document import Facts
 from ingest.errors import DigestMismatch, StoreUnavailable, UsageError
@@ -199,9 +200,7 @@ def of_ledger(connection: sa.Connection, tenant: str) -> Iterator[tuple[str, boo
     for concerned, reason in faults(connection, tenant):
         broken += 1
         yield f"Nachweis, {concerned}", False, reason
-    text = (
-        "unversehrt, alle Hashbäume nachgerechnet" if not broken else f"{broken} Stellen verletzt"
-    )
+    text = counting.violated(broken) if broken else "unversehrt, alle Hashbäume nachgerechnet"
     yield f"Nachweise {tenant}", not broken, text
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ingest.cli import counting
 from ingest.cli.app import App, print_json, with_app
 from ingest.cli.options import operator_option
 from ingest.document import DIN_66399, PAPER_NAMES, Facts, PaperStage
@@ -90,7 +91,7 @@ def hold(app: App, identifier: str, reason: str, operator: str) -> int:
 
     with app.ledger.writing() as connection:
         numbers = acts.hold(connection, identifier, by=operator, reason=reason)
-    click.echo(f"Gesperrt: {len(numbers)} Einheiten, Sperre {max(numbers)}.")
+    click.echo(f"Gesperrt: {counting.units(len(numbers))}, Sperre {max(numbers)}.")
     return 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.texts import local_time
-from ingest.cli import attesting, evidencing
+from ingest.cli import attesting, counting, evidencing
 from ingest.cli.app import App
 from ingest.content import kind_of
 from ingest.document import NOT_RECORDED, BatchStage, Facts, SourceKind
@@ -67,7 +67,7 @@ def _of_ledger(connection: sa.Connection, tenant: str) -> Iterator[Facts]:
         broken += 1
         yield _result(f"Eintrag {place.chain}", passed=False, text=_said(place))
     counted = f"{examination.chains} Ketten mit ihren Einträgen verglichen"
-    text = f"unversehrt, {counted}" if not broken else f"{broken} Stellen verletzt, {counted}"
+    text = f"{counting.violated(broken) if broken else 'unversehrt'}, {counted}"
     yield _result(f"Ereignisketten {tenant}", passed=not broken, text=text)
     if found := taken_over(connection, tenant):
         text = f"{', '.join(found)}: bei einer Aktualisierung vermerkt, ohne Ereignis von davor"

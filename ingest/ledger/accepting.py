@@ -18,7 +18,6 @@ from ingest.document import (
     Facts,
     ProfileChoice,
     Queue,
-    RenditionKind,
     Source,
     SourceKind,
     Standing,
@@ -26,7 +25,7 @@ from ingest.document import (
     UnitKind,
     new_id,
 )
-from ingest.ledger import chains, needs, rulescheck, schema, witness
+from ingest.ledger import chains, manifests, needs, rulescheck, schema, witness
 from ingest.ledger.admitting import held_if_withdrawn, require_admitted
 from ingest.ledger.columns import database_now, from_microseconds
 from ingest.ledger.inserting import insert_batch, insert_blob, insert_new
@@ -45,7 +44,6 @@ _SOURCES = (
     .order_by(_source.c.ordinal)
 )
 _NEW_SOURCE = sa.insert(_source)
-_NEW_MANIFEST = sa.insert(schema.rendition).inline()
 _NEW_CLAIM = sa.insert(schema.claim).inline()
 _NOW = sa.select(database_now())
 
@@ -149,7 +147,7 @@ def accept(
     if not known:
         _introduce(connection, arrival, moment)
     _keep_sources(connection, arrival, row["id"], moment)
-    _keep_manifests(connection, arrival, row["id"], moment)
+    manifests.keep(connection, arrival, row["id"], moment)
     digests = [file.sha256 for file in (*arrival.sources, *arrival.manifests)]
     root = witness.keep(connection, witness.RECEIPT, row["id"], arrival.tenant, digests, moment)
     rules = rulescheck.content_named(connection, arrival.tenant, arrival.profile_sha256)
@@ -271,10 +269,11 @@ def keep_profile(
 def _keep_sources(
     connection: sa.Connection, arrival: Arrival, batch_id: str, moment: dt.datetime
 ) -> None:
-    if not arrival.sources:
-        return
-    connection.execute(_NEW_SOURCE, source_rows(arrival.tenant, batch_id, arrival.sources))
-    keep_blobs(connection, arrival.tenant, [(s.sha256, s.size) for s in arrival.sources], moment)
+    if arrival.sources:
+        connection.execute(_NEW_SOURCE, source_rows(arrival.tenant, batch_id, arrival.sources))
+    files = (*arrival.sources, *arrival.manifests)
+    if files:
+        keep_blobs(connection, arrival.tenant, [(f.sha256, f.size) for f in files], moment)
 
 
 def source_rows(tenant: str, batch_id: str, sources: Iterable[Source]) -> list[Facts]:
@@ -297,33 +296,6 @@ def source_rows(tenant: str, batch_id: str, sources: Iterable[Source]) -> list[F
         }
         for source in sources
     ]
-
-
-def _keep_manifests(
-    connection: sa.Connection, arrival: Arrival, batch_id: str, moment: dt.datetime
-) -> None:
-    """Keep what the station said, word for word: the envelope shows only what was understood."""
-    if not arrival.manifests:
-        return
-    rows: list[Facts] = [
-        {
-            "tenant": arrival.tenant,
-            "unit_kind": UnitKind.BATCH,
-            "unit_id": batch_id,
-            "kind": RenditionKind.MANIFEST,
-            "sha256": manifest.sha256,
-            "size": manifest.size,
-            "media_type": "application/json",
-            "parent_sha256": manifest.sha256,  # it was made from nothing else
-            "tool": arrival.envelope.channel,
-            "settings": {"name": manifest.name, "name_base64": manifest.name_base64},
-            "recorded_at": moment,
-        }
-        for manifest in arrival.manifests
-    ]
-    connection.execute(_NEW_MANIFEST, rows)
-    blobs = [(manifest.sha256, manifest.size) for manifest in arrival.manifests]
-    keep_blobs(connection, arrival.tenant, blobs, moment)
 
 
 def keep_blobs(
@@ -380,7 +352,10 @@ def _received(arrival: Arrival) -> Facts:
     if (protection := needs.of_profile(arrival.profile)) is not None:
         said["protection"] = protection
     if arrival.manifests:
-        said["manifests"] = [_named(manifest) for manifest in arrival.manifests]
+        said["manifests"] = [
+            _named(manifest) | manifests.row_named(arrival, manifest)
+            for manifest in arrival.manifests
+        ]
     if arrival.ordered is not None:
         ordered = chains.facts_digest(arrival.ordered)
         said |= {**arrival.ordered, "step": OUTGOING, "facts_sha256": ordered}
@@ -397,4 +372,5 @@ def named_enclosure(source: Source) -> Facts:
 
 
 def _named(source: Source) -> Facts:
-    return {"name": source.name, "sha256": source.sha256, "size": source.size}
+    names = ("name", "name_base64", "sha256", "size")
+    return {name: getattr(source, name) for name in names}

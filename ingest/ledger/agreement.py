@@ -22,23 +22,26 @@ from ingest.document import (
     Facts,
     Family,
     RenditionKind,
-    SourceKind,
     Standing,
     Step,
     UnitKind,
 )
 from ingest.ledger import (
     chains,
-    cutting,
+    consigned,
+    duties,
     entrusted,
+    files,
     installation,
     judged,
     logbook,
+    outputs,
     quality,
     rescanned,
     reviewing,
     rulescheck,
     schema,
+    sheets,
     standings,
 )
 from ingest.ledger.columns import clean_text
@@ -100,6 +103,7 @@ class Examination:
             yield from self.roots.breaks()
         if self._chain is None:
             yield from self._without_chain()
+            yield from self._strayed()
             yield from self._unlisted()
             for tenant in sorted(self._tenants() - self._explained):
                 yield from self._registers(tenant, [])
@@ -153,14 +157,24 @@ class Examination:
         for id_ in self._connection.execute(query).scalars():
             yield Break(id_, 0, "Der Eintrag hat keine Ereigniskette.")
 
+    def _strayed(self) -> Iterator[Break]:
+        """Yield what belongs to a batch and bears another tenant."""
+        batch = schema.batch
+        for table in (schema.batch_source, schema.page):
+            query = sa.select(batch.c.id).join(table, table.c.batch_id == batch.c.id).distinct()
+            query = self._of_tenant(query.where(table.c.tenant != batch.c.tenant), batch)
+            for id_ in self._connection.execute(query).scalars():
+                yield Break(id_, 0, "Dateien oder Seiten sind die eines anderen Mandanten.")
+
     def _unlisted(self) -> Iterator[Break]:
         """Yield named bytes that the list of kept objects lacks: the next sweep takes them."""
         kept = schema.blob
-        source, made = schema.batch_source, schema.rendition
+        source, made, text = schema.batch_source, schema.rendition, schema.procedure_text
         for table, unit, named in (
             (source, source.c.batch_id, source.c.sha256),
             (source, source.c.batch_id, source.c.opened_sha256),
             (made, made.c.unit_id, made.c.sha256),
+            (text, text.c.name, text.c.sha256),
         ):
             listed = sa.exists().where(kept.c.tenant == table.c.tenant, kept.c.sha256 == named)
             query = sa.select(unit, named).where(~listed, named != "")
@@ -235,12 +249,20 @@ def _of_batch(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]
         if heard.revisions != {d.id for d in cut if d.revision > 1}:
             yield "Spätere Fassungen sind nicht die, die die Kette nennt"
     yield from _protected(row, heard)
-    yield from _unseen(heard, around.sources.get(row.id, []))
+    if heard.stage == BatchStage.RECEIVED:
+        yield from files.unseen(around.sources.get(row.id, []))
     yield from _inspected(row, heard, around)
     members = [m for m in around.sampled.get(row.id, []) if m.rule == quality.BEFORE_DELIVERY]
     yield from judged.of_batch(around.samples.get(row.id), members, heard.quality)
+    if not heard.silent:
+        yield from _made_of_batch(row, heard, around)
+
+
+def _made_of_batch(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]:
+    if row.erased_at is None:
+        yield from outputs.compared(heard.outputs, around.renditions.get(row.id, ()))
     for source in around.sources.get(row.id, []):
-        if source.opened_sha256 != heard.opened.get(source.ordinal) and not heard.silent:
+        if source.opened_sha256 != heard.opened.get(source.ordinal):
             yield f"Datei {source.ordinal}: die geöffnete Fassung ist nicht die des Ereignisses"
 
 
@@ -248,13 +270,6 @@ def _protected(row: Row, heard: Testimony) -> Iterator[str]:
     told: Facts = {**heard.said.get("received", {}), **heard.said.get("separated", {})}
     if not heard.silent and row.protection != told.get("protection"):
         yield f"Schutzbedarf: Eintrag {row.protection}, Kette {told.get('protection')}"
-
-
-def _unseen(heard: Testimony, sources: list[Row]) -> Iterator[str]:
-    """Name what a row says of a file that nobody has inspected yet: nothing may be known of it."""
-    for source in sources if heard.stage == BatchStage.RECEIVED else ():
-        if (source.kind, source.pages, source.facts) != (SourceKind.UNKNOWN, None, {}):
-            yield f"Datei {source.ordinal}: Angaben, die keine Prüfung gemacht hat"
 
 
 def _received(row: Row, heard: Testimony, sources: list[Row]) -> Iterator[str]:
@@ -269,12 +284,7 @@ def _received(row: Row, heard: Testimony, sources: list[Row]) -> Iterator[str]:
             value = value and dt.datetime.fromisoformat(value)
         if _clean(value) != getattr(row, name):
             yield f"{name}: Eintrag {getattr(row, name)}, Kette {said[name]}"
-    if len(sources) != len(said["sources"]):
-        yield f"Dateien: {len(sources)} Einträge, Kette {len(said['sources'])}"
-    for source, told in zip(sources, said["sources"], strict=False):
-        found = (source.name, source.sha256, source.size)
-        if found != (_clean(told["name"]), told["sha256"], told["size"]):
-            yield f"Datei {source.ordinal} ({told['name']}): Eintrag ist nicht der angenommene"
+    yield from files.received(sources, said["sources"])
 
 
 def _clean(value: Any) -> Any:
@@ -296,25 +306,13 @@ def _inspected(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str
         told = said.get("sources_sha256", {}).get(str(source.ordinal))
         if told is not None and source.sha256 and told != chains.source_digest(source):
             yield f"Datei {source.ordinal}: Angaben sind nicht die der Prüfung"
-    yield from _enclosures(row, said, around)
+    yield from files.enclosed(around.sources.get(row.id, []), said.get("enclosures", []))
     yield from _page_facts("examination", first, heard)
+    yield from sheets.of_batch(heard, pages, later)
     for number, page in pages.items():
-        if page.made != ({(RenditionKind.WORDS, page.words)} if page.words else set()):
+        made = {(one.kind, one.sha256) for one in page.made}
+        if made != ({(RenditionKind.WORDS, page.words)} if page.words else set()):
             yield f"Seite {number}: Ausgaben sind nicht die, die der Eintrag nennt"
-
-
-def _enclosures(row: Row, said: Facts, around: Surroundings) -> Iterator[str]:
-    told = {entry["ordinal"]: entry for entry in said.get("enclosures", [])}
-    own = [s for s in around.sources.get(row.id, []) if s.enclosure_of is not None]
-    if {source.ordinal for source in own} != told.keys():
-        yield f"Anlagen: {len(own)} Einträge, Kette {len(told)}"
-        return
-    for source in own:
-        entry = told[source.ordinal]
-        expected = (_clean(entry["name"]), entry["sha256"], entry["size"], entry["enclosure_of"])
-        found = (source.name, source.sha256, source.size, source.enclosure_of)
-        if source.sha256 and found != expected:
-            yield f"Anlage {source.ordinal}: Eintrag ist nicht der herausgelöste"
 
 
 def _pages(
@@ -343,9 +341,11 @@ def _page_facts(step: str, pages: dict[int, SeenPage], heard: Testimony) -> Iter
 def _of_document(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]:
     if heard.erased != (row.erased_at is not None):
         yield "Gelöscht laut Kette und laut Eintrag sind nicht dasselbe"
+    yield from consigned.of_document(row, heard, around)
     if row.erased_at is not None:
         return
     yield from _captured(row, heard, around)
+    yield from duties.of_document(row, around)
     viewed = around.viewed.get(row.id, set())
     yield from judged.of_document(around.members.get(row.id), viewed, heard.quality)
     asked = bool(reviewing.reasons(row.facts)) and not heard.reviewed
@@ -369,7 +369,6 @@ def _captured(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]
         source = {s.ordinal: s for s in around.sources.get(row.batch_id, [])}.get(row.source)
         if source is None or source.sha256 not in ("", said["source_sha256"]):
             yield "Die Quelle ist nicht die, aus der erfasst wurde"
-        yield from _consigned(row, around)
 
 
 def _made(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]:
@@ -383,17 +382,5 @@ def _made(row: Row, heard: Testimony, around: Surroundings) -> Iterator[str]:
     words = {(n, kind, sha) for n, kind, sha in heard.renditions if kind == "words"}
     if words != {(n, "words", page.words) for n, page in own.items() if page.words}:
         yield "Erkannter Text ist nicht der des Ereignisses"
-    made = {(kind, sha) for number, kind, sha in heard.renditions if number is None}
-    if made != around.renditions.get(row.id, set()):
-        yield "Ausgaben sind nicht die, die die Ereignisse nennen"
-
-
-def _consigned(row: Row, around: Surroundings) -> Iterator[str]:
-    """Compare the consignment, and with it the date of receipt, with sheets and envelope."""
-    batch, sent = around.batches.get(row.batch_id), around.consignments.get(row.consignment_id)
-    if batch is None or sent is None or batch.erased_at is not None:
-        return
-    hints = row.facts.get("separation", {})
-    for name, value in cutting.consignment_of(batch, hints, row.consignment_id).items():
-        if getattr(sent, name) != _clean(value):
-            yield f"Sendung, {name}: nicht, was Umschlag und Trennblatt sagen"
+    yield from outputs.compared(heard.outputs, around.renditions.get(row.id, ()))
+    yield from outputs.of_pages(heard.outputs, {n: page.made for n, page in own.items()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from ingest.document import (
     BatchStage,
     Facts,
     Outcome,
+    PageRole,
     Part,
     ProfileChoice,
     Stage,
@@ -24,7 +25,16 @@ from ingest.document import (
     new_id,
 )
 from ingest.errors import ProfileInvalid, Unclear
-from ingest.ledger import accepting, chains, links, needs, openwork, quality, rulescheck, schema
+from ingest.ledger import (
+    accepting,
+    chains,
+    links,
+    needs,
+    openwork,
+    quality,
+    rulescheck,
+    schema,
+)
 from ingest.ledger.admitting import require_admitted
 
 Row = sa.Row[Any]
@@ -42,6 +52,9 @@ _SOURCES = sa.select(
 #: What a cover's sheet says of the cover alone.
 _OWN: Final = frozenset({"anomalies", "as_is", "asn", "expected_sheets", "sheet"})
 _LINKS: Final = frozenset({links.COVER, links.ENCLOSED})
+#: What `separated` says of pages: roles by number, but for content, and a digest of their places.
+ROLES: Final = "roles"
+PLACES: Final = "places_sha256"
 _NUMBERED = sa.update(schema.page).where(
     schema.page.c.batch_id == sa.bindparam("of_batch"),
     schema.page.c.number == sa.bindparam("at_number"),
@@ -94,10 +107,11 @@ def separation(
     for ordinal, new in enumerate(linked, 1):
         part, document_id = new.part, new.document_id
         _document(connection, batch, new, ordinal, moment)
-        _begin_chain(connection, row, document_id, part, sources[part.source].sha256, moment)
+        _begin_chain(connection, row, new, sources[part.source].sha256, moment)
         _begin_work(connection, row, document_id, part, page_ids, moment)
         documents.append({"id": document_id, "pages": list(part.pages), "source": part.source})
     said = {"documents": documents} | ({} if protection is None else {"protection": protection})
+    said |= _described(outcome, page_ids)
     _say(connection, row, outcome, said, moment)
     quality.commit(connection, batch, _judged(connection, batch, linked), moment)
 
@@ -159,6 +173,17 @@ def _describe_pages(connection: sa.Connection, row: Row, outcome: Outcome) -> No
     ]
     if places:
         connection.execute(_NUMBERED, places)
+
+
+def _described(outcome: Outcome, pages: Iterable[int]) -> Facts:
+    """Return what the event says of role, sheet and side of the batch's pages."""
+    numbers = sorted(pages)
+    if not numbers:
+        return {}
+    own = ((number, outcome.roles.get(number, PageRole.CONTENT)) for number in numbers)
+    roles = {str(number): role for number, role in own if role != PageRole.CONTENT}
+    places = [[number, *outcome.places.get(number, (None, None))] for number in numbers]
+    return {ROLES: roles, PLACES: chains.facts_digest({"places": places})}
 
 
 def _of(row: Row) -> Facts:
@@ -285,16 +310,17 @@ def moment_of(text: str) -> dt.datetime:
 def _begin_chain(
     connection: sa.Connection,
     row: Row,
-    document_id: str,
-    part: Part,
+    new: _New,
     source_sha256: str,
     moment: dt.datetime,
 ) -> None:
+    part = new.part
     said = {
         "batch": row.batch_id,
         "pages": list(part.pages),
         "source": part.source,
         "source_sha256": source_sha256,
+        "consignment": new.consignment_id,
         "facts_sha256": chains.facts_digest(part.hints),
     }
     if part.profile is not None:
@@ -302,7 +328,7 @@ def _begin_chain(
         said |= rulescheck.content_named(connection, row.tenant, part.profile.sha256)
     chains.begin(
         connection,
-        document_id,
+        new.document_id,
         tenant=row.tenant,
         unit_kind=UnitKind.DOCUMENT,
         at=moment,

@@ -133,7 +133,11 @@ def _withdrawn(heard: _Heard, actor: str, said: Facts) -> None:
 
 
 def _text_released(heard: _Heard, actor: str, said: Facts) -> None:
-    named = {"kind": said["kind"], "name": said["name"]}
+    # events of before say neither type and size nor to the microsecond when
+    told = ("kind", "name", "media_type", "size")
+    named: Facts = {key: said[key] for key in told if key in said}
+    if "released_at" in said:
+        named["released_at"] = dt.datetime.fromisoformat(said["released_at"])
     heard.put(_text, said["sha256"], released_by=actor, **named)
 
 

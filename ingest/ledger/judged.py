@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
@@ -36,6 +36,8 @@ def of_batch(sample: Row | None, members: Sequence[Row], events: Sequence[Row]) 
 
 
 def _course(sample: Row, events: Sequence[Row]) -> Iterator[str]:
+    if sample.tenant != events[0].tenant:
+        yield f"Qualitätssicherung: gehört nicht zum Mandanten {events[0].tenant}"
     state = None
     for event in events:
         state = quality.state_after(event.kind, state)
@@ -43,7 +45,8 @@ def _course(sample: Row, events: Sequence[Row]) -> Iterator[str]:
         yield f"Qualitätssicherung: Stand {sample.state}, Kette {state}"
     if sample.faults != sum(event.kind == quality.STOPPED for event in events):
         yield "Qualitätssicherung: Zahl der Mängel ist nicht die der Ereignisse"
-    for kind, at in ((quality.OPENED, sample.opened_at), (quality.CLOSED, sample.closed_at)):
+    times = {quality.COMMITTED: sample.committed_at, quality.OPENED: sample.opened_at}
+    for kind, at in (times | {quality.CLOSED: sample.closed_at}).items():
         if at != max((event.at for event in events if event.kind == kind), default=None):
             yield f"Qualitätssicherung: Zeitpunkt ist nicht der des Ereignisses {kind}"
 
@@ -58,12 +61,20 @@ def _drawn(sample: Row, members: Sequence[Row], events: Sequence[Row]) -> Iterat
         yield "Qualitätssicherung: Der Startwert der Stichprobe ist nicht der festgelegte"
     if not set(committed["documents"]) <= {member.document_id for member in members}:
         yield "Qualitätssicherung: Einträge von Dokumenten fehlen"
-    selected = {member.document_id for member in members if member.selected}
-    if selected != _named(events):
-        yield "Qualitätssicherung: Anzusehen sind andere Dokumente, als die Ereignisse nennen"
+    yield from _selected(members, _named(events))
     if opened := said.get(quality.OPENED):
         yield from _reproduced(sample, opened)
         yield from _substituted(opened["seed"], events)
+
+
+def _selected(members: Sequence[Row], named: Mapping[str, str]) -> Iterator[str]:
+    selected = {member.document_id for member in members if member.selected}
+    if selected != named.keys():
+        yield "Qualitätssicherung: Anzusehen sind andere Dokumente, als die Ereignisse nennen"
+    for member in members:
+        why = named.get(member.document_id)
+        if (member.selected, member.why) != (int(why is not None), why):
+            yield f"Qualitätssicherung, {member.document_id}: nicht so ausgewählt"
 
 
 def _reproduced(sample: Row, opened: Facts) -> Iterator[str]:
@@ -86,13 +97,19 @@ def _substituted(seed: str, events: Sequence[Row]) -> Iterator[str]:
             yield "Qualitätssicherung: Nachgezogene Dokumente folgen nicht aus dem Startwert"
 
 
-def _named(events: Sequence[Row]) -> set[str]:
-    named: set[str] = set()
+def _named(events: Sequence[Row]) -> dict[str, str]:
+    """Return which documents are to be looked at, and why."""
+    named: dict[str, str] = {}
     for event in events:
+        said = event.payload
         if event.kind == quality.OPENED:
-            named |= {*event.payload["drawn"].values(), *event.payload["flagged"].values()}
-        elif event.kind in (drawing.ADDED, quality.RESUMED):
-            named |= set(event.payload["documents"])
+            named |= dict.fromkeys(said["drawn"].values(), "sample")
+            named |= dict.fromkeys(said["flagged"].values(), "flagged")
+        elif event.kind == drawing.ADDED:
+            named |= dict.fromkeys(said["documents"], said["why"])
+        elif event.kind == quality.RESUMED:
+            why = "complete" if said["full"] else "sample"
+            named |= dict.fromkeys(said["documents"], why)
     return named
 
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ingest.document import Facts, RenditionKind, Step, UnitKind
+from ingest.document import Facts, Rendition, RenditionKind, Step, UnitKind
 from ingest.errors import ToolFailed, UsageError
-from ingest.ledger import accepting, schema
+from ingest.ledger import accepting, outputs, schema
 from ingest.ledger.terms import Opened, Present
 
 Row = sa.Row[Any]
@@ -66,26 +66,29 @@ def keep(
         {**_of(row), "at_ordinal": copy.ordinal, "opened_sha256": copy.sha256} for copy in opened
     ]
     connection.execute(_OPEN, places)
-    made = [_rendition(row, copy, sources[copy.ordinal], moment) for copy in opened]
-    connection.execute(_NEW_RENDITION, made)
-    return {"opened": {str(copy.ordinal): copy.sha256 for copy in opened}}
+    made = [_rendition(copy, sources[copy.ordinal]) for copy in opened]
+    same = {"tenant": row.tenant, "unit_kind": UnitKind.BATCH, "unit_id": row.batch_id}
+    connection.execute(
+        _NEW_RENDITION, [{**same, **vars(one), "recorded_at": moment} for one in made]
+    )
+    rows = {
+        str(copy.ordinal): outputs.row_digest(row.tenant, UnitKind.BATCH, one)
+        for copy, one in zip(opened, made, strict=True)
+    }
+    return {"opened": {str(copy.ordinal): copy.sha256 for copy in opened}, outputs.ROWS: rows}
 
 
 def _of(row: Row) -> Facts:
     return {"of_batch": row.batch_id}
 
 
-def _rendition(row: Row, copy: Opened, parent: str, moment: dt.datetime) -> Facts:
-    return {
-        "tenant": row.tenant,
-        "unit_kind": UnitKind.BATCH,
-        "unit_id": row.batch_id,
-        "kind": RenditionKind.OPENED,
-        "sha256": copy.sha256,
-        "size": copy.size,
-        "media_type": "application/pdf",
-        "parent_sha256": parent,
-        "tool": copy.tool,
-        "settings": {"source": copy.ordinal},
-        "recorded_at": moment,
-    }
+def _rendition(copy: Opened, parent: str) -> Rendition:
+    return Rendition(
+        kind=RenditionKind.OPENED,
+        sha256=copy.sha256,
+        size=copy.size,
+        media_type="application/pdf",
+        parent_sha256=parent,
+        tool=copy.tool,
+        settings={"source": copy.ordinal},
+    )

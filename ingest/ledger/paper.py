@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from ingest.document import ENDS, PAPER_ENDS, Facts, PaperStage, Role
 from ingest.errors import UsageError
 from ingest.ledger import accepting, people, schema
+from ingest.ledger.columns import to_microseconds
 from ingest.ledger.paperunits import (
     HOLD_LIFTED,
     HOLD_PLACED,
@@ -138,7 +139,8 @@ def hold(connection: sa.Connection, id_: str, *, by: str, reason: str) -> list[i
         values: Facts = {"unit_id": row.id, "number": number, "tenant": row.tenant}
         values |= {"placed_at": moment, "placed_by": by}
         connection.execute(sa.insert(_hold), values)
-        tell(connection, row, HOLD_PLACED, {"number": number, "reason": reason}, by)
+        said = {"number": number, "reason": reason, "placed_at": to_microseconds(moment)}
+        tell(connection, row, HOLD_PLACED, said, by, moment)
         if row.stage == PaperStage.RELEASED:
             move(connection, row, PaperStage.STORED, by, {"place": row.place, "hold": number})
         numbers.append(number)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from ingest.document import PAPER_MOVES, PAPER_NAMES, REST, Facts, PaperStage, UnitKind, new_id
 from ingest.errors import UsageError
 from ingest.ledger import accepting, chains, schema
+from ingest.ledger.columns import to_microseconds
 from ingest.ledger.engine import hold as alone
 from ingest.ledger.integrity import ERASED
 from ingest.ledger.showing import find
@@ -40,6 +41,16 @@ HOLD_LIFTED: Final = "hold_lifted"
 RESTORE_CONFIRMED: Final = "restore_confirmed"
 #: A stage other than destruction ends a release.
 _UNRELEASED: Final[Facts] = {"released_document": None, "released_by": None}
+#: What an erasure says once more, beside the batch, the time and legal holds.
+_RESTATED: Final = (
+    "ordinal",
+    "stage",
+    "place",
+    "changed_by",
+    "released_document",
+    "released_by",
+    "destruction",
+)
 
 
 def chain_of(unit_id: str) -> str:
@@ -104,14 +115,17 @@ def _begin(connection: sa.Connection, batch: Row, ordinal: int, rest: Row | None
     values: Facts = {"id": id_, "tenant": batch.tenant, "batch_id": batch.id, "ordinal": ordinal}
     values |= {"stage": stage, "place": place, "changed_at": moment, "changed_by": by}
     connection.execute(sa.insert(_unit), values)
-    said = {"batch": batch.id, "ordinal": ordinal, "stage": stage, "place": place}
+    said: Facts = {"batch": batch.id, "ordinal": ordinal, "stage": stage, "place": place}
+    said["changed_by"] = by
     entries = [chains.Entry(BEGUN, said)]
     holds = [] if rest is None else open_holds(connection, rest.id)
     for number in holds:
         row = {"unit_id": id_, "number": number, "tenant": batch.tenant}
         row |= {"placed_at": moment, "placed_by": by}
         connection.execute(sa.insert(_hold), row)
-        entries.append(chains.Entry(HOLD_PLACED, {"number": number, "with_batch": True}))
+        told: Facts = {"number": number, "with_batch": True, "placed_by": by}
+        told["placed_at"] = to_microseconds(moment)
+        entries.append(chains.Entry(HOLD_PLACED, told))
     chains.begin(
         connection,
         chain_of(id_),
@@ -313,19 +327,28 @@ def forget(
 
 
 def _restate(connection: sa.Connection, row: Row, by: str) -> None:
-    stage, released_by = row.stage, row.released_by
-    if stage == PaperStage.RELEASED:
-        stage, released_by = PaperStage.STORED, None
-        values = {**_UNRELEASED, "stage": stage, "changed_by": by}
+    if row.stage == PaperStage.RELEASED:
+        values = {**_UNRELEASED, "stage": PaperStage.STORED, "changed_by": by}
         values["changed_at"] = accepting.now(connection)
         connection.execute(sa.update(_unit).where(_unit.c.id == row.id).values(values))
     payload = schema.event_payload
     connection.execute(sa.delete(payload).where(payload.c.chain == chain_of(row.id)))
-    said = {
-        "stage": stage,
-        "place": row.place,
-        "released_by": released_by,
-        "destruction": row.destruction,
-        "holds": open_holds(connection, row.id),
-    }
+    now = connection.execute(sa.select(_unit).where(_unit.c.id == row.id)).one()
+    said: Facts = {name: getattr(now, name) for name in _RESTATED}
+    said |= {"batch": row.batch_id, "changed_at": to_microseconds(now.changed_at)}
+    said["holds"] = open_holds(connection, row.id)
+    placed = sa.select(_hold).where(_hold.c.unit_id == row.id).order_by(_hold.c.number)
+    said["placed"] = [hold_said(one) for one in connection.execute(placed)]
     tell(connection, row, ERASED, said, by)
+
+
+def hold_said(row: Row) -> Facts:
+    """Return what an erasure says again of a legal hold: neither why nor for whom it was."""
+    lifted = None if row.lifted_at is None else to_microseconds(row.lifted_at)
+    return {
+        "number": row.number,
+        "placed_at": to_microseconds(row.placed_at),
+        "placed_by": row.placed_by,
+        "lifted_at": lifted,
+        "lifted_by": row.lifted_by,
+    }

@@ -75,7 +75,8 @@ def release(  # noqa: PLR0913 - what a release is made of, each named at the cal
         "released_at": moment,
     }
     connection.execute(sa.insert(_text), row)
-    said: Facts = {"sha256": blob.sha256, "kind": kind, "name": name}
+    said: Facts = {name: row[name] for name in ("sha256", "kind", "name", "media_type", "size")}
+    said["released_at"] = moment.isoformat()
     installation.note(connection, tenant, chains.Entry(RELEASED, said, by))
 
 

@@ -35,6 +35,7 @@ from ingest.ledger import (
     covering,
     cutting,
     openwork,
+    outputs,
     quality,
     reviewing,
     schema,
@@ -165,20 +166,9 @@ def _account(row: Row, outcome: Outcome) -> Facts:
         "attempt": row.attempts,
         "facts_sha256": chains.facts_digest(outcome.facts),
     }
-    if outcome.renditions:
-        said["renditions"] = _named(outcome)
     if CERTIFICATE in outcome.facts:
         said[CERTIFICATE] = outcome.facts[CERTIFICATE]
-    return said
-
-
-def _named(outcome: Outcome) -> Facts:
-    """Return digests by kind; of several of one kind the later ones are numbered."""
-    found: Facts = {}
-    for made in outcome.renditions:
-        several = sum(1 for name in found if name.partition("#")[0] == made.kind)
-        found[f"{made.kind}#{several + 1}" if several else str(made.kind)] = made.sha256
-    return found
+    return said | outputs.account(row.tenant, row.unit_kind, outcome.renditions)
 
 
 def _next(row: Row, step: Step, moment: dt.datetime) -> Facts:

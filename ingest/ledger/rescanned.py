@@ -31,8 +31,9 @@ def of_batch(
         return
     for ordinal, source in own.items():
         said = rescans[ordinal]["source"]
-        told = (clean_text(said["name"]), said["sha256"], said["size"], said["rescan_of"])
-        found = (source.name, source.sha256, source.size, source.rescan_of)
+        raw = said.get("name_base64", source.name_base64)
+        told = (clean_text(said["name"]), raw, said["sha256"], said["size"], said["rescan_of"])
+        found = (source.name, source.name_base64, source.sha256, source.size, source.rescan_of)
         if source.sha256 and (found, said["found_sha256"]) != (told, chains.source_digest(source)):
             yield f"Nachscan {ordinal}: Eintrag ist nicht der angenommene"
         for each in rescans[ordinal]["found"]:

@@ -340,7 +340,8 @@ def _tell(connection: sa.Connection, found: _Found, revision: Revision) -> None:
     said = {**told, "reason": revision.reason}
     entry = chains.Entry(revising.SUPERSEDED, said, revision.by)
     chains.append(connection, found.old.id, found.moment, entry)
-    file = {name: getattr(source, name) for name in ("ordinal", "name", "sha256", "size")}
+    told_of_file = ("ordinal", "name", "name_base64", "sha256", "size")
+    file = {name: getattr(source, name) for name in told_of_file}
     file |= {"rescan_of": source.rescan_of, "found_sha256": chains.source_digest(source)}
     said = {**told, "superseded": found.old.id, "source": file, "step": RESCANNED}
     said["facts_sha256"] = chains.facts_digest(facts[RESCANNED])

@@ -287,6 +287,7 @@ def _captured(connection: sa.Connection, revision: Revision, kept: Facts) -> Fac
         "pages": revision.pages,
         "source": revision.source,
         "source_sha256": source.sha256,
+        "consignment": old.consignment_id,
         "facts_sha256": chains.facts_digest(revision.facts[Step.SEPARATION]),
         "supersedes": old.id,
         "revision": revision.number,

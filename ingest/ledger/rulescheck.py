@@ -29,21 +29,19 @@ def content_named(connection: sa.Connection, tenant: str, sha256: str) -> Facts:
     The row counts and not what the caller has at hand: another version of the program may read
     more from the same file.
     """
-    digest = contents(connection, [(tenant, sha256)]).get((tenant, sha256))
-    return {} if digest is None else {CONTENT: digest}
+    content = contents(connection, [(tenant, sha256)]).get((tenant, sha256))
+    return {} if content is None else {CONTENT: chains.facts_digest(content)}
 
 
-def contents(connection: sa.Connection, named: Iterable[_Named]) -> dict[_Named, str]:
-    """Return the digests of kept contents by tenant and digest of the file, in one query."""
+def contents(connection: sa.Connection, named: Iterable[_Named]) -> dict[_Named, Facts]:
+    """Return kept contents by tenant and digest of the file, in one query."""
     wanted = set(named)
     content = sa.type_coerce(_version.c.content, Kept())
     query = sa.select(_version.c.tenant, _version.c.sha256, content).where(
         _version.c.sha256.in_(sorted({sha256 for _, sha256 in wanted}))
     )
     rows = connection.execute(query)
-    return {
-        (t, sha): chains.facts_digest(content) for t, sha, content in rows if (t, sha) in wanted
-    }
+    return {(t, sha): content for t, sha, content in rows if (t, sha) in wanted}
 
 
 def altered(row: Any, said: Facts, kept: dict[_Named, str]) -> Iterator[str]:

@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from ingest.document import UnitKind
-from ingest.ledger import chains, schema
+from ingest.ledger import chains, outputs, schema
 from ingest.ledger.columns import as_kept
+from ingest.ledger.outputs import Made
 from ingest.ledger.rulescheck import contents
 
 Row = sa.Row[Any]
@@ -31,14 +32,18 @@ class SeenPage:
         blank: Its content was erased.
         found: Digest of what inspection found.
         facts: Digest of its facts by step.
-        made: Kind and digest of its renditions.
+        made: Its renditions.
+        role: What it is in its stack.
+        place: Its sheet and side, as far as anybody knows.
     """
 
     blank: bool
     found: str
     words: str | None
     facts: dict[str, str]
-    made: frozenset[tuple[str, str]]
+    made: frozenset[Made]
+    role: str
+    place: tuple[int | None, str | None]
 
 
 class Surroundings:
@@ -58,7 +63,8 @@ class Surroundings:
         self.consignments = {row.id: row for row in self._rows(sent, sent.c.id, wanted)}
         self.renditions = self._renditions(ids)
         under = [*self.batches.values(), *self.documents.values()]
-        self.rules = contents(connection, [(u.tenant, u.profile_sha256 or "") for u in under])
+        self.profiles = contents(connection, [(u.tenant, u.profile_sha256 or "") for u in under])
+        self.rules = {key: chains.facts_digest(kept) for key, kept in self.profiles.items()}
         self._judged(ids)
         work = schema.claim
         query = sa.select(work.c.unit_id).where(
@@ -94,7 +100,15 @@ class Surroundings:
                 row.source, row.frame, row.sha256, row.facts.get("inspection", {})
             )
             own = frozenset(made.get(row.id, ()))
-            page = SeenPage(row.sha256 == "", seen, row.words_sha256, digests, own)
+            page = SeenPage(
+                blank=row.sha256 == "",
+                found=seen,
+                words=row.words_sha256,
+                facts=digests,
+                made=own,
+                role=row.role,
+                place=(row.sheet, row.side),
+            )
             found.setdefault(row.batch_id, {})[row.number] = page
         return found
 
@@ -102,30 +116,26 @@ class Surroundings:
         """Read the quality assurance of batches and the verdicts on documents."""
         sample, seen = schema.quality_batch, schema.quality_view
         member = schema.quality_document
-        self.samples = {row.batch_id: row for row in self._rows(sample, sample.c.batch_id, ids)}
+        homes = self._rows(sample, sample.c.batch_id, self.batches)
+        self.samples = {row.batch_id: row for row in homes}
         found = self._rows(member, member.c.document_id, ids)
         self.members = {row.document_id: row for row in found}
-        self.sampled = self._by_batch(member, member.c.document_id, self.samples)
+        self.sampled = self._by_batch(member, member.c.document_id, self.samples.keys() & ids)
         self.viewed: dict[str, set[tuple[str, int]]] = {}
         for row in self._rows(seen, seen.c.document_id, self.members):
             self.viewed.setdefault(row.document_id, set()).add((row.code, row.page))
 
-    def _made_of_pages(self) -> dict[str, set[tuple[str, str]]]:
+    def _made_of_pages(self) -> dict[str, list[Made]]:
         made = schema.rendition
-        query = sa.select(made.c.unit_id, made.c.kind, made.c.sha256)
-        query = query.join(_page, _page.c.id == made.c.unit_id)
-        return _grouped(
-            self._connection.execute(query.where(_page.c.batch_id.in_(sorted(self.batches))))
-        )
+        query = sa.select(*as_kept(made)).join(_page, _page.c.id == made.c.unit_id)
+        return self._grouped(query.where(_page.c.batch_id.in_(sorted(self.batches))))
 
-    def _renditions(self, ids: list[str]) -> dict[str, set[tuple[str, str]]]:
+    def _renditions(self, ids: list[str]) -> dict[str, list[Made]]:
         made = schema.rendition
-        query = sa.select(made.c.unit_id, made.c.kind, made.c.sha256)
-        return _grouped(self._connection.execute(query.where(made.c.unit_id.in_(ids))))
+        return self._grouped(sa.select(*as_kept(made)).where(made.c.unit_id.in_(ids)))
 
-
-def _grouped(made: Iterable[Row]) -> dict[str, set[tuple[str, str]]]:
-    found: dict[str, set[tuple[str, str]]] = {}
-    for row in made:
-        found.setdefault(row.unit_id, set()).add((row.kind, row.sha256))
-    return found
+    def _grouped(self, query: sa.Select[Any]) -> dict[str, list[Made]]:
+        found: dict[str, list[Made]] = {}
+        for row in self._connection.execute(query, execution_options={"yield_per": _FETCH}):
+            found.setdefault(row.unit_id, []).append(outputs.of_row(row))
+        return found

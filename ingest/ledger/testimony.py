@@ -13,6 +13,7 @@ from ingest.document import BatchStage, Facts, Stage, UnitKind
 from ingest.ledger.confirming import GIVEN, OWED
 from ingest.ledger.covering import PAGES_RESCANNED
 from ingest.ledger.integrity import ERASED, is_genuine
+from ingest.ledger.outputs import Outputs
 from ingest.ledger.reviewing import REVIEWED
 from ingest.ledger.revising import PAGE_PUT_BACK, SUPERSEDED
 
@@ -47,6 +48,8 @@ class Testimony:
         quality: The events of quality assurance, in order.
         opened: Digest of the copy a person opened, by ordinal of the source.
         confirming: A supplementary note is owed to the delivered document.
+        put_back: Numbers of pages that separation had left out and a person put back.
+        outputs: What is said of the rows of renditions.
     """
 
     begun_at: dt.datetime | None = None
@@ -65,6 +68,8 @@ class Testimony:
     opened: dict[int, str] = field(default_factory=dict)
     quality: list[Row] = field(default_factory=list)
     confirming: bool = False
+    put_back: set[int] = field(default_factory=set)
+    outputs: Outputs = field(default_factory=Outputs)
 
 
 _QUALITY: Final = "quality_"
@@ -89,6 +94,7 @@ def hear(unit_kind: str, events: Iterable[Row]) -> Testimony:
             heard.silent = True  # what was changed says nothing
         else:
             _payload(heard, event.kind, event.payload)
+            heard.outputs.hear(event)
     return heard
 
 
@@ -116,6 +122,8 @@ def _revised(heard: Testimony, kind: str, said: Facts) -> None:
         heard.superseded_by = said["document"]
     if kind in (PAGE_PUT_BACK, PAGES_RESCANNED):
         heard.revisions.add(said["document"])
+    if kind == PAGE_PUT_BACK:
+        heard.put_back.add(said["left_out"]["page"])
     if kind == PAGES_RESCANNED:
         heard.rescans[said["source"]["ordinal"]] = said
 

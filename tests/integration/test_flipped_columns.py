@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from ingest.ledger import Ledger, integrity, schema
+from ingest.ledger import Ledger, integrity
 from ingest.ledger.agreement import Examination
 from ingest.ledger.witness_faults import faults
 from tests.contracts.test_evidence import renew, secure
 from tests.contracts.test_witness import attest
 from tests.plugins.authority import Authority
 from tests.plugins.emptied import empty_ledger
+from tests.plugins.flipping import changed, changes, filled, flipped, undone
 from tests.plugins.ledgers import arrival, deliver, source
 from workers.evidence import assembly
 
@@ -39,10 +38,12 @@ _EVIDENCE = """
 _ROWS = """
     batch.tenant batch.stage batch.standing batch.profile batch.profile_sha256 batch.channel
     batch.operator batch.received_at batch.received_at_source batch.registered_at batch.facts
-    batch_source.name batch_source.sha256 batch_source.size batch_source.kind batch_source.pages
-    batch_source.facts document.tenant document.ordinal document.revision document.stage
+    batch_source.name batch_source.name_base64 batch_source.sha256 batch_source.size
+    batch_source.kind batch_source.pages batch_source.facts
+    document.tenant document.consignment_id document.ordinal document.revision document.stage
     document.standing document.source document.pages document.review_open document.facts
     page.number page.source page.frame page.sha256 page.words_sha256 page.facts
+    page.role page.sheet page.side page.tenant batch_source.tenant
     rendition.unit_id rendition.kind rendition.sha256 consignment.received_at blob.sha256
 """
 COLUMNS = [*_CHAINS.split(), *_EVIDENCE.split(), *_ROWS.split()]
@@ -79,35 +80,6 @@ def found(connection: sa.Connection) -> list[str]:
     return list(named(connection))
 
 
-def flipped(value: Any, at: int) -> Any:
-    """Return a value of which one character, bit or number is another."""
-    if isinstance(value, int):
-        return value ^ 64
-    if isinstance(value, bytes):
-        return bytes(byte ^ (index == at) for index, byte in enumerate(value))
-    return replaced(value, at, chr(ord(value[at]) ^ 1))
-
-
-def replaced(text: str, at: int, character: str) -> str:
-    return text[:at] + character + text[at + 1 :]
-
-
-def changes(value: Any) -> set[Any]:
-    """Return what a value may become: text of which one character is no digit any more too."""
-    at = 0 if isinstance(value, int) else len(value) // 2
-    if not isinstance(value, str):
-        return {flipped(value, at)}
-    return {replaced(value, at, one) for one in ("0", "1", "`", "ä", "")} - {value}
-
-
-@contextmanager
-def undone(ledger: Ledger) -> Iterator[sa.Connection]:
-    """Yield a connection of whose changes nothing stays."""
-    with ledger.writing() as connection:
-        yield connection
-        connection.rollback()
-
-
 def test_nothing_is_found_where_nothing_was_changed(whole: Ledger) -> None:
     with whole.reading() as connection:
         assert found(connection) == []
@@ -116,22 +88,13 @@ def test_nothing_is_found_where_nothing_was_changed(whole: Ledger) -> None:
 @pytest.mark.parametrize("column", COLUMNS)
 def test_one_changed_character_is_named(whole: Ledger, column: str) -> None:
     name, field = column.split(".")
-    table = schema.metadata.tables[name]
-    plain = sa.table(name, *(sa.column(one.name) for one in table.c))
-    key = [plain.c[one.name] for one in table.primary_key]
-    filled = sa.select(*plain.c).where(plain.c[field].is_not(None)).order_by(*key)
     with undone(whole) as connection:
-        connection.execute(sa.text("PRAGMA defer_foreign_keys = ON"))
-        rows = connection.execute(filled).mappings().all()
+        rows = filled(connection, name, field)
         chosen = [*rows[:1], *rows[1:][-1:]]
         for kept, other in ((one, other) for one in chosen for other in changes(one[field])):
-            own = [plain.c[one.name] == kept[one.name] for one in table.primary_key]
-            step = connection.begin_nested()
-            change = sa.update(plain).where(*own).values({field: other})
-            assert connection.execute(change).rowcount == 1
-            said = next(named(connection), None)
+            with changed(connection, name, kept, field, other):
+                said = next(named(connection), None)
             assert said is not None, f"{column}: {kept[field]!r} became {other!r}"
-            step.rollback()
 
 
 @pytest.mark.parametrize("at", [0, 3, -1])

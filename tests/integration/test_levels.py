@@ -115,7 +115,7 @@ def test_each_level_is_made_and_proven_without_network(
     assert len(told_of_revocation(path)) == {"B-LT": 3, "B-LTA": 4}.get(level, 0)
 
 
-def told_of_revocation(path: Path) -> set[str]:
+def told_of_revocation(path: Path) -> list[str]:
     """Return whose certificates the verifier of bundles finds unrevoked, by the PDF alone."""
     with pikepdf.open(path) as pdf:
         names = [str(field.T) for field in pdf.Root.AcroForm.Fields.as_list()]
@@ -127,7 +127,7 @@ def told_of_revocation(path: Path) -> set[str]:
     program("openssl")
     content = path.read_bytes()
     SealedPdf(folder, subject, findings, OpenSsl(findings, None, None)).run(content, None, None)
-    return {line for line in lines if "Sperrstatus" in line and line.startswith("stimmt")}
+    return [line for line in lines if "Sperrstatus" in line and line.startswith("stimmt")]
 
 
 def stands_apart(path: Path, level: str) -> None:

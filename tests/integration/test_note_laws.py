@@ -150,6 +150,18 @@ def test_the_page_shows_every_text_of_the_note(desk: Desk, scan: Assignment) -> 
     assert "Behandlung: ersetzend" in page
 
 
+def test_values_for_programs_are_shown_in_words(desk: Desk, scan: Assignment) -> None:
+    content = note_of(desk, scan)
+    page = html(content).decode()
+    assert b">folder</Kanal>" in content
+    assert "überwachter Ordner" in page
+    assert "folder" not in page
+    assert b'anteil="0.05"' in content, "the sample's share"
+    assert "<td>5 %</td>" in page
+    assert 'name="Prüfung"' in content.decode()
+    assert "<td>automatische Prüfung</td>" in page
+
+
 def test_markup_in_a_note_stays_text(desk: Desk, scan: Assignment) -> None:
     hostile = with_facts(
         scan, checking={"anomalies": [{"code": "x", "text": "<script>x</script>"}]}

@@ -103,3 +103,17 @@ LABELS: Final = MappingProxyType(
         "zeitpunkt": "Zeitpunkt",
     }
 )
+#: What values stand for that programs read, by element or by element and attribute.
+SHOWN: Final = MappingProxyType(
+    {
+        ("Kanal", "command"): "Befehl „receive“",
+        ("Kanal", "folder"): "überwachter Ordner",
+        ("Kanal", "outgoing"): "Postausgang",
+        ("Kanal", "scanner"): "Scanner",
+        ("Schritt/name", "Prüfung"): "automatische Prüfung",
+    }
+)
+#: Fractions of one that people read as percentages.
+FRACTIONS: Final = frozenset(
+    {"Stichprobe/anteil", "Aufdeckung/fehleranteil", "Aufdeckung/wahrscheinlichkeit"}
+)

@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from html import escape
 from itertools import groupby
 from typing import Final
@@ -20,7 +21,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
 from ingest.errors import UsageError
-from workers.note.labels import LABELS, LEADS
+from workers.note.labels import FRACTIONS, LABELS, LEADS, SHOWN
 
 _STYLE: Final = """
 :root { color-scheme: light; }
@@ -46,6 +47,7 @@ footer { margin-top: 2rem; font-size: .9rem; border-top: 1px solid #8a8a8a; padd
 _UNKNOWN: Final = frozenset({"nicht erfasst", "entfällt"})
 _TRUTH: Final = {"true": "ja", "false": "nein"}
 _DIGEST: Final = re.compile("[0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DECIMAL: Final = re.compile(r"\d{1,3}(\.\d{1,12})?", re.ASCII)
 _DAY: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:Z|[+-]\d{2}:\d{2})")
 _RESOLUTION: Final = re.compile(r"([0-9.]+)x([0-9.]+)")
 
@@ -116,13 +118,16 @@ def _lead(root: _Part) -> Iterator[str]:
 
 def _body(section: _Part, name: str, level: int) -> Iterator[str]:
     """Yield what a section holds: its own attributes and texts, lists, and parts of it."""
-    rows = [(_label(key), value) for key, value in section.attributes.items()]
+    rows = [
+        (_label(key), _shown(f"{section.tag}/{key}", value))
+        for key, value in section.attributes.items()
+    ]
     if section.text and not section.children:
         rows.append((name, section.text))
     for tag, group in groupby(section.children, key=lambda child: child.tag):
         members = list(group)
         if _is_row(members):
-            rows.append((_label(tag), members[0].text))
+            rows.append((_label(tag), _shown(tag, members[0].text)))
             continue
         yield from _rows(rows)
         rows = []
@@ -144,14 +149,14 @@ def _members(tag: str, members: list[_Part], level: int) -> Iterator[str]:
             yield f"<h{level}>{label}</h{level}>"
             yield from _body(member, label, level + 1)
     elif members[0].attributes:
-        yield from _table(label, members)
+        yield from _table(tag, label, members)
     else:
         yield "<ul>"
         yield from (f"<li>{_value(member.text)}</li>" for member in members)
         yield "</ul>"
 
 
-def _table(label: str, members: list[_Part]) -> Iterator[str]:
+def _table(tag: str, label: str, members: list[_Part]) -> Iterator[str]:
     """Yield elements with attributes as a table, one row each."""
     keys = list(members[0].attributes)
     with_text = any(member.text for member in members)
@@ -160,7 +165,7 @@ def _table(label: str, members: list[_Part]) -> Iterator[str]:
     yield "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
     yield "</tr></thead><tbody>"
     for member in members:
-        cells = [member.attributes.get(key, "") for key in keys]
+        cells = [_shown(f"{tag}/{key}", member.attributes.get(key, "")) for key in keys]
         cells += [member.text] if with_text else []
         yield "<tr>" + "".join(f"<td>{_value(cell)}</td>" for cell in cells) + "</tr>"
     yield "</tbody></table></div>"
@@ -176,6 +181,19 @@ def _rows(rows: list[tuple[str, str]]) -> Iterator[str]:
 
 def _label(name: str) -> str:
     return LABELS.get(name, name)
+
+
+def _shown(where: str, text: str) -> str:
+    """Return what a value that programs read is called, and a fraction in per cent.
+
+    Args:
+        where: The element, or the element and its attribute.
+        text: As the XML has it.
+    """
+    if where in FRACTIONS and _DECIMAL.fullmatch(text):
+        percent = f"{(Decimal(text) * 100).normalize():f}"
+        return f"{percent.replace('.', ',')} %"
+    return SHOWN.get((where, text), text)
 
 
 def _value(text: str) -> str:

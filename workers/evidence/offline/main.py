@@ -91,10 +91,14 @@ def _examine(folder: Path, trust: Path | None, named: frozenset[str], one_of_sev
         head = "Wer unterschrieben hat, nach den beiliegenden Zertifikaten:"
         sys.stdout.write("\n".join(["", head, *lines, ""]))
     code, verdict = _verdict(findings)
-    sys.stdout.write(
-        f"\nErgebnis: {verdict} {findings.held} Aussagen stimmen, {findings.skipped} Punkte sind"
-        " hier nicht geprüft.\n"
-    )
+    held = _counted(findings.held, "Aussage stimmt", "Aussagen stimmen")
+    sys.stdout.write(f"\nErgebnis: {verdict} {held}.\n")
+    if findings.skipped:
+        points = _counted(findings.skipped, "Punkt ist", "Punkte sind")
+        sys.stdout.write(
+            f"ACHTUNG: {points} hier NICHT GEPRÜFT, darüber sagt dieses Ergebnis nichts; oben"
+            " stehen sie als „nicht geprüft“.\n"
+        )
     return code
 
 
@@ -102,7 +106,7 @@ def _verdict(findings: Findings) -> tuple[int, str]:
     """Return the exit code and the sentences that go with it."""
     remarks = [harmless(one) for one in findings.remarks]
     if findings.broken:
-        several = f"{findings.broken} Stellen sind" if findings.broken > 1 else "Eine Stelle ist"
+        several = _counted(findings.broken, "Stelle ist", "Stellen sind")
         return _BROKEN, " ".join([f"{several} verletzt.", *remarks])
     if findings.unproven:
         vouched = "Unterschrift des Pakets" in findings.carried
@@ -117,6 +121,10 @@ def _verdict(findings: Findings) -> tuple[int, str]:
     carried = ", ".join(findings.carried)
     text = f"Alles, was geprüft wurde, stimmt. Veränderungen zeigen: {carried}."
     return _HOLDING, " ".join([text, *remarks])
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
 
 
 if __name__ == "__main__":
