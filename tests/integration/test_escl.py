@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import shutil
 import subprocess
@@ -107,7 +108,9 @@ def test_a_trouble_at_page_three_keeps_two_and_says_what_to_do(
     device: EsclDevice, tmp_path: Path, trouble: str, kind: type[ScanFault]
 ) -> None:
     device.trouble[3] = trouble
-    error, pages = interrupted(device, tmp_path)
+    patience = 2.0 if trouble == "hang" else PATIENCE  # to whoever never answers, an end
+    settings = dataclasses.replace(SETTINGS, timeout=patience)
+    error, pages = interrupted(device, tmp_path, settings)
     assert type(error) is kind
     assert error.pages_done == len(pages) == 2
     assert error.operator_text.endswith((".", "fortsetzen."))
@@ -163,7 +166,8 @@ def test_a_scan_that_cannot_begin_moves_no_sheet(
     device: EsclDevice, tmp_path: Path, state: str, feeder: str, kind: type[ScanFault]
 ) -> None:
     device.state, device.feeder = state, feeder
-    error, pages = interrupted(device, tmp_path)
+    # a busy device is asked again until patience ends: here at once
+    error, pages = interrupted(device, tmp_path, dataclasses.replace(SETTINGS, timeout=0.1))
     assert type(error) is kind
     assert (error.pages_done, pages, len(device.pages)) == (0, [], 5)
 

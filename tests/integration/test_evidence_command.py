@@ -142,6 +142,7 @@ def test_a_document_whose_evidence_is_damaged_is_told_so(app: App) -> None:
         ledgers.change(app.ledger, sa.update(table).values(values))
     document, *_ = ledgers.rows(app.ledger, schema.document)
     record = {"id": document.id, "batch": document.batch_id, "tenant": "default"}
+    record |= {"message_type": "document", "pages_found": [{"number": 1, "source": 1}]}
     [(passed, required, said)] = evidencing.statements(app, record)
     assert (passed, required) == (False, True)
     assert said.startswith("Der Nachweis im Ledger ist beschädigt")

@@ -160,7 +160,7 @@ def test_a_stack_at_which_another_command_works_is_left_alone(desk: StationDesk)
     desk.feed(1)
     desk.scan("--keep-open")
     with desk.stacks[0].scanning():
-        assert "wiederholen" in desk.said("close", code=3)[-1]["operator_text"]
+        assert "Bitte warten" in desk.said("close", code=3)[-1]["operator_text"]
     assert ended(desk.said("close"))["state"] == "waiting"
 
 

@@ -98,6 +98,8 @@ def procedure_released(ledger: Ledger) -> None:
     said = {"sha256": PROCEDURE_SHA256, "kind": row["kind"], "name": row["name"]}
     with ledger.writing() as connection:
         moment = accepting.now(connection)
+        kept = {"tenant": TENANT, "sha256": PROCEDURE_SHA256, "size": len(PROCEDURE)}
+        connection.execute(sa.insert(schema.blob), {**kept, "stored_at": moment})
         connection.execute(sa.insert(schema.procedure_text), {**row, "released_at": moment})
         note(connection, TENANT, Entry(procedures.RELEASED, said, "LTG"))
 
